@@ -1,0 +1,170 @@
+# preload25: one Makefile for everything. `make help` lists the targets.
+
+CC ?= gcc
+include scripts/flags.mk
+
+VERSION := 0.1.0
+B ?= build/$(VARIANT)
+prefix ?= /usr/local
+PKG_CONFIG ?= pkg-config
+
+# What each library needs from outside. libunbound's event API, libcdb and inih have no complete .pc files.
+COMMON_PKGS = jansson libcrypto
+VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
+EXPORT_PKGS = jansson libcrypto libgit2 libzstd
+BUILDER_PKGS = sqlite3 jansson
+UPDATER_PKGS = libcurl jansson libcrypto libzstd
+ALL_PKGS = $(sort $(COMMON_PKGS) $(VERIFIER_PKGS) $(EXPORT_PKGS) $(BUILDER_PKGS) $(UPDATER_PKGS))
+
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS))
+libs = $(shell $(PKG_CONFIG) --libs $(1))
+
+ALL_CPPFLAGS = -I. -DPRELOAD25_VERSION='"$(VERSION)"' $(CPPFLAGS) $(PKG_CFLAGS)
+ALL_CFLAGS = $(STD) $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
+ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
+
+COMMON_LIBS = $(call libs,$(COMMON_PKGS)) -linih
+VERIFIER_LIBS = $(call libs,$(VERIFIER_PKGS)) -lunbound -lresolv
+EXPORT_LIBS = $(call libs,$(EXPORT_PKGS))
+BUILDER_LIBS = $(call libs,$(BUILDER_PKGS))
+UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb
+
+FOLDERS = common verifier export builder updater
+# main.c files are programs, everything else in a folder is its library.
+$(foreach f,$(FOLDERS),$(eval $(f)_SRC := $(filter-out $(f)/main.c,$(wildcard $(f)/*.c))))
+$(foreach f,$(FOLDERS),$(eval $(f)_OBJ := $$($(f)_SRC:%.c=$(B)/%.o)))
+
+PROGRAMS = $(B)/preload25 $(B)/preload25-update
+LAB_SRC := $(wildcard tests/lab/*.c tests/lab/mail/*.c)
+LAB_SHARED := $(filter tests/lab/lab_%.c,$(LAB_SRC))
+LAB_PROGS := $(patsubst %.c,$(B)/lab/%,$(notdir $(filter-out $(LAB_SHARED),$(LAB_SRC))))
+LAB_LIBS = $(call libs,libevent libevent_openssl libssl libcrypto jansson) -lldns
+
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+BENCHES := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+TESTS_SRC := $(LAB_SRC) $(UNIT_SRC) $(BENCH_SRC)
+
+ifeq ($(V),1)
+Q =
+else
+Q = @
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all help check check-unit lab bench lint format install clean
+# Objects are not intermediate: keep them.
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+help:
+	@echo 'make               both programs, in $(B)/'
+	@echo 'make check         unit tests (T=test_NAME for one of them)'
+	@echo 'make lab           the programs of the test lab'
+	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
+	@echo 'make lint          static checks: layering, banned calls, man pages, shell scripts'
+	@echo 'make install       DESTDIR and prefix (now $(prefix)) are respected'
+	@echo 'make clean'
+	@echo 'Variables: SAN=1 or SAN=thread (sanitizers), WERROR=1, CC=clang, V=1'
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  CC    $<' || :
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define library
+$(B)/lib$(1).a: $$($(1)_OBJ)
+	@mkdir -p $$(@D)
+	@[ -n '$$(Q)' ] && echo '  AR    $$@' || :
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call library,$(f))))
+
+# The order of the libraries is the direction of the dependencies (no --start-group): a call against
+# the arrows does not link.
+$(B)/preload25: $(B)/builder/main.o $(B)/libbuilder.a $(B)/libexport.a $(B)/libverifier.a $(B)/libcommon.a
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BUILDER_LIBS) $(EXPORT_LIBS) $(VERIFIER_LIBS) $(COMMON_LIBS)
+
+$(B)/preload25-update: $(B)/updater/main.o $(B)/libupdater.a $(B)/libexport.a $(B)/libcommon.a
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UPDATER_LIBS) $(COMMON_LIBS)
+
+# --- tests --------------------------------------------------------------------------------------
+
+# A test links the libraries it includes and those below them by the arrows, nothing else, so that one
+# folder can be built and tested alone. helper_*.c files are shared by the unit tests.
+UNIT_HELPERS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/helper_*.c))
+uses = $(shell grep -ls '^.include "$(2)/' $(1))
+libs_of = $(strip $(if $(call uses,$(1),updater),$(B)/libupdater.a) \
+	$(if $(call uses,$(1),builder),$(B)/libbuilder.a) \
+	$(if $(call uses,$(1),updater)$(call uses,$(1),builder)$(call uses,$(1),export),$(B)/libexport.a) \
+	$(if $(call uses,$(1),builder)$(call uses,$(1),verifier),$(B)/libverifier.a) $(B)/libcommon.a)
+
+define unit_test
+$(B)/unit/$(1): $(B)/tests/unit/$(1).o $(UNIT_HELPERS) $(call libs_of,tests/unit/$(1).c)
+	@mkdir -p $$(@D)
+	@[ -n '$$(Q)' ] && echo '  LINK  $$@' || :
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(BUILDER_LIBS) $$(EXPORT_LIBS) $$(UPDATER_LIBS) \
+		$$(VERIFIER_LIBS) $$(COMMON_LIBS) -lcmocka
+endef
+$(foreach t,$(notdir $(UNIT_TESTS)),$(eval $(call unit_test,$(t))))
+
+ifneq ($(T),)
+CHECK_TESTS = $(B)/unit/$(T)
+else
+CHECK_TESTS = $(UNIT_TESTS)
+endif
+check: check-unit
+check-unit: $(CHECK_TESTS)
+	@scripts/run-unit $(CHECK_TESTS)
+
+lab: $(LAB_PROGS)
+LAB_SHARED_OBJ := $(LAB_SHARED:%.c=$(B)/%.o)
+$(B)/lab/%: $(B)/tests/lab/%.o $(LAB_SHARED_OBJ) $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAB_LIBS) $(COMMON_LIBS)
+$(B)/lab/%: $(B)/tests/lab/mail/%.o $(LAB_SHARED_OBJ) $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAB_LIBS) $(COMMON_LIBS)
+
+bench: $(BENCHES)
+BENCH_LIBS = $(B)/libupdater.a $(B)/libbuilder.a $(B)/libexport.a $(B)/libverifier.a $(B)/libcommon.a
+$(B)/bench/%: $(B)/tests/bench/%.o $(BENCH_LIBS)
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BUILDER_LIBS) $(EXPORT_LIBS) $(UPDATER_LIBS) \
+		$(VERIFIER_LIBS) $(COMMON_LIBS)
+
+lint:
+	@scripts/lint
+
+format:
+	clang-format -i $(wildcard $(addsuffix /*.[ch],$(FOLDERS)) tests/*/*.[ch] tests/lab/mail/*.[ch])
+
+# --- installation -------------------------------------------------------------------------------
+
+bindir = $(prefix)/bin
+sbindir = $(prefix)/sbin
+mandir = $(prefix)/share/man
+datadir = $(prefix)/share/preload25
+
+install: all
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man1 \
+		$(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
+	install -m 0755 $(B)/preload25 $(DESTDIR)$(bindir)/preload25
+	install -m 0755 $(B)/preload25-update $(DESTDIR)$(sbindir)/preload25-update
+	install -m 0644 data/man/preload25.1 $(DESTDIR)$(mandir)/man1/
+	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
+	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
+		data/schema/*.json $(DESTDIR)$(datadir)/
+
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

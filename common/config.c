@@ -1,0 +1,362 @@
+#include "common/config.h"
+
+#include <assert.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+
+#define CONFIG_MAX ((size_t)1024 * 1024)
+/* inih cuts longer lines silently when built with its default INI_MAX_LINE of 200. */
+#define CONFIG_LINE_MAX 198
+#define CONFIG_VALUES_MAX 256
+
+struct value {
+	char **texts; /* owned */
+	size_t count;
+	char *where; /* "FILE:LINE" of the last, owned; NULL when not set */
+};
+
+struct config {
+	const struct config_key *keys; /* borrowed */
+	size_t count;
+	struct value *values; /* parallel to keys */
+	char *path;           /* "built-in defaults" without a file */
+};
+
+/* What the inih handler needs; one parse at a time. */
+struct parse {
+	struct config *config;
+	struct error *err;
+	bool failed;
+	int line;         /* of the text that inih is at */
+	const char *next; /* what inih has not read yet */
+};
+
+static bool
+bool_from_text(const char *text, bool *out)
+{
+	static const struct {
+		const char *word;
+		bool value;
+	} words[] = {{"yes", true}, {"no", false}, {"true", true}, {"false", false}, {"on", true},
+		{"off", false}};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(text, words[i].word) == 0) {
+			*out = words[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+int_from_text(const struct config_key *key, const char *text, int64_t *out, struct error *err)
+{
+	uint64_t value;
+
+	if (str_parse_u64(text, strlen(text), INT64_MAX, &value) < 0 || (int64_t)value < key->min ||
+		(int64_t)value > key->max)
+		return error_set(err, ERROR_CONFIG,
+			"%s = %s: not a whole number from %" PRId64 " to %" PRId64, key->name, text,
+			key->min, key->max);
+	*out = (int64_t)value;
+	return 0;
+}
+
+static int
+check_value(const struct config_key *key, const char *text, struct error *err)
+{
+	int64_t number;
+	bool flag;
+
+	switch (key->type) {
+	case CONFIG_STRING:
+		if (text[0] == '\0')
+			return error_set(err, ERROR_CONFIG, "%s has no value", key->name);
+		return 0;
+	case CONFIG_INT:
+		return int_from_text(key, text, &number, err);
+	case CONFIG_BOOL:
+		if (!bool_from_text(text, &flag))
+			return error_set(err, ERROR_CONFIG, "%s = %s: not yes or no", key->name,
+				text);
+		return 0;
+	}
+	abort();
+}
+
+/* The index of section/name, or -1. With name NULL: any key of the section. */
+static ptrdiff_t
+find_key(const struct config *c, const char *section, const char *name)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (strcmp(c->keys[i].section, section) == 0 &&
+			(name == NULL || strcmp(c->keys[i].name, name) == 0))
+			return (ptrdiff_t)i;
+	}
+	return -1;
+}
+
+static int
+add_value(struct parse *p, const char *section, const char *name, const char *text)
+{
+	struct config *c = p->config;
+	ptrdiff_t i = find_key(c, section, name);
+	struct value *v;
+
+	if (i < 0) {
+		if (section[0] == '\0')
+			return error_set(p->err, ERROR_CONFIG, "%s stands before any [section]",
+				name);
+		if (find_key(c, section, NULL) < 0)
+			return error_set(p->err, ERROR_CONFIG, "unknown section [%s]", section);
+		return error_set(p->err, ERROR_CONFIG, "unknown key %s in section [%s]", name,
+			section);
+	}
+	v = &c->values[i];
+	if (v->count > 0 && !c->keys[i].repeat)
+		return error_set(p->err, ERROR_CONFIG, "%s is given twice (first at %s)", name,
+			v->where);
+	if (v->count >= CONFIG_VALUES_MAX)
+		return error_set(p->err, ERROR_CONFIG, "%s is given more than %d times", name,
+			CONFIG_VALUES_MAX);
+	if (check_value(&c->keys[i], text, p->err) < 0)
+		return -1;
+	v->texts = xreallocarray(v->texts, v->count + 1, sizeof(*v->texts));
+	v->texts[v->count++] = xstrdup(text);
+	free(v->where);
+	v->where = xasprintf("%s:%d", c->path, p->line);
+	return 0;
+}
+
+static int
+on_pair(void *arg, const char *section, const char *name, const char *text)
+{
+	struct parse *p = arg;
+
+	if (p->failed)
+		return 0;
+	if (add_value(p, section, name, text != NULL ? text : "") < 0) {
+		p->failed = true;
+		return 0;
+	}
+	return 1;
+}
+
+/* Gives inih its next line (fgets semantics) and counts it. */
+static char *
+next_line(char *out, int size, void *arg)
+{
+	struct parse *p = arg;
+	const char *end;
+	size_t len;
+
+	if (*p->next == '\0')
+		return NULL;
+	end = strchrnul(p->next, '\n');
+	len = (size_t)(end - p->next) + (*end == '\n');
+	p->line++;
+	assert(size > 0 && len < (size_t)size);
+	memcpy(out, p->next, len);
+	out[len] = '\0';
+	p->next += len;
+	return out;
+}
+
+/* What inih would accept in silence: NULs and lines that it would cut. */
+static int
+check_text(const char *path, const struct buf *text, struct error *err)
+{
+	int line = 1;
+	size_t start = 0;
+
+	for (size_t i = 0; i <= text->len; i++) {
+		if (i < text->len && text->data[i] == '\0')
+			return error_set(err, ERROR_CONFIG, "%s:%d: NUL byte", path, line);
+		if (i == text->len || text->data[i] == '\n') {
+			if (i - start > CONFIG_LINE_MAX)
+				return error_set(err, ERROR_CONFIG,
+					"%s:%d: line longer than %d characters", path, line,
+					CONFIG_LINE_MAX);
+			line++;
+			start = i + 1;
+		}
+	}
+	return 0;
+}
+
+static int
+parse_file(struct config *c, const char *path, struct error *err)
+{
+	struct parse p = {.config = c, .err = err};
+	struct buf text;
+	int bad_line;
+	int rc = -1;
+
+	buf_init(&text, CONFIG_MAX);
+	if (file_read(path, &text, err) < 0 || check_text(path, &text, err) < 0)
+		goto out;
+	p.next = buf_str(&text);
+	bad_line = ini_parse_stream(next_line, &p, on_pair, &p);
+	if (p.failed) {
+		/* inih goes on to the end of the file; its return value is the first bad line. */
+		error_prefix(err, "%s:%d", path, bad_line > 0 ? bad_line : p.line);
+		err->kind = ERROR_CONFIG;
+		goto out;
+	}
+	if (bad_line != 0) {
+		error_set(err, ERROR_CONFIG, "%s:%d: neither [section] nor key = value", path,
+			bad_line);
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_clear(&text);
+	return rc;
+}
+
+int
+config_load(const char *path, const struct config_key *keys, size_t count, struct config **out,
+	struct error *err)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+
+	*out = NULL;
+	c->keys = keys;
+	c->count = count;
+	c->values = xcalloc(count, sizeof(*c->values));
+	c->path = xstrdup(path != NULL ? path : "built-in defaults");
+	if (path != NULL && parse_file(c, path, err) < 0) {
+		config_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->count; i++) {
+		for (size_t k = 0; k < c->values[i].count; k++)
+			free(c->values[i].texts[k]);
+		free(c->values[i].texts);
+		free(c->values[i].where);
+	}
+	free(c->values);
+	free(c->path);
+	free(c);
+}
+
+static size_t
+must_find(const struct config *c, const char *section, const char *name)
+{
+	ptrdiff_t i = find_key(c, section, name);
+
+	assert(i >= 0);
+	return (size_t)i;
+}
+
+/* The last value's text, the default, or NULL. */
+static const char *
+text_of(const struct config *c, size_t i)
+{
+	const struct value *v = &c->values[i];
+
+	return v->count > 0 ? v->texts[v->count - 1] : c->keys[i].fallback;
+}
+
+const char *
+config_string(const struct config *c, const char *section, const char *name)
+{
+	size_t i = must_find(c, section, name);
+
+	assert(c->keys[i].type == CONFIG_STRING);
+	return text_of(c, i);
+}
+
+int64_t
+config_int(const struct config *c, const char *section, const char *name)
+{
+	size_t i = must_find(c, section, name);
+	const char *text = text_of(c, i);
+	struct error err;
+	int64_t value;
+
+	assert(c->keys[i].type == CONFIG_INT && text != NULL);
+	if (int_from_text(&c->keys[i], text, &value, &err) < 0)
+		abort(); /* checked on reading; a bad default is a bug in the table */
+	return value;
+}
+
+bool
+config_bool(const struct config *c, const char *section, const char *name)
+{
+	size_t i = must_find(c, section, name);
+	const char *text = text_of(c, i);
+	bool value;
+
+	assert(c->keys[i].type == CONFIG_BOOL && text != NULL);
+	if (!bool_from_text(text, &value))
+		abort();
+	return value;
+}
+
+size_t
+config_count(const struct config *c, const char *section, const char *name)
+{
+	size_t i = must_find(c, section, name);
+
+	assert(c->keys[i].repeat);
+	return c->values[i].count;
+}
+
+const char *
+config_nth(const struct config *c, const char *section, const char *name, size_t n)
+{
+	size_t i = must_find(c, section, name);
+
+	assert(n < c->values[i].count);
+	return c->values[i].texts[n];
+}
+
+bool
+config_is_set(const struct config *c, const char *section, const char *name)
+{
+	return c->values[must_find(c, section, name)].count > 0;
+}
+
+const char *
+config_where(const struct config *c, const char *section, const char *name)
+{
+	const struct value *v = &c->values[must_find(c, section, name)];
+
+	return v->where != NULL ? v->where : c->path;
+}
+
+int
+config_sample(const struct config_key *keys, size_t count, struct buf *out)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(section, keys[i].section) != 0) {
+			section = keys[i].section;
+			buf_addf(out, "%s[%s]\n", i > 0 ? "\n" : "", section);
+		}
+		buf_addf(out, "# %s%s\n", keys[i].help, keys[i].repeat ? " (may repeat)" : "");
+		buf_addf(out, "#%s = %s\n", keys[i].name,
+			keys[i].fallback != NULL ? keys[i].fallback : "");
+	}
+	return buf_failed(out) ? -1 : 0;
+}

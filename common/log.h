@@ -1,0 +1,25 @@
+/*
+ * log: messages for the journal, one line each.
+ *
+ * Set up once by main(); afterwards any thread may log. Severities have one meaning each: debug for
+ * the developer, info for the journal, warning look when convenient, error this task failed. A
+ * message starts with its subject, quotes foreign bytes escaped, and appears once.
+ */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include "common/attr.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* Where messages go: "program: text" lines on standard error (default), or syslog. program is
+ * borrowed for the life of the process. Messages below minimum are dropped. */
+void log_to_stderr(const char *program, enum log_level minimum);
+void log_to_syslog(const char *program, enum log_level minimum);
+
+void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+#endif

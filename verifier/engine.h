@@ -1,0 +1,89 @@
+/*
+ * engine: verifies many mail domains at once on one event loop.
+ *
+ *	struct engine *e;
+ *	engine_new(&options, base, &e, err);
+ *	engine_submit(e, "example.org", on_report, arg);     as often as engine_has_room()
+ *	event_base_dispatch(base);                           reports come from the loop
+ *	engine_free(e);
+ *
+ * Each submitted domain gets exactly one callback, from the loop, never before engine_submit() has
+ * returned. What is learnt about an MX host (one SMTP probe per host name and address) and a policy
+ * host is shared by all domains that need it at the time or within share_s seconds. One engine
+ * belongs to one thread.
+ */
+#ifndef VERIFIER_ENGINE_H
+#define VERIFIER_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/clock.h"
+
+struct engine;
+struct error;
+struct event_base;
+struct report;
+
+/* Plain data; strings are borrowed until engine_free(). engine_options_default() fills it. */
+struct engine_options {
+	struct clock clock;
+
+	const char *const *dns_forward; /* "ADDR@PORT"; none: full iteration */
+	size_t dns_forward_count;
+	const char *root_hints;   /* file, or NULL: built in */
+	const char *trust_anchor; /* file, or NULL: the system's root key */
+
+	const char *const *allow; /* "ADDR/BITS": special addresses that may be connected to */
+	size_t allow_count;
+	bool special_use_names; /* names under test, example, ... are judged like others */
+	uint16_t smtp_port;
+	uint16_t https_port;
+	const char *ca_file; /* NULL: the system's store */
+	const char *ehlo_name;
+
+	unsigned concurrency;  /* domains in flight */
+	unsigned per_address;  /* SMTP connections at once to one address */
+	unsigned per_operator; /* and to one registrable domain of MX names */
+	unsigned rate;         /* domains started per second; 0: no limit */
+	int64_t deadline_s;    /* for a whole domain */
+	int64_t connect_s;     /* step limits of R4.1, R4.3, R4.15, R9.3 */
+	int64_t greeting_s;
+	int64_t reply_s;
+	int64_t session_s;
+	int64_t fetch_s;
+	int64_t share_s; /* how long an MX or policy host result serves other domains */
+	int64_t max_age_min_s; /* R18.4 */
+};
+
+void engine_options_default(struct engine_options *options);
+
+/* base is borrowed and must outlive the engine. Unreadable files and malformed options are
+ * ERROR_CONFIG that names them. */
+int engine_new(const struct engine_options *options, struct event_base *base, struct engine **out,
+	struct error *err) MUST_CHECK;
+/* Cancels what is in flight: its callbacks do not come any more. NULL is allowed. */
+void engine_free(struct engine *e);
+
+/* The report is lent until the callback returns. */
+typedef void engine_report_cb(const struct report *report, void *arg);
+
+/* Whether engine_submit() may be called now (fewer than `concurrency` in flight). */
+bool engine_has_room(const struct engine *e);
+/* Starts one domain, as typed by a person. Never fails: what is wrong comes in the report. */
+void engine_submit(struct engine *e, const char *domain, engine_report_cb *cb, void *arg);
+size_t engine_in_flight(const struct engine *e);
+
+/* Counters since engine_new(), for status lines and tests. */
+struct engine_stats {
+	uint64_t domains;
+	uint64_t smtp_sessions;
+	uint64_t smtp_shared; /* host results served without a session of their own */
+	uint64_t policy_fetches;
+	uint64_t dns_queries;
+};
+void engine_get_stats(const struct engine *e, struct engine_stats *out);
+
+#endif
