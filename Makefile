@@ -8,7 +8,8 @@ B ?= build/$(VARIANT)
 prefix ?= /usr/local
 PKG_CONFIG ?= pkg-config
 
-# What each library needs from outside. libunbound's event API, libcdb and inih have no complete .pc files.
+# What each library needs from outside; libunbound, libldns, libcdb and inih are named by hand because
+# their .pc files drag in more than is used or do not exist.
 COMMON_PKGS = jansson libcrypto
 VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
 EXPORT_PKGS = jansson libcrypto libgit2 libzstd
@@ -24,7 +25,7 @@ ALL_CFLAGS = $(STD) $(OPT) $(WARN) $(HARDEN) $(CFLAGS)
 ALL_LDFLAGS = $(OPT) $(LDHARDEN) $(LDFLAGS)
 
 COMMON_LIBS = $(call libs,$(COMMON_PKGS)) -linih
-VERIFIER_LIBS = $(call libs,$(VERIFIER_PKGS)) -lunbound -lresolv
+VERIFIER_LIBS = $(call libs,$(VERIFIER_PKGS)) -lunbound -lldns
 EXPORT_LIBS = $(call libs,$(EXPORT_PKGS))
 BUILDER_LIBS = $(call libs,$(BUILDER_PKGS))
 UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb
