@@ -34,7 +34,7 @@ struct config {
 struct parse {
 	struct config *config;
 	struct error *err;
-	bool failed;
+	int failed_line; /* the first line that add_value() refused, or 0 */
 	int line;         /* of the text that inih is at */
 	const char *next; /* what inih has not read yet */
 };
@@ -142,10 +142,10 @@ on_pair(void *arg, const char *section, const char *name, const char *text)
 {
 	struct parse *p = arg;
 
-	if (p->failed)
+	if (p->failed_line > 0)
 		return 0;
 	if (add_value(p, section, name, text != NULL ? text : "") < 0) {
-		p->failed = true;
+		p->failed_line = p->line;
 		return 0;
 	}
 	return 1;
@@ -206,10 +206,9 @@ parse_file(struct config *c, const char *path, struct error *err)
 		goto out;
 	p.next = buf_str(&text);
 	bad_line = ini_parse_stream(next_line, &p, on_pair, &p);
-	if (p.failed) {
-		/* inih goes on to the end of the file; its return value is the first bad line. */
-		error_prefix(err, "%s:%d", path, bad_line > 0 ? bad_line : p.line);
-		err->kind = ERROR_CONFIG;
+	/* inih goes on behind an error; its return value is the first bad line, be it ours or its own. */
+	if (p.failed_line > 0 && p.failed_line == bad_line) {
+		error_prefix(err, "%s:%d", path, bad_line);
 		goto out;
 	}
 	if (bad_line != 0) {

@@ -149,6 +149,7 @@ escape(const char *bytes, size_t len, char *out, size_t size, bool backslash)
 {
 	const unsigned char *s = (const unsigned char *)bytes;
 	size_t used = 0;
+	size_t cut = 0; /* the longest prefix of whole pieces that leaves room for "..." */
 
 	for (size_t i = 0; i < len;) {
 		char piece[5];
@@ -167,14 +168,15 @@ escape(const char *bytes, size_t len, char *out, size_t size, bool backslash)
 			n = take;
 			memcpy(piece, s + i, take);
 		}
-		/* Keep room for "..." unless this piece ends the text. */
-		if (used + n + (i + take < len ? 4 : 1) > size) {
-			memcpy(out + used, "...", 3);
-			used += 3;
+		if (used + n + 1 > size) {
+			memcpy(out + cut, "...", 3);
+			used = cut + 3;
 			break;
 		}
 		memcpy(out + used, piece, n);
 		used += n;
+		if (used + 4 <= size)
+			cut = used;
 		i += take;
 	}
 	out[used] = '\0';
