@@ -1,0 +1,58 @@
+# Shared by the integration tests (sourced, bash). Each check prints "ok NAME" or "not ok NAME" with
+# what was seen; finish exits non-zero when one failed.
+#
+# B is the build directory of the programs under test (default build/rel); top is the checkout; tmp
+# is a directory that goes away at the end.
+
+set -u
+# shellcheck disable=SC2034 # used by the scripts that source this
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+B=${B:-build/rel}
+case $B in /*) ;; *) B=$top/$B ;; esac
+PATH=$B:$B/lab:/usr/sbin:/sbin:$PATH
+export PATH B
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/preload25-it-XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+failures=0
+
+ok() { echo "ok $*"; }
+not_ok() { # not_ok NAME [FILE with what was seen]
+	echo "not ok $1"
+	[ -z "${2:-}" ] || sed 's/^/#   /' "$2"
+	failures=$((failures + 1))
+}
+skip() { echo "skip $*"; }
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+	local name=$1
+	shift
+	if "$@" >"$tmp/check.out" 2>&1; then ok "$name"; else not_ok "$name" "$tmp/check.out"; fi
+}
+
+# expect NAME CODE REGEX COMMAND...: exits with CODE, and its standard error is exactly one line that
+# matches REGEX (an empty REGEX: nothing on standard error). Standard output is left in $tmp/out.
+expect() {
+	local name=$1 code=$2 regex=$3 rc=0
+	shift 3
+	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	{
+		echo "command: $*"
+		echo "exit $rc, want $code; standard error (want $regex):"
+		cat "$tmp/err"
+	} >"$tmp/seen"
+	if [ "$rc" -ne "$code" ]; then
+		not_ok "$name" "$tmp/seen"
+	elif [ -z "$regex" ] && [ -s "$tmp/err" ]; then
+		not_ok "$name" "$tmp/seen"
+	elif [ -n "$regex" ] && { [ "$(wc -l <"$tmp/err")" -ne 1 ] || ! grep -qE "$regex" "$tmp/err"; }; then
+		not_ok "$name" "$tmp/seen"
+	else
+		ok "$name"
+	fi
+}
+
+finish() {
+	[ "$failures" -eq 0 ]
+	exit
+}
