@@ -46,19 +46,33 @@ struct finding_info {
 	enum severity severity; /* the usual one; a rule may grade it otherwise in its context */
 	const char *meaning;    /* one sentence for the manual */
 	const char *rule;       /* "R8.4" */
+	const char *fix;        /* general advice, used when finding_add() gets none; may be NULL */
 };
 
+/* In the order of the rule book, which is the order in which things block. */
 extern const struct finding_info finding_table[];
 extern const size_t finding_table_count;
 
 /* The row of a code, or NULL. */
 const struct finding_info *finding_find(const char *code);
 
+/* The usual severity of a code that must be in the table. */
+enum severity finding_severity(const char *code);
+
 void finding_list_init(struct finding_list *list, struct arena *arena);
 /* Adds a finding unless one with the same code and subject is there. code must be in the table.
- * subject, fix (may be NULL) and the formatted message are copied; message and subject are escaped. */
+ * subject, fix and the formatted message are copied; message and subject are escaped. fix may be
+ * NULL: the table's. Its first line is a sentence; lines behind it are text to paste, so it must be
+ * made of names that passed their grammar and finding_quote() only. */
 void finding_add(struct finding_list *list, const char *code, enum severity severity,
 	const char *subject, const char *fix, const char *message, ...) PRINTF_LIKE(6, 7);
+/* With the severity of the table. */
+#define finding_add_usual(list, code, subject, fix, ...) \
+	finding_add(list, code, finding_severity(code), subject, fix, __VA_ARGS__)
+/* Foreign octets for a message: escaped, at most 200 characters (R21.1); in the arena. */
+const char *finding_quote(struct arena *arena, const char *bytes, size_t len) RETURNS_NONNULL;
+/* R21.2: fail, temp, warn, info; within them in the order of the table, then as added. */
+void finding_list_sort(struct finding_list *list);
 bool finding_list_has(const struct finding_list *list, const char *code);
 /* The first finding of severity fail, or NULL. */
 const struct finding *finding_list_first_fail(const struct finding_list *list);
