@@ -14,9 +14,11 @@ struct list_reader;
 struct list_diff {
 	int64_t before, after; /* entries of the old and of the new list */
 	int64_t added, removed;
-	int64_t changed; /* in both, with another policy; the next two are part of it and disjoint */
+	int64_t changed; /* in both, with another policy; the next two are part of it and disjoint
+			  */
 	int64_t demoted; /* from enforce to testing */
-	int64_t relaxed; /* lost an authentication, lives shorter, allows older TLS or further hosts */
+	int64_t relaxed; /* lost an authentication, lives shorter, allows older TLS or further hosts
+			  */
 };
 
 /* Merges two documents, each opened and not yet read from, to their ends. before NULL: there was

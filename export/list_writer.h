@@ -39,15 +39,15 @@ struct list_made {
 int list_writer_open(const char *path, const struct list_header *header, struct list_writer **out,
 	struct error *err) MUST_CHECK;
 
-/* Before the first add: this policy (canonical text, see list_policy_format()) becomes an alias. Each
- * text once; two or more of the entries to come must use it, or commit fails. False when there is
- * no room for it (LIST_ALIASES_MAX, LIST_ALIASES_TEXT_MAX), which is no failure. */
+/* Before the first add: this policy (canonical text, see list_policy_format()) becomes an alias.
+ * Each text once; two or more of the entries to come must use it, or commit fails. False when there
+ * is no room for it (LIST_ALIASES_MAX, LIST_ALIASES_TEXT_MAX), which is no failure. */
 bool list_writer_share(struct list_writer *w, const char *text, size_t len);
 
-/* One entry. confirmed_s as in struct list_entry. The text must be the policy's canonical text; it is
- * copied as it stands, which is what makes a large list cheap: whoever has texts from elsewhere than
- * list_policy_format() reads the result back. After a failure further adds do nothing and commit
- * reports the first error. */
+/* One entry. confirmed_s as in struct list_entry. The text must be the policy's canonical text; it
+ * is copied as it stands, which is what makes a large list cheap: whoever has texts from elsewhere
+ * than list_policy_format() reads the result back. After a failure further adds do nothing and
+ * commit reports the first error. */
 void list_writer_add(struct list_writer *w, const char *domain, int64_t confirmed_s,
 	const char *text, size_t len);
 /* The same from a policy in parts, which is checked. */

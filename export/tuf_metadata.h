@@ -1,8 +1,8 @@
 /*
  * tuf_metadata: the signed files of a TUF repository (specification 1.0), read and written.
  *
- * A struct tuf_meta is one file whose form was checked by tuf_meta_parse(); nobody has vouched for it
- * until tuf_meta_verify() returned 0. The order of steps, what is fetched, and the rollback and
+ * A struct tuf_meta is one file whose form was checked by tuf_meta_parse(); nobody has vouched for
+ * it until tuf_meta_verify() returned 0. The order of steps, what is fetched, and the rollback and
  * expiry checks between files belong to the client.
  */
 #ifndef EXPORT_TUF_METADATA_H
@@ -24,16 +24,16 @@ struct tuf_signer;
 
 #define TUF_SPEC_VERSION "1.0.34"
 /* Octets per file: what the reference client allows. */
-#define TUF_ROOT_MAX ((size_t)512000)
+#define TUF_ROOT_MAX      ((size_t)512000)
 #define TUF_TIMESTAMP_MAX ((size_t)16384)
-#define TUF_SNAPSHOT_MAX ((size_t)2000000)
-#define TUF_TARGETS_MAX ((size_t)5000000)
+#define TUF_SNAPSHOT_MAX  ((size_t)2000000)
+#define TUF_TARGETS_MAX   ((size_t)5000000)
 /* Roots a client steps through in one refresh. */
 #define TUF_ROOTS_MAX 256
 /* No number above 2^53 - 1: JavaScript clients would round it. */
 #define TUF_INT_MAX INT64_C(9007199254740991)
 /* Keys of a root file and signatures of any file: more are refused. */
-#define TUF_KEYS_MAX 256
+#define TUF_KEYS_MAX       256
 #define TUF_SIGNATURES_MAX 256
 
 enum tuf_role { TUF_ROLE_ROOT, TUF_ROLE_TIMESTAMP, TUF_ROLE_SNAPSHOT, TUF_ROLE_TARGETS };
@@ -44,11 +44,11 @@ size_t tuf_role_max(enum tuf_role role);       /* TUF_ROOT_MAX, ... */
 
 /* What one file says of another. */
 struct tuf_file {
-	int64_t version;   /* of metadata; 0 for a target */
-	int64_t length;    /* -1: not said, metadata only */
-	bool hashes;       /* any are given, metadata only: a target always has some */
-	char sha256[65];   /* lower-case hex, or "": not given */
-	char sha512[129];  /* the same */
+	int64_t version;  /* of metadata; 0 for a target */
+	int64_t length;   /* -1: not said, metadata only */
+	bool hashes;      /* any are given, metadata only: a target always has some */
+	char sha256[65];  /* lower-case hex, or "": not given */
+	char sha512[129]; /* the same */
 };
 
 /* Checks form and meaning of one file: strict JSON, _type, spec_version, version, expires, keys and
@@ -58,10 +58,11 @@ int tuf_meta_parse(const char *text, size_t len, enum tuf_role role, struct tuf_
 /* NULL is allowed. */
 void tuf_meta_free(struct tuf_meta *m);
 
-/* Whether the root's keys for m's role have signed it, as many distinct ones as their threshold asks:
- * 0 yes, -1 ERROR_SECURITY. A new root is verified twice, by the one before it and by itself. */
-int tuf_meta_verify(const struct tuf_meta *m, const struct tuf_meta *root, struct error *err)
-	MUST_CHECK;
+/* Whether the root's keys for m's role have signed it, as many distinct ones as their threshold
+ * asks: 0 yes, -1 ERROR_SECURITY. A new root is verified twice, by the one before it and by itself.
+ */
+int tuf_meta_verify(
+	const struct tuf_meta *m, const struct tuf_meta *root, struct error *err) MUST_CHECK;
 
 enum tuf_role tuf_meta_role(const struct tuf_meta *m);
 int64_t tuf_meta_version(const struct tuf_meta *m);
@@ -81,18 +82,19 @@ int tuf_meta_nth(const struct tuf_meta *m, size_t i, const char **name, struct t
 /* Targets: a target by its name ("list.json"). 1 found, 0 not. One with no hash that we know is
  * never "found": parsing has refused it. */
 int tuf_targets_find(const struct tuf_meta *targets, const char *name, struct tuf_file *out);
-int tuf_targets_nth(const struct tuf_meta *targets, size_t i, const char **name,
-	struct tuf_file *out);
+int tuf_targets_nth(
+	const struct tuf_meta *targets, size_t i, const char **name, struct tuf_file *out);
 
 /* Length and digests of bytes in memory; of a file (in constant memory). version stays 0. */
 int tuf_file_of(const void *data, size_t len, struct tuf_file *out, struct error *err) MUST_CHECK;
 int tuf_file_of_path(const char *path, struct tuf_file *out, struct error *err) MUST_CHECK;
 /* Whether seen (from tuf_file_of()) is what said announces: length and every hash it gives.
  * ERROR_SECURITY when not. */
-int tuf_file_check(const struct tuf_file *said, const struct tuf_file *seen, struct error *err)
-	MUST_CHECK;
+int tuf_file_check(
+	const struct tuf_file *said, const struct tuf_file *seen, struct error *err) MUST_CHECK;
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ------------------------------------------------------------------------------------
+ */
 
 struct tuf_role_keys {
 	const struct tuf_key *const *keys;
@@ -110,8 +112,8 @@ json_t *tuf_build_root(int64_t version, int64_t expires_s,
 	const struct tuf_role_keys roles[static TUF_ROLE_COUNT]);
 json_t *tuf_build_timestamp(int64_t version, int64_t expires_s, const struct tuf_file *snapshot);
 json_t *tuf_build_snapshot(int64_t version, int64_t expires_s, const struct tuf_file *targets);
-json_t *tuf_build_targets(int64_t version, int64_t expires_s, const struct tuf_target *targets,
-	size_t count);
+json_t *tuf_build_targets(
+	int64_t version, int64_t expires_s, const struct tuf_target *targets, size_t count);
 
 /* Signs with each of the signers and appends the whole file to out. The same input gives the same
  * bytes. */
