@@ -43,7 +43,8 @@ distance(const char *a, const char *b)
 		for (size_t k = 1; k <= b_len; k++) {
 			size_t cost = a[i - 1] != b[k - 1];
 
-			d[i][k] = least(least(d[i - 1][k] + 1, d[i][k - 1] + 1), d[i - 1][k - 1] + cost);
+			d[i][k] = least(
+				least(d[i - 1][k] + 1, d[i][k - 1] + 1), d[i - 1][k - 1] + cost);
 			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
 				d[i][k] = least(d[i][k], d[i - 2][k - 2] + 1);
 		}
@@ -103,8 +104,8 @@ option_belongs(const struct cli_program *p, const struct cli_command *c, const c
 	size_t len = strlen(name);
 
 	return option_in(builtin, ARRAY_LEN(builtin), name, len) != NULL ||
-	       option_in(p->options, p->option_count, name, len) != NULL ||
-	       (c != NULL && option_in(c->options, c->option_count, name, len) != NULL);
+		option_in(p->options, p->option_count, name, len) != NULL ||
+		(c != NULL && option_in(c->options, c->option_count, name, len) != NULL);
 }
 
 /* With command NULL: of all commands. */
@@ -143,8 +144,8 @@ add_option(const struct cli_program *p, struct cli_call *out, const char *text, 
 		const char *meant = suggest_option(p, NULL, typed);
 
 		if (meant != NULL)
-			error_set(err, ERROR_CONFIG, "--%s: no such option; did you mean --%s?", typed,
-				meant);
+			error_set(err, ERROR_CONFIG, "--%s: no such option; did you mean --%s?",
+				typed, meant);
 		else
 			error_set(err, ERROR_CONFIG, "--%s: no such option; see %s --help", typed,
 				p->name);
@@ -194,8 +195,8 @@ find_command(const struct cli_program *p, const char *name, const struct cli_com
 	}
 	meant = cli_suggest(name, names, n);
 	if (meant != NULL)
-		return error_set(err, ERROR_CONFIG, "%s: no such command; did you mean %s?", name,
-			meant);
+		return error_set(
+			err, ERROR_CONFIG, "%s: no such command; did you mean %s?", name, meant);
 	return error_set(err, ERROR_CONFIG, "%s: no such command; see %s --help", name, p->name);
 }
 
@@ -219,8 +220,9 @@ check_call(const struct cli_program *p, const struct cli_call *call, struct erro
 		const char *option = call->given[i].option->name;
 
 		if (!option_belongs(p, c, option))
-			return error_set(err, ERROR_CONFIG, "%s: --%s is not an option of it; see %s --help",
-				name, option, p->name);
+			return error_set(err, ERROR_CONFIG,
+				"%s: --%s is not an option of it; see %s --help", name, option,
+				p->name);
 	}
 	if (call->help || call->version || c == NULL)
 		return 0;
@@ -234,8 +236,8 @@ check_call(const struct cli_program *p, const struct cli_call *call, struct erro
 }
 
 int
-cli_parse(const struct cli_program *program, int argc, const char *const *argv, struct cli_call *out,
-	struct error *err)
+cli_parse(const struct cli_program *program, int argc, const char *const *argv,
+	struct cli_call *out, struct error *err)
 {
 	const char **args = xcalloc((size_t)(argc > 0 ? argc : 1), sizeof(*args));
 	bool ended = false;
@@ -347,7 +349,8 @@ cli_help(const struct cli_program *p, const struct cli_command *command, FILE *o
 		bool unnamed = unnamed_command(p) != NULL;
 
 		fprintf(out, "usage: %s [options] %s\n\n%s.\n\ncommands:\n", p->name,
-			unnamed ? "[command [argument ...]]" : "command [argument ...]", p->summary);
+			unnamed ? "[command [argument ...]]" : "command [argument ...]",
+			p->summary);
 		for (size_t i = 0; i < p->command_count; i++) {
 			const struct cli_command *c = &p->commands[i];
 			char *left = xasprintf("%s%s%s", c->name != NULL ? c->name : "(none)",

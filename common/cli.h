@@ -32,7 +32,7 @@ struct cli_option {
 };
 
 struct cli_command {
-	const char *name;      /* NULL: what the program does without a subcommand (at most one row) */
+	const char *name; /* NULL: what the program does without a subcommand (at most one row) */
 	const char *arguments; /* "DOMAIN..." for the synopsis; NULL: none */
 	const char *summary;   /* one line */
 	const char *help;      /* further lines for --help, each ended by \n; NULL: none */
