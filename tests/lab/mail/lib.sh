@@ -57,15 +57,25 @@ dns_serve() {
 	await line "$d/log" 'nsd started' >/dev/null || complain "nsd $name did not start: $(tail -n 3 "$d/out" "$d/log")"
 }
 
-# resolver_start ROOT-ADDRESS [TRUST-ANCHOR-FILE]: Unbound at 127.0.0.1:53, validating when it has
-# an anchor, iterating from the root server at ROOT-ADDRESS.
+# lab_dns LABDIR: the zones of a lab at 127.0.0.53, and a validating resolver at 127.0.0.1.
+lab_dns() {
+	local zone file
+
+	while IFS=$'\t' read -r zone _; do
+		file=${zone%.}
+		printf '%s\t%s/served/%s\n' "$zone" "$1" "${file:-root}"
+	done <"$1/zones.tsv" >"$LAB_M/zones.tsv"
+	dns_serve lab 127.0.0.53 "$LAB_M/zones.tsv" &&
+		resolver_start 127.0.0.53 "$1/trust-anchor.key"
+}
+
+# resolver_start ADDRESS [TRUST-ANCHOR-FILE]: Unbound at 127.0.0.1:53, validating when it has an
+# anchor. It asks the name server at ADDRESS, which has all zones; a forwarder, not an iterator,
+# because the lab's zones name one server whose address differs from lab to lab.
 resolver_start() {
-	local root=$1 anchor=${2-} d=$LAB_M/dns/resolver
+	local address=$1 anchor=${2-} d=$LAB_M/dns/resolver
 
 	mkdir -p "$d"
-	# The name of the root server has no meaning to a resolver that only wants its address.
-	printf '. 3600 IN NS ns.root-servers.invalid.\nns.root-servers.invalid. 3600 IN A %s\n' "$root" \
-		>"$d/root.hints"
 	cat >"$d/unbound.conf" <<-END
 		server:
 			interface: 127.0.0.1
@@ -76,7 +86,6 @@ resolver_start() {
 			pidfile: ""
 			use-syslog: no
 			logfile: "$d/log"
-			root-hints: "$d/root.hints"
 			do-not-query-localhost: no
 			local-zone: "test." nodefault
 			module-config: "${anchor:+validator }iterator"
@@ -86,7 +95,9 @@ resolver_start() {
 			num-threads: 1
 			verbosity: 1
 			val-log-level: 2
-			minimal-responses: no
+		forward-zone:
+			name: "."
+			forward-addr: $address@53
 		remote-control:
 			control-enable: yes
 			control-interface: $d/ctl
@@ -142,6 +153,9 @@ postfix_make() {
 		alias_database =
 		local_recipient_maps =
 		smtp_host_lookup = dns
+		# Each message is tried, whatever happened to the one before: a test sends few and asks for
+		# the fate of each.
+		default_destination_concurrency_failed_cohort_limit = 1000
 	END
 	cat >"$d/conf/master.cf" <<-'END'
 		pickup    unix  n - n 60    1 pickup
@@ -216,7 +230,8 @@ postfix_start() {
 	local d=$LAB_M/$1 from
 
 	from=$(size_of "$d/maillog")
-	unpacked "$LAB_R/usr/lib/postfix/sbin/master" -c "$d/conf" >"$d/out" 2>&1 &
+	# Not through unpacked(): $! shall be master itself.
+	LD_LIBRARY_PATH=$lab_libs "$LAB_R/usr/lib/postfix/sbin/master" -c "$d/conf" >"$d/out" 2>&1 &
 	echo $! >"$d/pid"
 	await line -o "$from" "$d/maillog" 'daemon started' >/dev/null ||
 		complain "postfix $1 did not start: $(tail -n 5 "$d/out" "$d/maillog")"
@@ -233,6 +248,20 @@ postfix_reload() {
 
 size_of() {
 	if [ -e "$1" ]; then stat -c %s "$1"; else echo 0; fi
+}
+
+# postfix_tools NAME: the instance's own postconf, postmap and so on for programs that look for them
+# in PATH, as on a machine where it is installed.
+postfix_tools() {
+	local tool
+
+	mkdir -p "$LAB_M/$1/bin"
+	for tool in postconf postmap postqueue postfix posttls-finger sendmail; do
+		printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%s MAIL_CONFIG=%s\nexec %s "$@"\n' "$lab_libs" \
+			"$LAB_M/$1/conf" "$LAB_R/usr/sbin/$tool" >"$LAB_M/$1/bin/$tool"
+		chmod +x "$LAB_M/$1/bin/$tool"
+	done
+	PATH=$LAB_M/$1/bin:$PATH
 }
 
 # --- mail -----------------------------------------------------------------------------------------
@@ -272,6 +301,9 @@ mail_again() {
 mail_queue() {
 	MAIL_CONFIG=$LAB_M/$1/conf unpacked "$LAB_R/usr/sbin/postqueue" -c "$LAB_M/$1/conf" -j
 }
+
+# mail_in_queue NAME QUEUE-ID: whether the message is still there.
+mail_in_queue() { mail_queue "$1" | grep -qF "\"queue_id\": \"$2\""; }
 
 # mail_boxed NAME ID: how often the message was delivered into a mailbox of the instance.
 mail_boxed() {

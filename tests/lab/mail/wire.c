@@ -15,14 +15,15 @@
  *
  * Control: one command per connection on a Unix socket, answered when it has taken effect:
  *
- *     mode ROUTE|* MODE   for connections from now on         ok
- *     idle                waits until no connection is open   ok
- *     stats               since the last "mode"               {"ROUTE":{"connections":N,...},...}
- *     quit                                                    ok
+ *     mode ROUTES MODE    for connections from now on; ROUTES is a pattern    ok
+ *     idle                waits until no connection is open                   ok
+ *     stats               since the last "mode"       {"ROUTE":{"connections":N,...},...}
+ *     quit                                                                    ok
  *
  * `wire ctl SOCKET COMMAND...` sends one, prints the answer and exits 0 unless it is an error.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -633,7 +634,7 @@ set_mode(struct wire *w, const char *route, const char *mode)
 	for (size_t i = 0; i < w->route_count; i++) {
 		struct route *r = w->routes[i];
 
-		if (strcmp(route, "*") != 0 && strcmp(route, r->name) != 0)
+		if (fnmatch(route, r->name, 0) != 0)
 			continue;
 		r->mode = kind;
 		r->cert = cert;
@@ -787,7 +788,7 @@ on_signal(evutil_socket_t sig UNUSED, short what UNUSED, void *arg)
 static const char usage[] =
 	"usage: wire --record DIR --control SOCKET [--cert NAME,CHAIN,KEY]... [--with-parent]\n"
 	"            --route NAME,ADDR:PORT,ADDR:PORT...\n"
-	"       wire ctl SOCKET mode ROUTE|'*' honest|strip|cert:NAME|dead\n"
+	"       wire ctl SOCKET mode 'ROUTES' honest|strip|cert:NAME|dead\n"
 	"       wire ctl SOCKET idle|stats|quit\n"
 	"  --record DIR          conversations and connections.jsonl go there\n"
 	"  --control SOCKET      appears once all routes accept connections\n"
