@@ -1,0 +1,71 @@
+/*
+ * settings: the configuration of preload25, read once into plain data.
+ *
+ * settings_keys is the one list of keys; sample file, manual and checks come from it. Files and
+ * directories that are not absolute are relative to the directory of the configuration file, so
+ * that an authority may be moved or copied as a directory.
+ */
+#ifndef BUILDER_SETTINGS_H
+#define BUILDER_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "builder/life.h"
+#include "common/attr.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "verifier/engine.h"
+
+struct error;
+
+extern const struct config_key settings_keys[];
+extern const size_t settings_key_count;
+
+/* Plain data; strings live as long as the settings. Paths are absolute, or relative to the working
+ * directory if the configuration file was named that way. */
+struct settings {
+	struct engine_options engine; /* complete, clock included */
+	struct life_rules life;
+	unsigned workers; /* event loops of a crawl */
+
+	const char *store_url;
+
+	const char *const *vantages; /* names; the first is this machine's unless --vantage says */
+	size_t vantage_count;
+
+	struct {
+		const char *name;    /* whom the list says it is by */
+		const char *contact; /* mailto: or https: URI, or NULL */
+	} authority;
+
+	struct {
+		int64_t expires_s; /* readers complain after this without a newer list */
+		int64_t fresh_s;   /* entries confirmed longer ago carry their own time */
+		int64_t churn_percent;
+	} list;
+
+	struct {
+		const char *path;
+		const char *const *remotes;
+		size_t remote_count;
+		const char *committer_name;
+		const char *committer_mail;
+		const char *root_key; /* key URIs, "file:..." with the path resolved */
+		const char *targets_key;
+		const char *snapshot_key;
+		const char *timestamp_key;
+		int64_t root_expires_s;
+		int64_t targets_expires_s;
+		int64_t snapshot_expires_s;
+		int64_t timestamp_expires_s;
+	} repository;
+};
+
+/* path NULL: built-in defaults. What is inconsistent is ERROR_CONFIG with file and line. */
+int settings_load(const char *path, const struct clock *clock, struct settings **out,
+	struct error *err) MUST_CHECK;
+/* NULL is allowed. */
+void settings_free(struct settings *s);
+
+#endif
