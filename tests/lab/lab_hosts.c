@@ -1,0 +1,144 @@
+#include "tests/lab/lab_hosts.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/xalloc.h"
+#include "tests/lab/lab_behaviour.h"
+
+enum { HOSTS_TSV_MAX = 64 << 20 };
+
+static const char *const services[] = {[LAB_SMTP] = "smtp", [LAB_HTTPS] = "https"};
+
+const char *
+lab_service_name(enum lab_service s)
+{
+	return services[s];
+}
+
+void
+lab_hosts_add(struct lab_hosts *h, enum lab_service service, struct in_addr address,
+	const char *name, const char *behaviour)
+{
+	if (h->count == h->size) {
+		h->size = h->size == 0 ? 256 : 2 * h->size;
+		h->list = xreallocarray(h->list, h->size, sizeof(*h->list));
+	}
+	h->list[h->count++] = (struct lab_host){
+		.service = service,
+		.address = address,
+		.name = xstrdup(name),
+		.behaviour = xstrdup(behaviour),
+	};
+}
+
+void
+lab_hosts_clear(struct lab_hosts *h)
+{
+	for (size_t i = 0; i < h->count; i++) {
+		free(h->list[i].name);
+		free(h->list[i].behaviour);
+	}
+	free(h->list);
+	memset(h, 0, sizeof(*h));
+}
+
+static int
+load_line(struct lab_hosts *h, char *line, struct error *err)
+{
+	char *save = NULL;
+	const char *service = strtok_r(line, "\t", &save), *address = strtok_r(NULL, "\t", &save);
+	const char *name = strtok_r(NULL, "\t", &save), *behaviour = strtok_r(NULL, "\t", &save);
+	struct lab_behaviour parsed;
+	struct in_addr in;
+
+	if (behaviour == NULL)
+		return error_set(err, ERROR_CONFIG, "fewer than four fields");
+	if (strcmp(service, "smtp") != 0 && strcmp(service, "https") != 0)
+		return error_set(err, ERROR_CONFIG, "no service \"%s\"", service);
+	if (inet_pton(AF_INET, address, &in) != 1)
+		return error_set(err, ERROR_CONFIG, "no address \"%s\"", address);
+	if (lab_behaviour_parse(behaviour, &parsed, err) < 0)
+		return -1;
+	lab_hosts_add(h, strcmp(service, "smtp") == 0 ? LAB_SMTP : LAB_HTTPS, in, name, behaviour);
+	return 0;
+}
+
+int
+lab_hosts_load(const char *dir, struct lab_hosts *out, struct error *err)
+{
+	char *path = xasprintf("%s/hosts.tsv", dir), *p;
+	struct buf text;
+	int rc = -1, line_number = 0;
+
+	memset(out, 0, sizeof(*out));
+	buf_init(&text, HOSTS_TSV_MAX);
+	if (file_read(path, &text, err) < 0)
+		goto out;
+	for (p = text.data; p != NULL && *p != '\0';) {
+		char *end = strchr(p, '\n');
+
+		line_number++;
+		if (end != NULL)
+			*end = '\0';
+		if (*p != '\0' && *p != '#' && load_line(out, p, err) < 0) {
+			error_prefix(err, "%s:%d", path, line_number);
+			goto out;
+		}
+		p = end == NULL ? NULL : end + 1;
+	}
+	rc = 0;
+out:
+	if (rc < 0)
+		lab_hosts_clear(out);
+	buf_clear(&text);
+	free(path);
+	return rc;
+}
+
+int
+lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err)
+{
+	char *path = xasprintf("%s/hosts.tsv", dir), address[INET_ADDRSTRLEN];
+	struct buf text;
+	int rc;
+
+	buf_init(&text, HOSTS_TSV_MAX);
+	buf_add_str(&text, "# service\taddress\tname\tbehaviour\n");
+	for (size_t i = 0; i < h->count; i++) {
+		inet_ntop(AF_INET, &h->list[i].address, address, sizeof(address));
+		buf_addf(&text, "%s\t%s\t%s\t%s\n", services[h->list[i].service], address,
+			h->list[i].name, h->list[i].behaviour);
+	}
+	if (buf_failed(&text))
+		rc = error_set(err, ERROR_INPUT, "%s: too many hosts", path);
+	else
+		rc = file_replace(path, text.data, text.len, 0644, err);
+	buf_clear(&text);
+	free(path);
+	return rc;
+}
+
+size_t
+lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour)
+{
+	char address[INET_ADDRSTRLEN];
+	size_t changed = 0;
+
+	for (size_t i = 0; i < h->count; i++) {
+		struct lab_host *host = &h->list[i];
+
+		inet_ntop(AF_INET, &host->address, address, sizeof(address));
+		if (strcmp(host->name, name) != 0 && strcmp(address, name) != 0)
+			continue;
+		free(host->behaviour);
+		host->behaviour = xstrdup(behaviour);
+		changed++;
+	}
+	return changed;
+}

@@ -1,0 +1,43 @@
+/*
+ * lab_hosts: hosts.tsv, the list of servers of a lab.
+ *
+ * One line per address and name: service (smtp or https), address, name, behaviour. A host with
+ * two addresses has two lines; an address with several names serves the one asked for by SNI, and
+ * the first of them to those who do not ask. "*.NAME" stands for any name below.
+ */
+#ifndef LAB_HOSTS_H
+#define LAB_HOSTS_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+
+struct error;
+
+enum lab_service { LAB_SMTP, LAB_HTTPS };
+
+struct lab_host {
+	enum lab_service service;
+	struct in_addr address;
+	char *name;      /* owned */
+	char *behaviour; /* owned */
+};
+
+struct lab_hosts {
+	struct lab_host *list; /* owned */
+	size_t count, size;
+};
+
+void lab_hosts_add(struct lab_hosts *h, enum lab_service service, struct in_addr address,
+	const char *name, const char *behaviour);
+int lab_hosts_load(const char *dir, struct lab_hosts *out, struct error *err) MUST_CHECK;
+int lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err) MUST_CHECK;
+void lab_hosts_clear(struct lab_hosts *h);
+
+/* Sets the behaviour of all lines of which name is the name, or the address; returns how many. */
+size_t lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour);
+
+const char *lab_service_name(enum lab_service s) RETURNS_NONNULL;
+
+#endif

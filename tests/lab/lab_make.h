@@ -1,0 +1,31 @@
+/*
+ * lab_make: writes a little internet into a folder.
+ */
+#ifndef LAB_MAKE_H
+#define LAB_MAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct error;
+
+enum { LAB_DOMAINS_DEFAULT = 1200, LAB_DOMAINS_MAX = 100000 };
+
+struct lab_make_options {
+	size_t domains;
+	uint64_t seed;
+	uint16_t dns_port, smtp_port, https_port; /* 0: a free one at each start */
+	int64_t made_s;                           /* signatures and certificates hang on this */
+};
+
+struct lab_make_result {
+	size_t domains, zones, signed_zones, mx_hosts, policy_hosts;
+};
+
+/* dir must not exist or be empty. Everything but keys and signatures follows from the options. */
+int lab_make(const char *dir, const struct lab_make_options *options, struct lab_make_result *out,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,543 @@
+#include "tests/lab/lab_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+
+enum {
+	BACKLOG = 1024,
+	/* Ports below the kernel's ephemeral range, so that no outgoing connection sits on them. */
+	PORT_FIRST = 10000,
+	PORT_COUNT = 20000,
+	PORT_TRIES = 200,
+	SNI_MAX = 256,
+};
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer,
+	int peer_len, void *arg);
+
+/* --- endpoints and hosts ---------------------------------------------------------------------- */
+
+struct endpoint_key {
+	enum lab_service service;
+	uint32_t address;
+};
+
+static int
+endpoint_cmp(const void *key, const void *element)
+{
+	const struct endpoint_key *k = key;
+	const struct lab_endpoint *e = *(struct lab_endpoint *const *)element;
+	uint32_t address = ntohl(e->address.s_addr);
+
+	if (k->service != e->service)
+		return k->service < e->service ? -1 : 1;
+	return k->address == address ? 0 : k->address < address ? -1 : 1;
+}
+
+static int
+endpoint_order(const void *a, const void *b)
+{
+	const struct lab_endpoint *x = *(struct lab_endpoint *const *)a;
+	struct endpoint_key key = {x->service, ntohl(x->address.s_addr)};
+
+	return endpoint_cmp(&key, b);
+}
+
+static struct lab_endpoint *
+endpoint_find(struct lab_server *s, enum lab_service service, struct in_addr address)
+{
+	struct endpoint_key key = {service, ntohl(address.s_addr)};
+	struct lab_endpoint **found;
+
+	if (s->endpoint_count == 0)
+		return NULL;
+	found = bsearch(
+		&key, s->endpoints, s->endpoint_count, sizeof(struct lab_endpoint *), endpoint_cmp);
+	return found == NULL ? NULL : *found;
+}
+
+static int
+host_cmp(const void *key, const void *element)
+{
+	return strcmp(key, (*(struct lab_served *const *)element)->name);
+}
+
+static int
+host_order(const void *a, const void *b)
+{
+	return strcmp(
+		(*(struct lab_served *const *)a)->name, (*(struct lab_served *const *)b)->name);
+}
+
+static struct lab_served *
+host_find(const struct lab_endpoint *e, const char *name)
+{
+	struct lab_served **found;
+	char star[SNI_MAX + 2];
+	const char *dot = strchr(name, '.');
+
+	if (e->host_count == 0)
+		return NULL;
+	found = bsearch(name, e->hosts, e->host_count, sizeof(struct lab_served *), host_cmp);
+	if (found == NULL && dot != NULL) {
+		snprintf(star, sizeof(star), "*%s", dot);
+		found = bsearch(
+			star, e->hosts, e->host_count, sizeof(struct lab_served *), host_cmp);
+	}
+	return found == NULL ? NULL : *found;
+}
+
+/* Merges hosts.tsv into what is there. Sorting comes once at the end, so look-ups in between see
+ * the state before: a file does not name the same host at the same address twice. */
+static void
+merge(struct lab_server *s, const struct lab_hosts *list)
+{
+	struct lab_endpoint *last = NULL;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct lab_host *line = &list->list[i];
+		struct lab_endpoint *e = NULL;
+		struct lab_served *h;
+		struct error ignored = {0};
+
+		if (last != NULL && last->service == line->service &&
+			last->address.s_addr == line->address.s_addr)
+			e = last;
+		else
+			e = endpoint_find(s, line->service, line->address);
+		if (e == NULL) {
+			if (s->endpoint_count == s->endpoint_size) {
+				s->endpoint_size =
+					s->endpoint_size == 0 ? 256 : 2 * s->endpoint_size;
+				s->endpoints = xreallocarray(s->endpoints, s->endpoint_size,
+					sizeof(struct lab_endpoint *));
+			}
+			e = xcalloc(1, sizeof(*e));
+			e->server = s;
+			e->service = line->service;
+			e->address = line->address;
+			s->endpoints[s->endpoint_count++] = e;
+			qsort(s->endpoints, s->endpoint_count, sizeof(struct lab_endpoint *),
+				endpoint_order);
+		}
+		last = e;
+		h = host_find(e, line->name);
+		if (h == NULL || strcmp(h->name, line->name) != 0) {
+			if (e->host_count == e->host_size) {
+				e->host_size = e->host_size == 0 ? 1 : 2 * e->host_size;
+				e->hosts = xreallocarray(
+					e->hosts, e->host_size, sizeof(struct lab_served *));
+			}
+			h = xcalloc(1, sizeof(*h));
+			h->name = xstrdup(line->name);
+			h->endpoint = e;
+			if (e->first == NULL)
+				e->first = h;
+			e->hosts[e->host_count++] = h;
+			if (e->host_count > 1 &&
+				strcmp(e->hosts[e->host_count - 2]->name, h->name) > 0)
+				qsort(e->hosts, e->host_count, sizeof(struct lab_served *),
+					host_order);
+		}
+		/* lab_hosts_load() has parsed it before */
+		if (lab_behaviour_parse(line->behaviour, &h->behaviour, &ignored) < 0)
+			abort();
+	}
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+/* 1 listening, 0 the port is taken there, -1 error. */
+static int
+listen_at(struct lab_endpoint *e, uint16_t port, struct error *err)
+{
+	struct lab_server *s = e->server;
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_addr = e->address, .sin_port = htons(port)};
+	char text[INET_ADDRSTRLEN];
+
+	e->listener = evconnlistener_new_bind(s->base, on_accept, e,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
+		(struct sockaddr *)&sin, sizeof(sin));
+	if (e->listener != NULL)
+		return 1;
+	if (errno == EADDRINUSE)
+		return 0;
+	inet_ntop(AF_INET, &e->address, text, sizeof(text));
+	return error_set_errno(err, ERROR_CONFIG, "%s port %u", text, port);
+}
+
+static void
+stop_listening(struct lab_endpoint *e)
+{
+	if (e->listener != NULL)
+		evconnlistener_free(e->listener);
+	e->listener = NULL;
+}
+
+/* An address is closed when all who live there refuse. */
+static bool
+is_closed(const struct lab_endpoint *e)
+{
+	for (size_t i = 0; i < e->host_count; i++) {
+		if (e->hosts[i]->behaviour.conn != LAB_CONN_REFUSE)
+			return false;
+	}
+	return true;
+}
+
+/* Opens what should be open at the port and closes the rest. 1 done, 0 the port is taken, -1 error.
+ */
+static int
+listen_all(struct lab_server *s, enum lab_service service, uint16_t port, struct error *err)
+{
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		struct lab_endpoint *e = s->endpoints[i];
+		int rc;
+
+		if (e->service != service)
+			continue;
+		if (is_closed(e)) {
+			stop_listening(e);
+			continue;
+		}
+		if (e->listener != NULL)
+			continue;
+		if ((rc = listen_at(e, port, err)) <= 0)
+			return rc;
+	}
+	return 1;
+}
+
+static int
+open_service(struct lab_server *s, enum lab_service service, uint16_t wanted, struct error *err)
+{
+	for (int i = 0; i < PORT_TRIES; i++) {
+		uint16_t port = wanted, random;
+		int rc;
+
+		if (wanted == 0) {
+			if (RAND_bytes((uint8_t *)&random, sizeof(random)) <= 0)
+				abort();
+			port = (uint16_t)(PORT_FIRST + random % PORT_COUNT);
+		}
+		rc = listen_all(s, service, port, err);
+		if (rc < 0)
+			return -1;
+		if (rc == 1) {
+			s->ports[service] = port;
+			return 0;
+		}
+		for (size_t j = 0; j < s->endpoint_count; j++) {
+			if (s->endpoints[j]->service == service)
+				stop_listening(s->endpoints[j]);
+		}
+		if (wanted != 0)
+			return error_set(err, ERROR_CONFIG, "port %u is taken", wanted);
+	}
+	return error_set(err, ERROR_TEMP, "no free port found");
+}
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+/* The first host_name of the server_name extension, or "". RFC 6066, section 3. */
+static void
+sni_of(SSL *ssl, char out[static SNI_MAX])
+{
+	const unsigned char *p;
+	size_t len = 0, name_len;
+
+	out[0] = '\0';
+	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &len) || len < 5)
+		return;
+	name_len = (size_t)p[3] << 8 | p[4];
+	if (p[2] != TLSEXT_NAMETYPE_host_name || name_len > len - 5 || name_len >= SNI_MAX)
+		return;
+	for (size_t i = 0; i < name_len; i++)
+		out[i] = str_lower((char)p[5 + i]);
+	out[name_len] = '\0';
+}
+
+static int
+any_certificate(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+static void
+show_identity(SSL *ssl, struct lab_served *h, const char *sni)
+{
+	const struct lab_behaviour *b = &h->behaviour;
+	const char *name = h->name;
+
+	if (h->identity_cert != b->cert) {
+		lab_identity_clear(&h->identity);
+		/* a host that stands for all names below */
+		if (name[0] == '*' && b->cert != LAB_CERT_WILDCARD && *sni != '\0')
+			name = sni;
+		lab_pki_identity(h->endpoint->server->pki, name, b->cert, &h->identity);
+		h->identity_cert = b->cert;
+	}
+	if (SSL_use_cert_and_key(ssl, h->identity.leaf, h->identity.key, h->identity.chain, 1) != 1)
+		abort();
+}
+
+static int
+on_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	struct lab_served **host = SSL_get_app_data(ssl), *asked;
+	struct lab_endpoint *e = (*host)->endpoint;
+	const struct lab_behaviour *b;
+	char sni[SNI_MAX];
+
+	(void)arg;
+	sni_of(ssl, sni);
+	asked = *sni == '\0' ? NULL : host_find(e, sni);
+	if (asked != NULL)
+		*host = asked;
+	b = &(*host)->behaviour;
+	/* a policy host breaks off for names it does not serve (RFC 8461, 7.1); a mail server does
+	 * not */
+	if ((asked == NULL && (e->service == LAB_HTTPS || b->tls == LAB_TLS_SNI_REQUIRED)) ||
+		b->tls == LAB_TLS_SNI_REJECTED) {
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	if (b->tls == LAB_TLS_ALERT) {
+		*alert = SSL_AD_HANDSHAKE_FAILURE;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	if (!SSL_set_min_proto_version(ssl, b->tls_min) ||
+		!SSL_set_max_proto_version(ssl, b->tls_max))
+		abort();
+	if (b->client_cert != LAB_CLIENT_CERT_NO)
+		SSL_set_verify(ssl,
+			SSL_VERIFY_PEER |
+				(b->client_cert == LAB_CLIENT_CERT_DEMAND
+						? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+						: 0),
+			any_certificate);
+	show_identity(ssl, *host, sni);
+	(*host)->handshakes++;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static SSL_CTX *
+tls_new(void)
+{
+	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+
+	/* level 0: some hosts have weak keys or old protocols on purpose */
+	if (tls == NULL || SSL_CTX_set_cipher_list(tls, "DEFAULT:@SECLEVEL=0") != 1 ||
+		!SSL_CTX_set_min_proto_version(tls, TLS1_VERSION))
+		abort();
+	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_client_hello_cb(tls, on_client_hello, NULL);
+	if (SSL_CTX_set_session_id_context(tls, (const unsigned char *)"lab", 3) != 1)
+		abort();
+	return tls;
+}
+
+SSL *
+lab_server_tls(struct lab_endpoint *e, struct lab_served **host)
+{
+	SSL *ssl = SSL_new(e->server->tls);
+
+	if (ssl == NULL)
+		abort();
+	*host = e->first;
+	SSL_set_app_data(ssl, host);
+	return ssl;
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+/* Says nothing, reads nothing, until the client has had enough. */
+struct mute {
+	struct lab_endpoint *endpoint;
+	struct bufferevent *bev;
+};
+
+static void
+mute_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct mute *m = arg;
+
+	(void)bev;
+	(void)what;
+	bufferevent_free(m->bev);
+	lab_session_ended(m->endpoint);
+	free(m);
+}
+
+static void
+mute_read(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+
+	(void)arg;
+	evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+static void
+mute_start(struct lab_endpoint *e, evutil_socket_t fd)
+{
+	struct mute *m = xcalloc(1, sizeof(*m));
+
+	m->endpoint = e;
+	m->bev = bufferevent_socket_new(e->server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (m->bev == NULL)
+		abort();
+	bufferevent_setcb(m->bev, mute_read, NULL, mute_event, m);
+	bufferevent_enable(m->bev, EV_READ);
+}
+
+static void
+on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int peer_len,
+	void *arg)
+{
+	struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	struct lab_endpoint *e = arg;
+
+	(void)l;
+	(void)peer;
+	(void)peer_len;
+	e->connections++;
+	e->open++;
+	if (e->open > e->open_max)
+		e->open_max = e->open;
+	switch (e->first->behaviour.conn) {
+	case LAB_CONN_REFUSE: /* the first refuses, others at this address do not */
+	case LAB_CONN_RESET:
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close(fd);
+		lab_session_ended(e);
+		return;
+	case LAB_CONN_CLOSE:
+		close(fd);
+		lab_session_ended(e);
+		return;
+	case LAB_CONN_SILENT:
+		mute_start(e, fd);
+		return;
+	case LAB_CONN_SERVE:
+		break;
+	}
+	if (e->service == LAB_SMTP)
+		lab_smtpd_start(e, fd);
+	else
+		lab_httpsd_start(e, fd);
+}
+
+void
+lab_session_ended(struct lab_endpoint *e)
+{
+	e->open--;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
+int
+lab_server_reload(struct lab_server *s, struct error *err)
+{
+	struct lab_hosts list;
+	int rc = -1;
+
+	if (lab_hosts_load(s->dir, &list, err) < 0)
+		return -1;
+	merge(s, &list);
+	if (open_service(s, LAB_SMTP, s->ports[LAB_SMTP], err) == 0 &&
+		open_service(s, LAB_HTTPS, s->ports[LAB_HTTPS], err) == 0)
+		rc = 0;
+	lab_hosts_clear(&list);
+	return rc;
+}
+
+int
+lab_server_open(struct lab_server *s, const char *dir, struct event_base *base,
+	const uint16_t ports[static 2], struct error *err)
+{
+	memset(s, 0, sizeof(*s));
+	s->dir = dir;
+	s->base = base;
+	s->ports[LAB_SMTP] = ports[LAB_SMTP];
+	s->ports[LAB_HTTPS] = ports[LAB_HTTPS];
+	s->tls = tls_new();
+	if (lab_pki_open(dir, &s->pki, err) < 0)
+		return -1;
+	return lab_server_reload(s, err);
+}
+
+void
+lab_server_close(struct lab_server *s)
+{
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		struct lab_endpoint *e = s->endpoints[i];
+
+		for (size_t j = 0; j < e->host_count; j++) {
+			lab_identity_clear(&e->hosts[j]->identity);
+			free(e->hosts[j]->name);
+			free(e->hosts[j]);
+		}
+		stop_listening(e);
+		free(e->hosts);
+		free(e);
+	}
+	free(s->endpoints);
+	lab_pki_free(s->pki);
+	SSL_CTX_free(s->tls);
+}
+
+void
+lab_server_stats(const struct lab_server *s, FILE *out)
+{
+	char address[INET_ADDRSTRLEN];
+
+	fputs("# address\tservice\taddress\tconnections\topen\topen_max\n"
+	      "# host\tservice\tname\taddress\thandshakes\trequests\tmails\n",
+		out);
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		const struct lab_endpoint *e = s->endpoints[i];
+
+		inet_ntop(AF_INET, &e->address, address, sizeof(address));
+		fprintf(out, "address\t%s\t%s\t%llu\t%u\t%u\n", lab_service_name(e->service),
+			address, (unsigned long long)e->connections, e->open, e->open_max);
+		for (size_t j = 0; j < e->host_count; j++) {
+			const struct lab_served *h = e->hosts[j];
+
+			fprintf(out, "host\t%s\t%s\t%s\t%llu\t%llu\t%llu\n",
+				lab_service_name(e->service), h->name, address,
+				(unsigned long long)h->handshakes, (unsigned long long)h->requests,
+				(unsigned long long)h->mails);
+		}
+	}
+}
+
+void
+lab_server_stats_reset(struct lab_server *s)
+{
+	for (size_t i = 0; i < s->endpoint_count; i++) {
+		struct lab_endpoint *e = s->endpoints[i];
+
+		e->connections = 0;
+		e->open_max = e->open;
+		for (size_t j = 0; j < e->host_count; j++)
+			e->hosts[j]->handshakes = e->hosts[j]->requests = e->hosts[j]->mails = 0;
+	}
+}
