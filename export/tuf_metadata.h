@@ -79,19 +79,26 @@ bool tuf_root_same_role(const struct tuf_meta *a, const struct tuf_meta *b, enum
 int tuf_meta_find(const struct tuf_meta *m, const char *name, struct tuf_file *out);
 /* All of them, for i from 0: 1, or 0 behind the last. *name is lent. */
 int tuf_meta_nth(const struct tuf_meta *m, size_t i, const char **name, struct tuf_file *out);
-/* Targets: a target by its name ("list.json"). 1 found, 0 not. One with no hash that we know is
- * never "found": parsing has refused it. */
+/* Targets: a target by its name ("list.json"). 1 found, 0 not. One that gives no hash that we know
+ * is found, but nothing is ever taken for it. */
 int tuf_targets_find(const struct tuf_meta *targets, const char *name, struct tuf_file *out);
 int tuf_targets_nth(
 	const struct tuf_meta *targets, size_t i, const char **name, struct tuf_file *out);
 
-/* Length and digests of bytes in memory; of a file (in constant memory). version stays 0. */
-int tuf_file_of(const void *data, size_t len, struct tuf_file *out, struct error *err) MUST_CHECK;
-int tuf_file_of_path(const char *path, struct tuf_file *out, struct error *err) MUST_CHECK;
-/* Whether seen (from tuf_file_of()) is what said announces: length and every hash it gives.
- * ERROR_SECURITY when not. */
-int tuf_file_check(
-	const struct tuf_file *said, const struct tuf_file *seen, struct error *err) MUST_CHECK;
+/* Whether bytes are what a file says of them: length, and every hash that it gives and we know.
+ * What differs is ERROR_SECURITY. In pieces as they arrive: */
+struct tuf_check;
+struct tuf_check *tuf_check_new(const struct tuf_file *said) RETURNS_NONNULL;
+/* -1 (ERROR_SECURITY) as soon as they are more than said->length. */
+int tuf_check_add(struct tuf_check *c, const void *data, size_t len, struct error *err) MUST_CHECK;
+/* All have been added: 0 they are it. Once. */
+int tuf_check_end(struct tuf_check *c, struct error *err) MUST_CHECK;
+/* NULL is allowed. */
+void tuf_check_free(struct tuf_check *c);
+/* The same for bytes in memory, and for a file, in constant memory. */
+int tuf_check_data(
+	const struct tuf_file *said, const void *data, size_t len, struct error *err) MUST_CHECK;
+int tuf_check_path(const struct tuf_file *said, const char *path, struct error *err) MUST_CHECK;
 
 /* --- writing ------------------------------------------------------------------------------------
  */
@@ -106,6 +113,10 @@ struct tuf_target {
 	const char *name;
 	struct tuf_file file;
 };
+
+/* Length and SHA-256 of bytes in memory; of a file, in constant memory. version stays 0. */
+void tuf_file_of(const void *data, size_t len, struct tuf_file *out);
+int tuf_file_of_path(const char *path, struct tuf_file *out, struct error *err) MUST_CHECK;
 
 /* The "signed" part of a file; the caller owns it. */
 json_t *tuf_build_root(int64_t version, int64_t expires_s,
