@@ -1,0 +1,380 @@
+#include "builder/settings.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/store.h"
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/list.h"
+
+#define MINUTE 60
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define YEAR   (366 * DAY)
+
+#define VANTAGE_NAME_MAX 32
+
+#define STRING(sec, key, def, text) \
+	{ \
+		.section = sec, .name = key, .type = CONFIG_STRING, .fallback = def, .help = text \
+	}
+#define STRINGS(sec, key, text) \
+	{ \
+		.section = sec, .name = key, .type = CONFIG_STRING, .repeat = true, .help = text \
+	}
+#define INT(sec, key, def, lo, hi, text) \
+	{ \
+		.section = sec, .name = key, .type = CONFIG_INT, .fallback = def, .min = lo, \
+		.max = hi, .help = text \
+	}
+#define BOOL(sec, key, def, text) \
+	{ \
+		.section = sec, .name = key, .type = CONFIG_BOOL, .fallback = def, .help = text \
+	}
+
+const struct config_key settings_keys[] = {
+	STRING("authority", "name", "preload25", "whom the list says it is by"),
+	STRING("authority", "contact", NULL,
+		"where people reach the operator: a mailto: or https: URI"),
+
+	STRING("store", "url", "sqlite:/var/lib/preload25/preload25.db",
+		"the database: sqlite:FILE"),
+
+	STRINGS("dns", "forward", "resolver to ask, ADDR@PORT; without any the root servers"),
+	STRING("dns", "root_hints", NULL,
+		"file with the root servers instead of the built-in ones"),
+	STRING("dns", "trust_anchor", NULL,
+		"file with the DNSSEC root key instead of the system's"),
+
+	STRINGS("network", "allow",
+		"special addresses (private, loopback) that may be called, ADDR/BITS"),
+	INT("network", "smtp_port", "25", 1, 65535, "port of mail servers"),
+	INT("network", "https_port", "443", 1, 65535, "port of policy hosts"),
+	STRING("network", "ca_file", NULL,
+		"file with the trusted certificate authorities instead of the "
+		"system's"),
+	STRING("network", "ehlo_name", NULL,
+		"name to say in EHLO; it should resolve to this machine "
+		"and back (else the host's name)"),
+	BOOL("network", "special_use_names", "no",
+		"judge names like example.test as others (yes if "
+		"special addresses are allowed)"),
+
+	STRINGS("vantage", "name",
+		"vantage point of the authority; the first is this machine's "
+		"(without any: local)"),
+
+	INT("crawl", "concurrency", "500", 1, 100000, "domains in flight"),
+	INT("crawl", "workers", "1", 1, 1, "event loops (one in this version)"),
+	INT("crawl", "per_address", "2", 1, 1000, "connections at once to one address"),
+	INT("crawl", "per_operator", "8", 1, 10000,
+		"connections at once to the hosts of one operator"),
+	INT("crawl", "rate", "0", 0, 1000000, "domains started a second; 0: no limit"),
+	INT("crawl", "deadline", "600", 1, DAY, "seconds for one domain in all"),
+	INT("crawl", "connect_timeout", "30", 1, HOUR, "seconds to connect"),
+	INT("crawl", "greeting_timeout", "60", 1, HOUR, "seconds until the greeting begins"),
+	INT("crawl", "reply_timeout", "60", 1, HOUR, "seconds for one SMTP reply"),
+	INT("crawl", "session_timeout", "300", 1, HOUR, "seconds for one SMTP session"),
+	INT("crawl", "fetch_timeout", "60", 1, HOUR, "seconds for one policy"),
+	INT("crawl", "share", "3600", 0, DAY,
+		"seconds for which what was seen of a mail or policy host "
+		"serves other domains"),
+
+	INT("life", "join", "604800", 0, YEAR, "seconds of passes before a domain is listed"),
+	INT("life", "gap", "108000", MINUTE, YEAR,
+		"seconds between two looks beyond which the time "
+		"between them does not count as observed"),
+	INT("life", "round", "28800", MINUTE, YEAR,
+		"seconds within which the looks of several vantage "
+		"points are one round"),
+	INT("life", "recheck", "21600", MINUTE, YEAR,
+		"seconds until a pending or listed domain is "
+		"looked at again"),
+	INT("life", "candidate_recheck", "86400", MINUTE, YEAR,
+		"the same for one that does not qualify"),
+	INT("life", "refused_recheck", "604800", MINUTE, YEAR, "the same for one that is refused"),
+	INT("life", "retry", "3600", MINUTE, YEAR, "the same when it could not be told"),
+	INT("life", "demote", "1209600", 0, YEAR,
+		"seconds of a certain break until an entry becomes "
+		"testing"),
+	INT("life", "remove", "2419200", 0, YEAR, "the same until it is removed"),
+	INT("life", "leave_gap", "86400", 0, YEAR,
+		"seconds between two sightings of an unsigned "
+		"mode=none that remove an entry"),
+	INT("life", "gone", "604800", 0, YEAR,
+		"seconds after which a domain that is gone, or has a "
+		"null MX, is removed"),
+	INT("life", "max_age_min", "86400", 1, LIST_MAX_AGE_MAX, "smallest max_age admitted"),
+
+	INT("list", "expires", "1209600", HOUR, YEAR,
+		"seconds after which readers miss the next list"),
+	INT("list", "fresh", "86400", MINUTE, YEAR,
+		"seconds after its last confirmation an entry is in "
+		"trouble and carries its own time"),
+	INT("list", "churn_percent", "2", 0, 100,
+		"share of the last list that may be removed, demoted "
+		"or relaxed without --allow-churn"),
+
+	STRING("repository", "path", "/var/lib/preload25/repository",
+		"directory of the git repository"),
+	STRINGS("repository", "remote", "where to push each publication, a git URL"),
+	STRING("repository", "committer_name", NULL, "of the commits (else the authority's name)"),
+	STRING("repository", "committer_mail", "preload25@localhost",
+		"mail address of the commits"),
+	STRING("repository", "root_key", "file:keys/root.pem",
+		"private key of the role, file:PATH or "
+		"another URI of OpenSSL"),
+	STRING("repository", "targets_key", "file:keys/targets.pem", "the same"),
+	STRING("repository", "snapshot_key", "file:keys/snapshot.pem", "the same"),
+	STRING("repository", "timestamp_key", "file:keys/timestamp.pem", "the same"),
+	INT("repository", "root_expires", "31536000", HOUR, 10 * (int64_t)YEAR,
+		"seconds for which the "
+		"role's signature is good"),
+	INT("repository", "targets_expires", "1209600", HOUR, YEAR, "the same"),
+	INT("repository", "snapshot_expires", "1209600", HOUR, YEAR, "the same"),
+	INT("repository", "timestamp_expires", "172800", HOUR, YEAR, "the same"),
+};
+const size_t settings_key_count = ARRAY_LEN(settings_keys);
+
+/* The settings and what they own. */
+struct holder {
+	struct settings settings; /* first: what callers hold is a holder */
+	struct config *config;
+	struct arena *arena;
+	const char *dir; /* of the configuration file, with "/" behind it; "" for the working
+			    directory */
+};
+
+static const char *
+resolve(struct holder *h, const char *path)
+{
+	if (path == NULL || path[0] == '/' || h->dir[0] == '\0')
+		return path;
+	return arena_printf(h->arena, "%s%s", h->dir, path);
+}
+
+static const char *
+path_of(struct holder *h, const char *section, const char *name)
+{
+	return resolve(h, config_string(h->config, section, name));
+}
+
+/* "file:PATH", a bare path, or a URI of another scheme, which is left alone. */
+static const char *
+key_of(struct holder *h, const char *name)
+{
+	const char *uri = config_string(h->config, "repository", name);
+	size_t scheme = strcspn(uri, ":/");
+
+	if (str_starts(uri, "file:"))
+		return arena_printf(h->arena, "file:%s", resolve(h, uri + strlen("file:")));
+	return uri[scheme] == ':' ? uri : resolve(h, uri);
+}
+
+/* NULL when there is none. */
+static const char *const *
+strings_of(struct holder *h, const char *section, const char *name, size_t *count)
+{
+	size_t n = config_count(h->config, section, name);
+	const char **all;
+
+	*count = n;
+	if (n == 0)
+		return NULL;
+	all = arena_calloc(h->arena, n, sizeof(*all));
+	for (size_t i = 0; i < n; i++)
+		all[i] = config_nth(h->config, section, name, i);
+	return all;
+}
+
+static int
+read_vantages(struct holder *h, struct error *err)
+{
+	static const char *const local[] = {"local"};
+	struct settings *s = &h->settings;
+
+	s->vantages = strings_of(h, "vantage", "name", &s->vantage_count);
+	if (s->vantage_count == 0) {
+		s->vantages = local;
+		s->vantage_count = 1;
+	}
+	if (s->vantage_count > STORE_VANTAGES_MAX)
+		return error_set(err, ERROR_CONFIG, "%s: name: more than %d vantage points",
+			config_where(h->config, "vantage", "name"), STORE_VANTAGES_MAX);
+	for (size_t i = 0; i < s->vantage_count; i++) {
+		const char *name = s->vantages[i];
+		size_t len = strlen(name);
+		bool good = len <= VANTAGE_NAME_MAX;
+
+		for (size_t k = 0; k < len; k++)
+			good = good && (str_is_alnum((unsigned char)name[k]) || name[k] == '-');
+		/* The table of transitions names the operator where it names vantage points. */
+		if (!good || strcmp(name, "operator") == 0)
+			return error_set(err, ERROR_CONFIG,
+				"%s: name = %s: a vantage point is named by letters, digits and "
+				"hyphens, at most %d",
+				config_where(h->config, "vantage", "name"), name, VANTAGE_NAME_MAX);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(s->vantages[k], name) == 0)
+				return error_set(err, ERROR_CONFIG, "%s: name = %s is given twice",
+					config_where(h->config, "vantage", "name"), name);
+		}
+	}
+	return 0;
+}
+
+static void
+read_engine(struct holder *h, const struct clock *clock)
+{
+	const struct config *c = h->config;
+	struct engine_options *e = &h->settings.engine;
+
+	engine_options_default(e);
+	e->clock = *clock;
+	e->dns_forward = strings_of(h, "dns", "forward", &e->dns_forward_count);
+	e->root_hints = path_of(h, "dns", "root_hints");
+	e->trust_anchor = path_of(h, "dns", "trust_anchor");
+	e->allow = strings_of(h, "network", "allow", &e->allow_count);
+	e->special_use_names = config_is_set(c, "network", "special_use_names")
+		? config_bool(c, "network", "special_use_names")
+		: e->allow_count > 0;
+	e->smtp_port = (uint16_t)config_int(c, "network", "smtp_port");
+	e->https_port = (uint16_t)config_int(c, "network", "https_port");
+	e->ca_file = path_of(h, "network", "ca_file");
+	if (config_string(c, "network", "ehlo_name") != NULL)
+		e->ehlo_name = config_string(c, "network", "ehlo_name");
+	e->concurrency = (unsigned)config_int(c, "crawl", "concurrency");
+	e->per_address = (unsigned)config_int(c, "crawl", "per_address");
+	e->per_operator = (unsigned)config_int(c, "crawl", "per_operator");
+	e->rate = (unsigned)config_int(c, "crawl", "rate");
+	e->deadline_s = config_int(c, "crawl", "deadline");
+	e->connect_s = config_int(c, "crawl", "connect_timeout");
+	e->greeting_s = config_int(c, "crawl", "greeting_timeout");
+	e->reply_s = config_int(c, "crawl", "reply_timeout");
+	e->session_s = config_int(c, "crawl", "session_timeout");
+	e->fetch_s = config_int(c, "crawl", "fetch_timeout");
+	e->share_s = config_int(c, "crawl", "share");
+	e->max_age_min_s = config_int(c, "life", "max_age_min");
+	h->settings.workers = (unsigned)config_int(c, "crawl", "workers");
+}
+
+static int
+read_life(struct holder *h, struct error *err)
+{
+	const struct config *c = h->config;
+	struct life_rules *r = &h->settings.life;
+
+	r->vantages = (unsigned)h->settings.vantage_count;
+	r->join_s = config_int(c, "life", "join");
+	r->gap_s = config_int(c, "life", "gap");
+	r->round_s = config_int(c, "life", "round");
+	r->demote_s = config_int(c, "life", "demote");
+	r->remove_s = config_int(c, "life", "remove");
+	r->leave_gap_s = config_int(c, "life", "leave_gap");
+	r->gone_s = config_int(c, "life", "gone");
+	r->recheck_s = config_int(c, "life", "recheck");
+	r->candidate_s = config_int(c, "life", "candidate_recheck");
+	r->refused_s = config_int(c, "life", "refused_recheck");
+	r->retry_s = config_int(c, "life", "retry");
+	if (r->remove_s < r->demote_s)
+		return error_set(err, ERROR_CONFIG, "%s: remove comes before demote",
+			config_where(c, "life", "remove"));
+	if (r->gap_s < r->recheck_s)
+		return error_set(err, ERROR_CONFIG,
+			"%s: gap is shorter than recheck: no domain would ever be listed",
+			config_where(c, "life", "gap"));
+	return 0;
+}
+
+static int
+read_store(struct holder *h, struct error *err)
+{
+	const char *url = config_string(h->config, "store", "url");
+
+	if (!str_starts(url, "sqlite:") || url[strlen("sqlite:")] == '\0')
+		return error_set(err, ERROR_CONFIG, "%s: url = %s: only sqlite:FILE is supported",
+			config_where(h->config, "store", "url"), url);
+	h->settings.store_url =
+		arena_printf(h->arena, "sqlite:%s", resolve(h, url + strlen("sqlite:")));
+	return 0;
+}
+
+static int
+read_publication(struct holder *h, struct error *err)
+{
+	const struct config *c = h->config;
+	struct settings *s = &h->settings;
+	const char **remotes = NULL;
+
+	s->authority.name = config_string(c, "authority", "name");
+	s->authority.contact = config_string(c, "authority", "contact");
+	if (strlen(s->authority.name) > LIST_AUTHOR_MAX)
+		return error_set(err, ERROR_CONFIG, "%s: name is longer than %d octets",
+			config_where(c, "authority", "name"), LIST_AUTHOR_MAX);
+	s->list.expires_s = config_int(c, "list", "expires");
+	s->list.fresh_s = config_int(c, "list", "fresh");
+	s->list.churn_percent = config_int(c, "list", "churn_percent");
+	s->repository.path = path_of(h, "repository", "path");
+	s->repository.remote_count = config_count(c, "repository", "remote");
+	if (s->repository.remote_count > 0)
+		remotes = arena_calloc(h->arena, s->repository.remote_count, sizeof(*remotes));
+	for (size_t i = 0; i < s->repository.remote_count; i++) {
+		const char *url = config_nth(c, "repository", "remote", i);
+
+		/* "host:path" and "name" mean something else to git. */
+		remotes[i] =
+			str_starts(url, "./") || str_starts(url, "../") ? resolve(h, url) : url;
+	}
+	s->repository.remotes = remotes;
+	s->repository.committer_name = config_string(c, "repository", "committer_name");
+	if (s->repository.committer_name == NULL)
+		s->repository.committer_name = s->authority.name;
+	s->repository.committer_mail = config_string(c, "repository", "committer_mail");
+	s->repository.root_key = key_of(h, "root_key");
+	s->repository.targets_key = key_of(h, "targets_key");
+	s->repository.snapshot_key = key_of(h, "snapshot_key");
+	s->repository.timestamp_key = key_of(h, "timestamp_key");
+	s->repository.root_expires_s = config_int(c, "repository", "root_expires");
+	s->repository.targets_expires_s = config_int(c, "repository", "targets_expires");
+	s->repository.snapshot_expires_s = config_int(c, "repository", "snapshot_expires");
+	s->repository.timestamp_expires_s = config_int(c, "repository", "timestamp_expires");
+	return 0;
+}
+
+int
+settings_load(const char *path, const struct clock *clock, struct settings **out, struct error *err)
+{
+	struct holder *h = xcalloc(1, sizeof(*h));
+	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+	*out = NULL;
+	h->arena = arena_new();
+	h->dir = slash != NULL ? arena_strndup(h->arena, path, (size_t)(slash + 1 - path)) : "";
+	if (config_load(path, settings_keys, settings_key_count, &h->config, err) < 0)
+		goto fail;
+	if (read_vantages(h, err) < 0 || read_life(h, err) < 0 || read_store(h, err) < 0 ||
+		read_publication(h, err) < 0)
+		goto fail;
+	read_engine(h, clock);
+	*out = &h->settings;
+	return 0;
+fail:
+	settings_free(&h->settings);
+	return -1;
+}
+
+void
+settings_free(struct settings *s)
+{
+	struct holder *h = (struct holder *)s;
+
+	if (s == NULL)
+		return;
+	config_free(h->config);
+	arena_free(h->arena);
+	free(h);
+}
