@@ -81,6 +81,10 @@ void txt_begin(struct txt_cursor *c, const struct txt_kind *kind, const char *te
  * are in field->value for the message (name NULL). */
 int txt_next(struct txt_cursor *c, struct txt_field *field);
 
+/* A name of 1 to 32 letters, digits, "_", "-" and ".", the first a letter or digit. */
+bool txt_name_ok(const char *name, size_t len);
+/* Names are case-sensitive. */
+bool txt_same_name(const struct txt_field *a, const struct txt_field *b);
 bool txt_field_is(const struct txt_field *field, const char *name);
 /* R8.9: a value of 1 or more printable ASCII characters except blank, "=" and ";". */
 bool txt_value_ok(const char *value, size_t len);
@@ -104,6 +108,14 @@ struct txt_extension {
 	const char *name;
 	const char *value;
 };
+
+/* Appends copies; *items (NULL at first) moves. */
+void txt_extension_add(struct arena *arena, struct txt_extension **items, size_t *count,
+	const char *name, size_t name_len, const char *value, size_t value_len);
+
+/* The line that the owner publishes, for a fix: OWNER. IN TXT "TEXT"; only the text in quotation
+ * marks when owner is no domain name. text has passed its grammar. */
+const char *txt_publish_line(struct arena *arena, const char *owner, const char *text);
 
 /* Joins the character-strings of TXT RDATA. -1 when they do not fill the RDATA exactly. */
 int txt_from_wire(
