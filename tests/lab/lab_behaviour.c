@@ -34,7 +34,7 @@ static const struct row {
 	const char *help;
 	struct lab_behaviour change;
 } rows[] = {
-	{"ok", "no fault", {.conn = 0}},
+	{"ok", "no fault", {.conn = LAB_CONN_SERVE}},
 
 	/* the connection, SMTP and HTTPS alike */
 	{"refused", "nothing listens: connection refused", {.conn = LAB_CONN_REFUSE}},

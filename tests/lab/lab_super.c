@@ -736,17 +736,17 @@ lab_super_stop(const char *dir, struct error *err)
 int
 lab_super_status(const char *dir, struct lab_running *out, struct error *err)
 {
-	static const struct {
+	const struct {
 		const char *name;
-		size_t offset;
-		bool is_port;
+		uint16_t *port; /* one of the two */
+		pid_t *pid;
 	} fields[] = {
-		{"LAB_DNS_PORT=", offsetof(struct lab_running, dns_port), true},
-		{"LAB_SMTP_PORT=", offsetof(struct lab_running, smtp_port), true},
-		{"LAB_HTTPS_PORT=", offsetof(struct lab_running, https_port), true},
-		{"LAB_SUPERVISOR=", offsetof(struct lab_running, supervisor), false},
-		{"LAB_NSD=", offsetof(struct lab_running, nsd), false},
-		{"LAB_LABD=", offsetof(struct lab_running, labd), false},
+		{"LAB_DNS_PORT=", &out->dns_port, NULL},
+		{"LAB_SMTP_PORT=", &out->smtp_port, NULL},
+		{"LAB_HTTPS_PORT=", &out->https_port, NULL},
+		{"LAB_SUPERVISOR=", NULL, &out->supervisor},
+		{"LAB_NSD=", NULL, &out->nsd},
+		{"LAB_LABD=", NULL, &out->labd},
 	};
 	char *path = xasprintf("%s/lab.env", dir);
 	struct buf text;
@@ -762,10 +762,10 @@ lab_super_status(const char *dir, struct lab_running *out, struct error *err)
 
 		if (value < 0)
 			rc = error_set(err, ERROR_CONFIG, "%s: no %s", path, fields[i].name);
-		else if (fields[i].is_port)
-			*(uint16_t *)((char *)out + fields[i].offset) = (uint16_t)value;
+		else if (fields[i].port != NULL)
+			*fields[i].port = (uint16_t)value;
 		else
-			*(pid_t *)((char *)out + fields[i].offset) = (pid_t)value;
+			*fields[i].pid = (pid_t)value;
 	}
 	buf_clear(&text);
 	free(path);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <ldns/ldns.h>
 
@@ -17,6 +18,7 @@ enum {
 	SIGNED_BEFORE_S = 30 * DAY_S,
 	SIGNED_AFTER_S = 730 * DAY_S,
 	ZONES_TSV_MAX = 64 << 20,
+	RECORD_MAX = 64 << 10,
 	TXT_STRING_MAX = 255,
 	/* Flag SEP, as a zone with a single key (CSK) has it. */
 	DNSKEY_FLAGS = 257,
@@ -127,8 +129,9 @@ ds_line(const struct lab_pki *pki, const char *zone, const char *key_of)
 	ldns_rr *dnskey = ldns_key2rr(key), *ds;
 	char *text, *out;
 
-	ldns_rr_set_owner(
-		dnskey, (ldns_rdf_deep_free(ldns_rr_owner(dnskey)), ldns_dname_new_frm_str(zone)));
+	ldns_rdf_deep_free(ldns_rr_owner(dnskey));
+	ldns_rr_set_owner(dnskey, ldns_dname_new_frm_str(zone));
+	ldns_rr_set_ttl(dnskey, LAB_TTL_S);
 	ds = ldns_key_rr2ds(dnskey, LDNS_SHA256);
 	text = ds == NULL ? NULL : ldns_rr2str(ds);
 	if (text == NULL)
@@ -243,6 +246,7 @@ sign_to(FILE *f, const struct lab_pki *pki, const char *name, enum lab_signing s
 	ldns_key_list *keys = ldns_key_list_new();
 	ldns_rr_list *added = ldns_rr_list_new();
 	ldns_key *key;
+	ldns_rr *dnskey;
 	ldns_status st;
 	int rc = -1;
 
@@ -252,7 +256,9 @@ sign_to(FILE *f, const struct lab_pki *pki, const char *name, enum lab_signing s
 		goto out;
 	key = zone_key(pki, name, signing);
 	ldns_key_list_push_key(keys, key);
-	st = ldns_dnssec_zone_add_rr(zone, ldns_key2rr(key));
+	dnskey = ldns_key2rr(key);
+	ldns_rr_set_ttl(dnskey, LAB_TTL_S);
+	st = ldns_dnssec_zone_add_rr(zone, dnskey);
 	if (st == LDNS_STATUS_OK && signing == LAB_SIGN_NSEC3)
 		st = ldns_dnssec_zone_sign_nsec3(zone, added, keys,
 			ldns_dnssec_default_replace_signatures, NULL, LDNS_SHA1, 0, 0, 0, NULL);
@@ -438,6 +444,28 @@ add_soa(struct buf *out, const char *line, uint32_t *serial_out)
 		refresh, retry, expire, minimum);
 }
 
+/* Appends one record, unless ldns cannot read it: a typing error must not reach NSD. */
+static int
+add_line(struct buf *out, const char *name, const char *type, const char *rdata, struct error *err)
+{
+	struct buf line;
+	ldns_rr *rr = NULL;
+	ldns_status st;
+
+	buf_init(&line, RECORD_MAX);
+	buf_addf(&line, "%s %d IN %s ", name, LAB_TTL_S, type);
+	if (strcasecmp(type, "TXT") == 0 && rdata[0] != '"')
+		lab_zone_txt(&line, rdata);
+	else
+		buf_add_str(&line, rdata);
+	st = ldns_rr_new_frm_str(&rr, buf_str(&line), LAB_TTL_S, NULL, NULL);
+	ldns_rr_free(rr);
+	if (st == LDNS_STATUS_OK)
+		buf_addf(out, "%s\n", buf_str(&line));
+	buf_clear(&line);
+	return st == LDNS_STATUS_OK ? 0 : ldns_error(err, name, rdata, st);
+}
+
 int
 lab_zone_set(const char *dir, const struct lab_pki *pki, const char *name, const char *type,
 	char *const *rdata, size_t count, char **zone_out, uint32_t *serial_out, struct error *err)
@@ -464,31 +492,8 @@ lab_zone_set(const char *dir, const struct lab_pki *pki, const char *name, const
 			buf_addf(&new, "%s\n", line);
 	}
 	for (size_t i = 0; i < count; i++) {
-		buf_addf(&new, "%s %d IN %s ", fqdn, LAB_TTL_S, type);
-		if (strcasecmp(type, "TXT") == 0 && rdata[i][0] != '"')
-			lab_zone_txt(&new, rdata[i]);
-		else
-			buf_add_str(&new, rdata[i]);
-		buf_add_char(&new, '\n');
-	}
-	for (size_t i = 0; i < count; i++) { /* a typing error must not reach NSD */
-		ldns_rr *rr = NULL;
-		struct buf one;
-		ldns_status st;
-
-		buf_init(&one, 65536);
-		buf_addf(&one, "%s %d IN %s ", fqdn, LAB_TTL_S, type);
-		if (strcasecmp(type, "TXT") == 0 && rdata[i][0] != '"')
-			lab_zone_txt(&one, rdata[i]);
-		else
-			buf_add_str(&one, rdata[i]);
-		st = ldns_rr_new_frm_str(&rr, buf_str(&one), LAB_TTL_S, NULL, NULL);
-		ldns_rr_free(rr);
-		buf_clear(&one);
-		if (st != LDNS_STATUS_OK) {
-			ldns_error(err, fqdn, rdata[i], st);
+		if (add_line(&new, fqdn, type, rdata[i], err) < 0)
 			goto out;
-		}
 	}
 	if (lab_zone_write(dir, pki, zone, signing, &new, err) < 0)
 		goto out;
