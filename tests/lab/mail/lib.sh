@@ -22,6 +22,11 @@ complain() {
 	return 1
 }
 
+# system_ca FILE: the certificate authorities this world trusts, and no others.
+system_ca() {
+	mkdir -p /etc/ssl/certs && cp "$1" /etc/ssl/certs/ca-certificates.crt
+}
+
 # --- DNS ------------------------------------------------------------------------------------------
 
 # dns_serve NAME ADDRESS ZONES: NSD serving ZONES (lines "zone<tab>file") at ADDRESS port 53.
@@ -198,13 +203,13 @@ postfix_unset() {
 	unpacked "$LAB_R/usr/sbin/postconf" -c "$LAB_M/$name/conf" -X "$@"
 }
 
-# postfix_smtpd NAME ADDRESS HOSTNAME [CHAIN KEY]: the instance also listens at ADDRESS port 25
-# under that name; without a certificate it offers no STARTTLS.
+# postfix_smtpd NAME ADDRESS HOSTNAME [FILE]: the instance also listens at ADDRESS port 25 under that
+# name, with the key and certificate chain in FILE; without one it offers no STARTTLS.
 postfix_smtpd() {
 	{
 		printf '%s:25 inet n - n - - smtpd\n -o myhostname=%s\n' "$2" "$3"
 		if [ -n "${4-}" ]; then
-			printf ' -o smtpd_tls_security_level=may\n -o smtpd_tls_chain_files=%s,%s\n' "$5" "$4"
+			printf ' -o smtpd_tls_security_level=may\n -o smtpd_tls_chain_files=%s\n' "$4"
 		else
 			printf ' -o smtpd_tls_security_level=none\n'
 		fi

@@ -588,20 +588,18 @@ add_route(struct wire *w, const char *spec)
 	free(copy);
 }
 
-/* NAME,CHAIN.pem,KEY.pem */
+/* NAME,FILE.pem with the key and the chain */
 static void
 add_cert(struct wire *w, const char *spec)
 {
 	char *copy = xstrdup(spec), *rest = copy;
-	const char *name = strsep(&rest, ","), *chain = strsep(&rest, ",");
-	const char *key = strsep(&rest, ",");
+	const char *name = strsep(&rest, ","), *file = strsep(&rest, ",");
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	if (name == NULL || chain == NULL || key == NULL || rest != NULL ||
-		w->cert_count == CERTS_MAX)
-		die("--cert %s: want NAME,CHAIN.pem,KEY.pem (at most %d)", spec, CERTS_MAX);
-	if (ctx == NULL || SSL_CTX_use_certificate_chain_file(ctx, chain) != 1 ||
-		SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+	if (name == NULL || file == NULL || rest != NULL || w->cert_count == CERTS_MAX)
+		die("--cert %s: want NAME,FILE.pem (at most %d)", spec, CERTS_MAX);
+	if (ctx == NULL || SSL_CTX_use_certificate_chain_file(ctx, file) != 1 ||
+		SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(ctx) != 1)
 		die("--cert %s: %s", spec, ERR_reason_error_string(ERR_get_error()));
 	w->certs[w->cert_count++] = (struct cert){.name = xstrdup(name), .ctx = ctx};
@@ -786,13 +784,13 @@ on_signal(evutil_socket_t sig UNUSED, short what UNUSED, void *arg)
 }
 
 static const char usage[] =
-	"usage: wire --record DIR --control SOCKET [--cert NAME,CHAIN,KEY]... [--with-parent]\n"
+	"usage: wire --record DIR --control SOCKET [--cert NAME,FILE]... [--with-parent]\n"
 	"            --route NAME,ADDR:PORT,ADDR:PORT...\n"
 	"       wire ctl SOCKET mode 'ROUTES' honest|strip|cert:NAME|dead\n"
 	"       wire ctl SOCKET idle|stats|quit\n"
 	"  --record DIR          conversations and connections.jsonl go there\n"
 	"  --control SOCKET      appears once all routes accept connections\n"
-	"  --cert NAME,CHAIN,KEY a certificate for the mode cert:NAME\n"
+	"  --cert NAME,FILE      key and certificate chain for the mode cert:NAME\n"
 	"  --route NAME,FRONT,BACKEND  listen at FRONT, relay to BACKEND; begins honest\n"
 	"  --with-parent         end when the process that started it ends\n";
 
