@@ -293,7 +293,7 @@ open_key_file(const char *path, int *out, struct error *err)
 	} else if (!S_ISREG(st.st_mode)) {
 		error_set(err, ERROR_CONFIG, "%s: not a regular file", path);
 	} else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-		error_set(err, ERROR_CONFIG,
+		error_set(err, ERROR_SECURITY,
 			"%s: mode %03o lets others than its owner at the private key; chmod 600 it",
 			path, (unsigned)st.st_mode & 0777);
 	} else {

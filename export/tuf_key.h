@@ -41,8 +41,8 @@ bool tuf_key_same(const struct tuf_key *a, const struct tuf_key *b);
 bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const char *sig_hex);
 
 /* A private key by its URI: "file:PATH", a bare PATH, or whatever OpenSSL's stores know. A key file
- * that others than its owner may read is refused, as is a key that is not Ed25519 (ERROR_CONFIG).
- */
+ * that others than its owner may read is ERROR_SECURITY; what is missing or no Ed25519 key is
+ * ERROR_CONFIG. A pass phrase is not asked for. */
 int tuf_signer_load(const char *uri, struct tuf_signer **out, struct error *err) MUST_CHECK;
 /* Makes a key and writes it to a new file of mode 0600; an existing file is ERROR_CONFIG. */
 int tuf_signer_generate(const char *path, struct tuf_signer **out, struct error *err) MUST_CHECK;

@@ -268,7 +268,7 @@ test_files(void **state UNUSED)
 	for (mode_t bit = 1; bit <= 040; bit <<= 1) {
 		assert_int_equal(chmod(path, 0600 | bit), 0);
 		assert_int_equal(tuf_signer_load(uri, &s, &err), -1);
-		assert_int_equal(err.kind, ERROR_CONFIG);
+		assert_int_equal(err.kind, ERROR_SECURITY);
 		assert_non_null(strstr(err.text, "chmod 600"));
 		assert_null(s);
 	}

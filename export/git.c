@@ -1,0 +1,565 @@
+#include "export/git.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <git2.h>
+
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+
+struct gitrepo {
+	git_repository *repo;
+	char *path;
+	char *state_dir;
+};
+
+static int
+git_failed(struct error *err, enum error_kind kind, const char *subject)
+{
+	const git_error *e = git_error_last();
+
+	return error_set(err, kind, "%s: %s", subject, e != NULL ? e->message : "git failed");
+}
+
+/* Disk full and the like are temporary, whatever libgit2 calls them. */
+static int
+write_failed(const struct gitrepo *g, struct error *err)
+{
+	return git_failed(err, ERROR_TEMP, g->path);
+}
+
+static struct gitrepo *
+wrap(git_repository *repo, const char *path)
+{
+	struct gitrepo *g = xcalloc(1, sizeof(*g));
+
+	g->repo = repo;
+	g->path = xstrdup(path);
+	g->state_dir = xasprintf("%spreload25", git_repository_path(repo));
+	return g;
+}
+
+static void
+start_library(void)
+{
+	(void)git_libgit2_init();
+	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+}
+
+int
+gitrepo_create(const char *path, struct gitrepo **out, struct error *err)
+{
+	git_repository_init_options options;
+	git_repository *repo;
+
+	*out = NULL;
+	start_library();
+	(void)git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
+	options.flags = GIT_REPOSITORY_INIT_MKPATH;
+	options.initial_head = GIT_BRANCH;
+	if (git_repository_init_ext(&repo, path, &options) < 0) {
+		git_failed(err, ERROR_CONFIG, path);
+		(void)git_libgit2_shutdown();
+		return -1;
+	}
+	*out = wrap(repo, path);
+	return 0;
+}
+
+int
+gitrepo_open(const char *path, struct gitrepo **out, struct error *err)
+{
+	git_repository *repo = NULL;
+
+	*out = NULL;
+	start_library();
+	if (git_repository_open_ext(&repo, path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) < 0)
+		git_failed(err, ERROR_CONFIG, path);
+	else if (git_repository_is_bare(repo))
+		error_set(err, ERROR_CONFIG, "%s: a git repository without a work tree", path);
+	else if (git_repository_head_detached(repo) == 1)
+		error_set(err, ERROR_CONFIG,
+			"%s: HEAD is detached; check the branch out that is published", path);
+	else
+		*out = wrap(repo, path);
+	if (*out != NULL)
+		return 0;
+	git_repository_free(repo);
+	(void)git_libgit2_shutdown();
+	return -1;
+}
+
+void
+gitrepo_close(struct gitrepo *g)
+{
+	if (g == NULL)
+		return;
+	git_repository_free(g->repo);
+	free(g->path);
+	free(g->state_dir);
+	free(g);
+	(void)git_libgit2_shutdown();
+}
+
+const char *
+gitrepo_state_dir(const struct gitrepo *g)
+{
+	return g->state_dir;
+}
+
+int
+gitrepo_check_clean(struct gitrepo *g, const char *const *dirs, size_t count, struct error *err)
+{
+	git_status_options options;
+	const git_status_entry *entry;
+	const git_diff_delta *delta;
+	git_status_list *list = NULL;
+	int rc = -1;
+
+	(void)git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
+	options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+	/* Ignored files too: an ignore rule must not hide what a web server would serve. */
+	options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_INCLUDE_IGNORED |
+		GIT_STATUS_OPT_RECURSE_UNTRACKED_DIRS | GIT_STATUS_OPT_DISABLE_PATHSPEC_MATCH;
+	options.pathspec.strings = (char **)(uintptr_t)dirs;
+	options.pathspec.count = count;
+	if (git_status_list_new(&list, g->repo, &options) < 0) {
+		write_failed(g, err);
+		goto out;
+	}
+	if (git_status_list_entrycount(list) == 0) {
+		rc = 0;
+		goto out;
+	}
+	entry = git_status_byindex(list, 0);
+	delta = entry->index_to_workdir != NULL ? entry->index_to_workdir : entry->head_to_index;
+	error_set(err, ERROR_CONFIG,
+		"%s/%s: changed by another hand since the last publication; see git status",
+		g->path, delta->new_file.path != NULL ? delta->new_file.path : "");
+out:
+	git_status_list_free(list);
+	return rc;
+}
+
+void
+gitrepo_unlock(struct gitrepo *g)
+{
+	static const char *const names[] = {"index.lock", "HEAD.lock", "config.lock"};
+	git_reference *head = NULL;
+	char *path;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		path = xasprintf("%s%s", git_repository_path(g->repo), names[i]);
+		(void)unlink(path);
+		free(path);
+	}
+	if (git_reference_lookup(&head, g->repo, "HEAD") == 0 &&
+		git_reference_symbolic_target(head) != NULL) {
+		path = xasprintf("%s%s.lock", git_repository_path(g->repo),
+			git_reference_symbolic_target(head));
+		(void)unlink(path);
+		free(path);
+	}
+	git_reference_free(head);
+}
+
+/* --- commit -------------------------------------------------------------------------------------
+ */
+
+/* Puts a file's bytes into the object database, past all filters. */
+static int
+add_blob(struct gitrepo *g, const char *path, git_oid *out, struct error *err)
+{
+	enum { PIECE = 256 * 1024 };
+	git_odb_stream *stream = NULL;
+	git_odb *odb = NULL;
+	char *piece = xcalloc(1, PIECE);
+	int64_t left;
+	struct stat st;
+	int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", path);
+		goto out;
+	}
+	if (git_repository_odb(&odb, g->repo) < 0 ||
+		git_odb_open_wstream(&stream, odb, (git_object_size_t)st.st_size, GIT_OBJECT_BLOB) <
+			0) {
+		write_failed(g, err);
+		goto out;
+	}
+	for (left = st.st_size; left > 0;) {
+		ssize_t n = read(fd, piece, left < PIECE ? (size_t)left : PIECE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				error_set(err, ERROR_TEMP, "%s: changed while it was read", path);
+			else
+				error_set_errno(err, ERROR_TEMP, "%s", path);
+			goto out;
+		}
+		if (git_odb_stream_write(stream, piece, (size_t)n) < 0) {
+			write_failed(g, err);
+			goto out;
+		}
+		left -= n;
+	}
+	rc = git_odb_stream_finalize_write(out, stream);
+	if (rc < 0)
+		write_failed(g, err);
+out:
+	git_odb_stream_free(stream);
+	git_odb_free(odb);
+	if (fd >= 0)
+		(void)close(fd);
+	free(piece);
+	return rc;
+}
+
+/* One commit on its way. */
+struct commit {
+	struct gitrepo *g;
+	git_index *index;
+	git_tree *head; /* NULL: no commit yet */
+	/* What went in last, and from which inode: the copy of a file under another name need not
+	 * be read again. */
+	struct {
+		dev_t dev;
+		ino_t ino;
+		git_oid oid;
+	} seen[64];
+	size_t seen_count;
+};
+
+static bool
+find_seen(const struct commit *c, const struct stat *st, git_oid *out)
+{
+	for (size_t i = 0; i < c->seen_count; i++) {
+		if (c->seen[i].dev == st->st_dev && c->seen[i].ino == st->st_ino) {
+			*out = c->seen[i].oid;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether the index knows this very file: same size and times, so the same contents, as git itself
+ * takes it. */
+static bool
+find_indexed(const struct commit *c, const char *path, const struct stat *st, git_oid *out)
+{
+	const git_index_entry *e = git_index_get_bypath(c->index, path, 0);
+
+	/* A change within the second of the last look could go unseen. */
+	if (e == NULL || e->mtime.seconds != (int32_t)st->st_mtim.tv_sec ||
+		e->mtime.nanoseconds != (uint32_t)st->st_mtim.tv_nsec ||
+		e->ctime.seconds != (int32_t)st->st_ctim.tv_sec ||
+		e->ctime.nanoseconds != (uint32_t)st->st_ctim.tv_nsec ||
+		e->file_size != (uint32_t)st->st_size || e->ino != (uint32_t)st->st_ino)
+		return false;
+	*out = e->id;
+	return true;
+}
+
+/* Adds one file to the index, stat data included, and its bytes to the database. */
+static int
+stage_file(struct commit *c, const char *path, struct error *err)
+{
+	char *full = xasprintf("%s/%s", c->g->path, path);
+	git_index_entry e = {0};
+	struct stat st;
+	int rc = -1;
+
+	if (lstat(full, &st) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", full);
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		error_set(err, ERROR_CONFIG, "%s: not a regular file", full);
+		goto out;
+	}
+	if (!find_seen(c, &st, &e.id) && !find_indexed(c, path, &st, &e.id) &&
+		add_blob(c->g, full, &e.id, err) < 0)
+		goto out;
+	if (c->seen_count < ARRAY_LEN(c->seen)) {
+		c->seen[c->seen_count].dev = st.st_dev;
+		c->seen[c->seen_count].ino = st.st_ino;
+		c->seen[c->seen_count++].oid = e.id;
+	}
+	e.path = path;
+	e.mode = GIT_FILEMODE_BLOB;
+	e.ctime.seconds = (int32_t)st.st_ctim.tv_sec;
+	e.ctime.nanoseconds = (uint32_t)st.st_ctim.tv_nsec;
+	e.mtime.seconds = (int32_t)st.st_mtim.tv_sec;
+	e.mtime.nanoseconds = (uint32_t)st.st_mtim.tv_nsec;
+	e.dev = (uint32_t)st.st_dev;
+	e.ino = (uint32_t)st.st_ino;
+	e.uid = st.st_uid;
+	e.gid = st.st_gid;
+	e.file_size = (uint32_t)st.st_size;
+	if (git_index_add(c->index, &e) < 0) {
+		write_failed(c->g, err);
+		goto out;
+	}
+	rc = 0;
+out:
+	free(full);
+	return rc;
+}
+
+/* Makes the index hold exactly the directory's files. */
+static int
+stage_dir(struct commit *c, const char *dir, struct error *err)
+{
+	char *full = xasprintf("%s/%s", c->g->path, dir);
+	char *prefix = xasprintf("%s/", dir);
+	struct dirent **names = NULL;
+	int count, rc = -1;
+
+	/* Sorted, so that the object database is written in the same order every time. */
+	count = scandir(full, &names, NULL, alphasort);
+	if (count < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", full);
+		goto out;
+	}
+	/* What is gone from the directory goes from the index. */
+	for (size_t i = 0; i < git_index_entrycount(c->index);) {
+		const git_index_entry *e = git_index_get_byindex(c->index, i);
+		bool gone = false;
+
+		if (str_starts(e->path, prefix)) {
+			char *file = xasprintf("%s/%s", c->g->path, e->path);
+
+			gone = access(file, F_OK) < 0;
+			free(file);
+		}
+		if (!gone) {
+			i++;
+		} else if (git_index_remove(c->index, e->path, 0) < 0) {
+			write_failed(c->g, err);
+			goto out;
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		char *path;
+
+		if (names[i]->d_name[0] == '.')
+			continue;
+		path = xasprintf("%s%s", prefix, names[i]->d_name);
+		rc = stage_file(c, path, err);
+		free(path);
+		if (rc < 0)
+			goto out;
+	}
+	rc = 0;
+out:
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	free(full);
+	free(prefix);
+	return rc;
+}
+
+/* HEAD's tree with our paths as the index has them. Paths of others keep HEAD's state: what
+ * somebody has staged stays staged. */
+static int
+make_tree(struct commit *c, const struct git_paths *paths, git_oid *out, struct error *err)
+{
+	git_treebuilder *top = NULL, *sub = NULL;
+	git_oid oid;
+	int rc = -1;
+
+	if (git_treebuilder_new(&top, c->g->repo, c->head) < 0)
+		goto failed;
+	for (size_t d = 0; d < paths->dir_count; d++) {
+		size_t len = strlen(paths->dirs[d]);
+
+		if (git_treebuilder_new(&sub, c->g->repo, NULL) < 0)
+			goto failed;
+		for (size_t i = 0; i < git_index_entrycount(c->index); i++) {
+			const git_index_entry *e = git_index_get_byindex(c->index, i);
+
+			if (strncmp(e->path, paths->dirs[d], len) != 0 || e->path[len] != '/' ||
+				strchr(e->path + len + 1, '/') != NULL)
+				continue;
+			if (git_treebuilder_insert(
+				    NULL, sub, e->path + len + 1, &e->id, GIT_FILEMODE_BLOB) < 0)
+				goto failed;
+		}
+		if (git_treebuilder_write(&oid, sub) < 0 ||
+			git_treebuilder_insert(NULL, top, paths->dirs[d], &oid, GIT_FILEMODE_TREE) <
+				0)
+			goto failed;
+		git_treebuilder_free(sub);
+		sub = NULL;
+	}
+	for (size_t i = 0; i < paths->file_count; i++) {
+		const git_index_entry *e = git_index_get_bypath(c->index, paths->files[i], 0);
+
+		if (e == NULL ||
+			git_treebuilder_insert(
+				NULL, top, paths->files[i], &e->id, GIT_FILEMODE_BLOB) < 0)
+			goto failed;
+	}
+	if (git_treebuilder_write(out, top) < 0)
+		goto failed;
+	rc = 0;
+	goto out;
+failed:
+	write_failed(c->g, err);
+out:
+	git_treebuilder_free(sub);
+	git_treebuilder_free(top);
+	return rc;
+}
+
+/* The commit that HEAD names: 1, 0 there is none yet, -1 error. */
+static int
+head_commit(struct gitrepo *g, git_commit **out, struct error *err)
+{
+	git_oid oid;
+	int rc = git_reference_name_to_id(&oid, g->repo, "HEAD");
+
+	*out = NULL;
+	if (rc == GIT_ENOTFOUND)
+		return 0;
+	if (rc < 0 || git_commit_lookup(out, g->repo, &oid) < 0)
+		return git_failed(err, ERROR_CONFIG, g->path);
+	return 1;
+}
+
+int
+gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *message,
+	const struct git_author *author, char id[static GIT_COMMIT_SIZE], struct error *err)
+{
+	struct commit *c = xcalloc(1, sizeof(*c));
+	git_signature *signature = NULL;
+	git_commit *parent = NULL;
+	git_tree *tree = NULL;
+	git_oid tree_id, commit_id;
+	const git_commit *parents[1];
+	int rc = -1, have_parent;
+
+	c->g = g;
+	have_parent = head_commit(g, &parent, err);
+	if (have_parent < 0)
+		goto out;
+	parents[0] = parent;
+	if ((have_parent && git_commit_tree(&c->head, parent) < 0) ||
+		git_repository_index(&c->index, g->repo) < 0 ||
+		git_index_read(c->index, true) < 0) {
+		write_failed(g, err);
+		goto out;
+	}
+	for (size_t i = 0; i < paths->dir_count; i++)
+		if (stage_dir(c, paths->dirs[i], err) < 0)
+			goto out;
+	for (size_t i = 0; i < paths->file_count; i++)
+		if (stage_file(c, paths->files[i], err) < 0)
+			goto out;
+	if (make_tree(c, paths, &tree_id, err) < 0)
+		goto out;
+	if (c->head != NULL && git_oid_equal(&tree_id, git_tree_id(c->head))) {
+		commit_id = *git_commit_id(parent);
+	} else if (git_tree_lookup(&tree, g->repo, &tree_id) < 0 ||
+		git_signature_new(&signature, author->name, author->mail, author->time_s, 0) < 0 ||
+		git_commit_create(&commit_id, g->repo, "HEAD", signature, signature, "UTF-8",
+			message, tree, (size_t)have_parent, parents) < 0) {
+		write_failed(g, err);
+		goto out;
+	}
+	if (git_index_write(c->index) < 0) {
+		write_failed(g, err);
+		goto out;
+	}
+	(void)git_oid_tostr(id, GIT_COMMIT_SIZE, &commit_id);
+	rc = 0;
+out:
+	git_signature_free(signature);
+	git_tree_free(tree);
+	git_tree_free(c->head);
+	git_commit_free(parent);
+	git_index_free(c->index);
+	free(c);
+	return rc;
+}
+
+/* --- push ---------------------------------------------------------------------------------------
+ */
+
+struct push {
+	bool asked;        /* for credentials */
+	char refused[200]; /* why the other side did not take it */
+};
+
+static int
+on_update(const char *ref UNUSED, const char *status, void *arg)
+{
+	struct push *p = arg;
+
+	/* NULL: taken. */
+	if (status != NULL)
+		str_escape(status, strlen(status), p->refused, sizeof(p->refused));
+	return 0;
+}
+
+static int
+on_credentials(git_credential **out, const char *url UNUSED, const char *user, unsigned allowed,
+	void *arg UNUSED)
+{
+	/* Only what works without a person, and once: libgit2 asks again after a refusal. */
+	struct push *p = arg;
+
+	if ((allowed & GIT_CREDENTIAL_SSH_KEY) == 0 || p->asked)
+		return GIT_EAUTH;
+	p->asked = true;
+	return git_credential_ssh_key_from_agent(out, user != NULL ? user : "git");
+}
+
+int
+gitrepo_push(struct gitrepo *g, const char *url, struct error *err)
+{
+	git_push_options options;
+	struct push push = {0};
+	git_reference *head = NULL;
+	git_remote *remote = NULL;
+	char *refspec = NULL;
+	int rc = -1;
+
+	(void)git_push_options_init(&options, GIT_PUSH_OPTIONS_VERSION);
+	options.callbacks.push_update_reference = on_update;
+	options.callbacks.credentials = on_credentials;
+	options.callbacks.payload = &push;
+	if (git_repository_head(&head, g->repo) < 0 ||
+		git_remote_create_anonymous(&remote, g->repo, url) < 0) {
+		git_failed(err, ERROR_TEMP, url);
+		goto out;
+	}
+	refspec = xasprintf("%s:%s", git_reference_name(head), git_reference_name(head));
+	if (git_remote_push(remote, &(git_strarray){.strings = (char *[]){refspec}, .count = 1},
+		    &options) < 0) {
+		git_failed(err, ERROR_TEMP, url);
+		goto out;
+	}
+	if (push.refused[0] != '\0') {
+		error_set(err, ERROR_TEMP, "%s: %s", url, push.refused);
+		goto out;
+	}
+	rc = 0;
+out:
+	free(refspec);
+	git_remote_free(remote);
+	git_reference_free(head);
+	return rc;
+}
