@@ -78,9 +78,10 @@ struct life_view {
 /* One row of the table of transitions. */
 struct life_event {
 	enum life_state from, to;
-	const char *reason; /* code of the rule book, or of this module; static */
-	const char *detail; /* what made it so, a finding's code say; may be NULL; in the arena */
-	unsigned agreed;    /* vantage points that said so */
+	const char *reason; /* code of the rule book, or of this module's own (see life.c) */
+	const char *detail; /* what made it so, a finding's code say; may be NULL; lent by a view */
+	const char *
+		agreed; /* the vantage points that said so, divided by commas; NULL: the operator */
 };
 #define LIFE_EVENTS_MAX 4
 

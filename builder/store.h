@@ -38,11 +38,19 @@ int store_open(const char *url, enum store_open_mode mode, struct store **out,
 /* NULL is allowed; an open transaction is undone. */
 void store_close(struct store *s);
 
+/* For writing: waits until no other process writes. */
 int store_begin(struct store *s, struct error *err) MUST_CHECK;
+/* For reading only: what is read until store_abort() or store_commit() is of one moment, and nobody
+ * waits. */
+int store_begin_read(struct store *s, struct error *err) MUST_CHECK;
 int store_commit(struct store *s, struct error *err) MUST_CHECK;
 /* Undoes everything since store_begin(); harmless when there is no transaction. */
 void store_abort(struct store *s);
 bool store_in_transaction(const struct store *s);
+
+/* Takes a named lock until store_close(), for those that must be alone ("crawl-local", "publish"):
+ * ERROR_TEMP when another process has it. A killed process gives it back. */
+int store_lock(struct store *s, const char *name, struct error *err) MUST_CHECK;
 
 /* Runs the database's own integrity checks: ERROR_SECURITY names the first fault. */
 int store_verify(struct store *s, struct error *err) MUST_CHECK;
@@ -65,10 +73,10 @@ struct store_domain {
 };
 void store_domain_clear(struct store_domain *d);
 
-/* Adds a candidate, due at once for every vantage point: 1 added, 0 known already. */
+/* Adds a candidate, due at once (at any time) for every vantage point: 1 added, 0 known already. */
 int store_add(struct store *s, const char *name, const char *origin, int64_t now_s,
 	struct error *err) MUST_CHECK;
-/* 1 found, 0 there is none, -1 error. d is cleared first; zero it before its first use. */
+/* 1 found, 0 there is none, -1 error. What d holds is freed first: zero it before its first use. */
 int store_find(
 	struct store *s, const char *name, struct store_domain *d, struct error *err) MUST_CHECK;
 int store_find_id(
