@@ -112,7 +112,10 @@ void report_free(struct report *r);
 
 /* The object of `check --json` (design.md section 10). The caller owns it. */
 json_t *report_to_json(const struct report *r);
-/* For people on a terminal of the given width; colour with escape sequences when asked for. */
+/* Its member "findings", for other programs' output too. The caller owns it. */
+json_t *finding_list_to_json(const struct finding_list *list);
+/* For people: at most 90 columns but for text to paste. With colour: escape sequences and check marks
+ * in UTF-8; else plain ASCII but for what the domain itself brought. */
 void report_print(const struct report *r, FILE *out, bool colour);
 
 const char *policy_mode_name(enum policy_mode mode);           /* "enforce", "testing", "none"; NULL when absent */

@@ -224,6 +224,20 @@ take_fields(struct record_parse *p, struct txt_cursor *cursor)
 		RECORD_BROKEN(p, "tlsrpt-rua-missing", NULL, "the record has no rua");
 }
 
+/* A record for the domain of the owner name, where that is known. */
+static const char *
+missing_fix(const char *owner, struct arena *arena)
+{
+	static const char prefix[] = "_smtp._tls.";
+
+	if (!str_starts(owner, prefix))
+		return NULL;
+	return arena_printf(arena, "Publish an address for reports, for example:\n%s",
+		txt_publish_line(arena, owner,
+			arena_printf(arena, "v=TLSRPTv1; rua=mailto:postmaster@%s",
+				owner + strlen(prefix))));
+}
+
 void
 tlsrpt_record_parse(const char *text, size_t len, const char *owner, struct finding_list *findings,
 	struct tlsrpt_record *out)
@@ -287,9 +301,10 @@ tlsrpt_rrset_parse(const struct txt_text *texts, size_t count, const char *owner
 			"there are %zu TLSRPT records, so senders report to nobody",
 			selection.count);
 	} else if (count == 0) {
-		RECORD_BROKEN(&p, "tlsrpt-record-missing", NULL, "there is no TXT record");
+		RECORD_BROKEN(&p, "tlsrpt-record-missing", missing_fix(owner, findings->arena),
+			"there is no TXT record: nobody reports failures to you");
 	} else {
-		RECORD_BROKEN(&p, "tlsrpt-record-missing", NULL,
+		RECORD_BROKEN(&p, "tlsrpt-record-missing", missing_fix(owner, findings->arena),
 			"of the TXT records none is for TLSRPT; the first is \"%s\"",
 			finding_quote(findings->arena, texts[0].text, texts[0].len));
 	}
