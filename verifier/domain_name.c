@@ -13,8 +13,8 @@
 #include "verifier/finding.h"
 
 /* R1.15: RFC 6761, 7686, 8375, 9476 and the reverse trees. */
-static const char *const special_use[] = {"test", "invalid", "example", "localhost", "local", "onion",
-	"alt", "internal", "home.arpa", "in-addr.arpa", "ip6.arpa"};
+static const char *const special_use[] = {"test", "invalid", "example", "localhost", "local",
+	"onion", "alt", "internal", "home.arpa", "in-addr.arpa", "ip6.arpa"};
 
 /* UTF-8 of what Unicode calls White_Space, as it comes with pasted text. */
 static const char *const white_space[] = {" ", "\t", "\n", "\v", "\f", "\r", "\xc2\x85", "\xc2\xa0",
@@ -157,8 +157,8 @@ domain_name_is_special_use(const char *name)
 bool
 domain_name_is_icann_suffix(const char *name)
 {
-	return psl_is_public_suffix2(
-		       suffix_list(), name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) == 1;
+	return psl_is_public_suffix2(suffix_list(), name, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) ==
+		1;
 }
 
 bool
@@ -183,7 +183,8 @@ domain_name_is_subdomain(const char *name)
 	return domain_name_registrable(name) != name;
 }
 
-/* --- what a person typed ----------------------------------------------------------------------- */
+/* --- what a person typed -----------------------------------------------------------------------
+ */
 
 /* One name on its way through the rules. */
 struct judging {
@@ -271,8 +272,8 @@ refuse_other_things(struct judging *j, const char *text, size_t len)
 static const char *
 without_record_prefix(const char *text)
 {
-	static const char *const prefixes[] = {"_mta-sts.", "_smtp._tls.", "_25._tcp.", "_preload25.",
-		"_dmarc.", "*."};
+	static const char *const prefixes[] = {
+		"_mta-sts.", "_smtp._tls.", "_25._tcp.", "_preload25.", "_dmarc.", "*."};
 
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
 		size_t n = strlen(prefixes[i]);
@@ -302,9 +303,10 @@ check_typed(struct judging *j, const char *name)
 			if (inner != NULL)
 				fix = arena_printf(j->findings->arena,
 					"Enter the mail domain itself: %s", inner);
-			return REJECT(j, "domain-bad-character", fix,
-				"%s holds the character %s", j->shown,
-				c == ' ' ? "blank" : finding_quote(j->findings->arena, name + i, 1));
+			return REJECT(j, "domain-bad-character", fix, "%s holds the character %s",
+				j->shown,
+				c == ' ' ? "blank"
+					 : finding_quote(j->findings->arena, name + i, 1));
 		}
 	}
 	for (size_t i = 0; i <= len; i++) {
@@ -313,7 +315,8 @@ check_typed(struct judging *j, const char *name)
 		if (i < len && name[i] != '.')
 			continue;
 		if (n == 0)
-			return REJECT(j, "domain-empty-label", NULL, "%s has an empty label", j->shown);
+			return REJECT(
+				j, "domain-empty-label", NULL, "%s has an empty label", j->shown);
 		if (name[start] == '-' || name[i - 1] == '-')
 			return REJECT(j, "domain-bad-hyphen", NULL,
 				"a label of %s begins or ends with a hyphen", j->shown);
@@ -357,8 +360,8 @@ map(struct judging *j, const char *name, char **out)
 			"a label of %s has a hyphen where none may be", j->shown);
 		goto out;
 	default:
-		rc = REJECT(j, "domain-idna-invalid", NULL, "%s: %s", j->shown,
-			idn2_strerror(code));
+		rc = REJECT(
+			j, "domain-idna-invalid", NULL, "%s: %s", j->shown, idn2_strerror(code));
 		goto out;
 	}
 	/* Characters that STD3 rules forbid, and those that map to them, are dropped by libidn2 2.3
@@ -392,7 +395,8 @@ check_mapped(struct judging *j, const char *ascii)
 		if (i < len && ascii[i] != '.')
 			continue;
 		if (i - start == 0)
-			return REJECT(j, "domain-empty-label", NULL, "%s has an empty label", j->shown);
+			return REJECT(
+				j, "domain-empty-label", NULL, "%s has an empty label", j->shown);
 		if (i - start > DOMAIN_LABEL_MAX)
 			return REJECT(j, "domain-label-too-long", NULL,
 				"a label of %s is longer than 63 octets", j->shown);
@@ -414,20 +418,24 @@ judge_name(struct judging *j, const char *name, bool allow_special_use)
 		finding_add_usual(j->findings, "domain-too-long-for-mta-sts", j->shown, NULL,
 			"the name has %zu octets", strlen(name));
 	if (last_label_is_number(name, strlen(name)))
-		return REJECT(j, "domain-numeric-tld", NULL, "the last label of %s is a number", name);
+		return REJECT(
+			j, "domain-numeric-tld", NULL, "the last label of %s is a number", name);
 	if (!allow_special_use && domain_name_is_special_use(name))
-		return REJECT(j, "domain-special-use", NULL, "%s is reserved for special use", name);
+		return REJECT(
+			j, "domain-special-use", NULL, "%s is reserved for special use", name);
 	if (strchr(name, '.') == NULL)
 		return REJECT(j, "domain-single-label", NULL, "%s has one label only", name);
 	if (domain_name_is_icann_suffix(name))
 		return REJECT(j, "domain-public-suffix", NULL,
 			"%s is a public suffix, under which others register domains", name);
-	if (psl_is_public_suffix2(suffix_list(), name, PSL_TYPE_PRIVATE | PSL_TYPE_NO_STAR_RULE) == 1)
+	if (psl_is_public_suffix2(suffix_list(), name, PSL_TYPE_PRIVATE | PSL_TYPE_NO_STAR_RULE) ==
+		1)
 		finding_add_usual(j->findings, "domain-private-suffix", j->shown, NULL,
 			"%s is a suffix under which an organisation gives names to others", name);
 	else if (domain_name_is_subdomain(name))
 		finding_add_usual(j->findings, "domain-is-subdomain", j->shown, NULL,
-			"%s is below %s and stands for itself: neither policy nor listing of %s covers it",
+			"%s is below %s and stands for itself: neither policy nor listing of %s "
+			"covers it",
 			name, domain_name_registrable(name), domain_name_registrable(name));
 	return 0;
 }
@@ -436,8 +444,8 @@ int
 domain_name_parse(const char *typed, size_t len, bool allow_special_use,
 	struct finding_list *findings, char out[static DOMAIN_NAME_SIZE])
 {
-	struct judging j = {.findings = findings,
-		.shown = finding_quote(findings->arena, typed, len)};
+	struct judging j = {
+		.findings = findings, .shown = finding_quote(findings->arena, typed, len)};
 	char *name;
 	char *ascii = NULL;
 	size_t used = 0;

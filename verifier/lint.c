@@ -111,7 +111,8 @@ split_lines(const char *text, size_t len, struct arena *arena, size_t *count)
 	return lines;
 }
 
-/* --- records ------------------------------------------------------------------------------------ */
+/* --- records ------------------------------------------------------------------------------------
+ */
 
 static void
 show_mta_sts(const struct mta_sts_record *record, struct lint_result *out)
@@ -124,8 +125,8 @@ show_mta_sts(const struct mta_sts_record *record, struct lint_result *out)
 }
 
 static void
-lint_mta_sts_record(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_mta_sts_record(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct mta_sts_record record;
 
@@ -145,8 +146,8 @@ lint_mta_sts_rrset(const char *text, size_t len, struct arena *arena, struct lin
 }
 
 static void
-lint_mta_sts_policy(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_mta_sts_policy(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct mta_sts_policy policy;
 
@@ -174,8 +175,8 @@ show_tlsrpt(const struct tlsrpt_record *record, struct lint_result *out)
 }
 
 static void
-lint_tlsrpt_record(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_tlsrpt_record(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct tlsrpt_record record;
 
@@ -195,8 +196,8 @@ lint_tlsrpt_rrset(const char *text, size_t len, struct arena *arena, struct lint
 }
 
 static void
-lint_preload_record(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_preload_record(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct preload_record record;
 
@@ -215,7 +216,8 @@ lint_preload_record(const char *text, size_t len, struct arena *arena UNUSED,
 	set(out->value, "extensions", extensions(record.extensions, record.extension_count));
 }
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------------------------------
+ */
 
 static void
 lint_domain(const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
@@ -250,7 +252,8 @@ split_pair(const char *text, size_t len, struct arena *arena)
 
 	pair.first = arena_calloc(arena, n + 1, 1);
 	memcpy(pair.first, text, n);
-	pair.host = blank != NULL ? arena_strndup(arena, blank + 1, len - n - 1) : arena_strdup(arena, "");
+	pair.host = blank != NULL ? arena_strndup(arena, blank + 1, len - n - 1)
+				  : arena_strdup(arena, "");
 	return pair;
 }
 
@@ -280,7 +283,8 @@ lint_dns_id_match(const char *text, size_t len, struct arena *arena, struct lint
 	set(out->value, "match", json_boolean(out->valid));
 }
 
-/* --- TLSA --------------------------------------------------------------------------------------- */
+/* --- TLSA ---------------------------------------------------------------------------------------
+ */
 
 static void
 lint_tlsa(const char *text, size_t len, struct arena *arena, struct lint_result *out)
@@ -317,16 +321,17 @@ lint_tlsa_rrset(const char *text, size_t len, struct arena *arena, struct lint_r
 		if (rrset.records[i].considered)
 			json_array_append_new(considered, json_integer((json_int_t)i));
 	}
+	/* R13.6: whether all unusable is a fail depends on the domain's other ways; here it is a
+	 * warning and so no code. */
 	out->valid = rrset.usable_count > 0;
-	if (!out->valid)
-		out->code = "tlsa-all-unusable";
-	tlsa_set_findings(&rrset, "records", SEVERITY_FAIL, &out->findings);
+	tlsa_set_findings(&rrset, "records", SEVERITY_WARN, &out->findings);
 	set(out->value, "outcome", json_string(out->valid ? "usable" : "all-unusable"));
 	set(out->value, "usable", usable);
 	set(out->value, "considered", considered);
 }
 
-/* --- SMTP --------------------------------------------------------------------------------------- */
+/* --- SMTP ---------------------------------------------------------------------------------------
+ */
 
 /* A reply line with octets that are no UTF-8 as \xNN. */
 static json_t *
@@ -371,7 +376,8 @@ lint_smtp_reply(const char *text, size_t len, struct arena *arena, struct lint_r
 		lines = json_array();
 		for (size_t i = 0; i < reply.line_count; i++)
 			json_array_append_new(lines,
-				reply_line(text + reply.lines[i].offset, reply.lines[i].len, arena));
+				reply_line(
+					text + reply.lines[i].offset, reply.lines[i].len, arena));
 		set(out->value, "reply", json_integer(reply.code));
 		set(out->value, "lines", lines);
 		set(out->value, "consumed", json_integer((json_int_t)reply.consumed));
@@ -410,8 +416,8 @@ show_judgement(const struct smtp_judgement *judgement, struct lint_result *out)
 }
 
 static void
-lint_smtp_greeting(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_smtp_greeting(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct smtp_judgement judgement;
 	struct smtp_reply reply;
@@ -444,8 +450,8 @@ lint_smtp_ehlo(const char *text, size_t len, struct arena *arena, struct lint_re
 }
 
 static void
-lint_smtp_starttls(const char *text, size_t len, struct arena *arena UNUSED,
-	struct lint_result *out)
+lint_smtp_starttls(
+	const char *text, size_t len, struct arena *arena UNUSED, struct lint_result *out)
 {
 	struct smtp_judgement judgement;
 	struct smtp_reply reply;
@@ -453,11 +459,13 @@ lint_smtp_starttls(const char *text, size_t len, struct arena *arena UNUSED,
 	smtp_reply_init(&reply);
 	smtp_reply_feed(&reply, text, len);
 	judgement = smtp_judge_starttls(&reply, len);
-	smtp_judgement_report(&judgement, &reply, text, len, NULL, "STARTTLS reply", &out->findings);
+	smtp_judgement_report(
+		&judgement, &reply, text, len, NULL, "STARTTLS reply", &out->findings);
 	show_judgement(&judgement, out);
 }
 
-/* --- the table ---------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------------
+ */
 
 static const struct lint_kind kinds[] = {
 	{"mta-sts-record", lint_mta_sts_record, LINT_RRSET_MAX, true},

@@ -1,8 +1,8 @@
 /*
  * lint: one document judged offline, as `preload25 lint KIND` shows it.
  *
- * Pure. The input forms and the names inside the value are those of tests/vectors/README.md, so that
- * any vector can be run through the program.
+ * Pure. The input forms and the names inside the value are those of tests/vectors/README.md, so
+ * that any vector can be run through the program.
  */
 #ifndef VERIFIER_LINT_H
 #define VERIFIER_LINT_H
@@ -20,8 +20,10 @@ struct lint_kind;
 
 /* What became of one document; everything lives in the arena but value. */
 struct lint_result {
-	bool valid;       /* for the two kinds *-match: it matches */
-	const char *code; /* why not valid; NULL when valid, or when two valid names do not match */
+	bool valid; /* for the two kinds *-match: it matches */
+	/* Why not valid. NULL when valid, when two valid names do not match, and for a TLSA set of
+	 * which no record is usable: that is a warning. */
+	const char *code;
 	struct finding_list findings;
 	json_t *value; /* the caller's: json_decref() */
 };

@@ -23,9 +23,11 @@ all_alnum(const char *text, size_t len)
 	return true;
 }
 
-/* --- the record -------------------------------------------------------------------------------- */
+/* --- the record --------------------------------------------------------------------------------
+ */
 
-/* A record that would pass, with an id made from the letters and digits behind "id=" in the text. */
+/* A record that would pass, with an id made from the letters and digits behind "id=" in the text.
+ */
 static const char *
 sample_record(const char *text, size_t len, const char *owner, struct arena *arena)
 {
@@ -77,7 +79,8 @@ record_id(struct record_parse *p, const struct txt_field *field)
 	if (id_ok(field->value, field->value_len))
 		p->out->id = arena_strndup(arena, field->value, field->value_len);
 	else if (field->value_len > 0 && is_blank(field->value[field->value_len - 1]))
-		RECORD_BROKEN(p, "mta-sts-record-syntax", "there are blanks at the end of the record");
+		RECORD_BROKEN(
+			p, "mta-sts-record-syntax", "there are blanks at the end of the record");
 	else
 		RECORD_BROKEN(p, "mta-sts-id-invalid",
 			"the id \"%s\" is not 1 to 32 letters and digits",
@@ -112,14 +115,15 @@ record_fields(struct record_parse *p, struct txt_cursor *cursor)
 		}
 		if (!txt_value_ok(field.value, field.value_len)) {
 			RECORD_BROKEN(p, "mta-sts-record-syntax",
-				"the value of the field %s is empty or holds a character that it may not",
+				"the value of the field %s is empty or holds a character that it "
+				"may not",
 				finding_quote(arena, field.name, field.name_len));
 			continue;
 		}
 		/* The version is a field that has been seen. */
 		if (repeated || txt_field_is(&field, "v"))
-			finding_add_usual(p->findings, "mta-sts-record-duplicate-field", p->owner, NULL,
-				"the field %s stands twice; the first one counts",
+			finding_add_usual(p->findings, "mta-sts-record-duplicate-field", p->owner,
+				NULL, "the field %s stands twice; the first one counts",
 				finding_quote(arena, field.name, field.name_len));
 		if (!repeated)
 			txt_extension_add(arena, &p->out->extensions, &p->out->extension_count,
@@ -173,7 +177,8 @@ mta_sts_rrset_parse(const struct txt_text *texts, size_t count, const char *owne
 	txt_select(&txt_kind_mta_sts, texts, count, &selection);
 	if (selection.ambiguous)
 		finding_add_usual(findings, "mta-sts-record-ambiguous", owner, NULL,
-			"of several TXT records one begins with v=STSv1 without a semicolon behind it");
+			"of several TXT records one begins with v=STSv1 without a semicolon behind "
+			"it");
 	if (selection.count == 1) {
 		mta_sts_record_parse(texts[selection.index].text, texts[selection.index].len, owner,
 			findings, out);
@@ -201,7 +206,8 @@ mta_sts_rrset_parse(const struct txt_text *texts, size_t count, const char *owne
 	}
 }
 
-/* --- the policy -------------------------------------------------------------------------------- */
+/* --- the policy --------------------------------------------------------------------------------
+ */
 
 /* A policy on its way through the rules. */
 struct policy_parse {
@@ -272,8 +278,8 @@ policy_max_age(struct policy_parse *p, const struct span *value)
 		POLICY_BROKEN(p, "mta-sts-policy-max-age", NULL, "line %zu: the max_age is \"%s\"",
 			p->line_number, span_quote(p, value));
 	else if (seconds > MTA_STS_MAX_AGE_MAX)
-		POLICY_BROKEN(p, "mta-sts-policy-max-age-range", NULL, "line %zu: the max_age is %s",
-			p->line_number, span_quote(p, value));
+		POLICY_BROKEN(p, "mta-sts-policy-max-age-range", NULL,
+			"line %zu: the max_age is %s", p->line_number, span_quote(p, value));
 	else
 		p->out->max_age_s = (int64_t)seconds;
 }
@@ -295,7 +301,8 @@ policy_mx(struct policy_parse *p, const struct span *value)
 	if (domain_name_reads_as_ip(pattern, strlen(pattern))) {
 		p->out->blocks_listing = true;
 		finding_add_usual(p->findings, "mta-sts-policy-mx-ip", p->subject, NULL,
-			"line %zu: mx is %s, which reads as an IP address", p->line_number, pattern);
+			"line %zu: mx is %s, which reads as an IP address", p->line_number,
+			pattern);
 	} else if (mta_sts_pattern_is_too_wide(pattern)) {
 		p->out->blocks_listing = true;
 		finding_add_usual(p->findings, "mta-sts-policy-mx-too-wide", p->subject, NULL,
@@ -364,8 +371,8 @@ policy_line(struct policy_parse *p, const char *line, size_t len, bool seen[ARRA
 			continue;
 		if (seen[i] && !policy_keys[i].repeats) {
 			p->out->blocks_listing = true;
-			finding_add_usual(p->findings, "mta-sts-policy-duplicate-key", p->subject, NULL,
-				"line %zu: %s stands twice; the first one counts here",
+			finding_add_usual(p->findings, "mta-sts-policy-duplicate-key", p->subject,
+				NULL, "line %zu: %s stands twice; the first one counts here",
 				p->line_number, policy_keys[i].name);
 			return;
 		}
@@ -402,8 +409,8 @@ policy_lines(struct policy_parse *p, const char *text, const char *end)
 		const char *stop = lf != NULL ? lf : end;
 
 		if (++p->line_number > MTA_STS_LINES_MAX) {
-			POLICY_BROKEN(p, "mta-sts-policy-syntax", NULL, "there are more than %d lines",
-				MTA_STS_LINES_MAX);
+			POLICY_BROKEN(p, "mta-sts-policy-syntax", NULL,
+				"there are more than %d lines", MTA_STS_LINES_MAX);
 			return;
 		}
 		if (lf != NULL && stop > text && stop[-1] == '\r')
@@ -423,11 +430,13 @@ policy_missing_keys(struct policy_parse *p)
 	if (p->garbled)
 		return;
 	if (!p->have_version)
-		POLICY_BROKEN(p, "mta-sts-policy-version-missing", NULL, "there is no version line");
+		POLICY_BROKEN(
+			p, "mta-sts-policy-version-missing", NULL, "there is no version line");
 	if (!p->have_mode)
 		POLICY_BROKEN(p, "mta-sts-policy-mode-missing", NULL, "there is no mode line");
 	if (!p->have_max_age)
-		POLICY_BROKEN(p, "mta-sts-policy-max-age-missing", NULL, "there is no max_age line");
+		POLICY_BROKEN(
+			p, "mta-sts-policy-max-age-missing", NULL, "there is no max_age line");
 	if (!p->have_mx &&
 		(p->out->mode == POLICY_MODE_ENFORCE || p->out->mode == POLICY_MODE_TESTING))
 		POLICY_BROKEN(p, "mta-sts-policy-mx-missing", NULL, "there is no mx line");
@@ -459,7 +468,8 @@ mta_sts_policy_parse(const char *text, size_t len, const char *subject,
 	out->valid = out->code == NULL;
 }
 
-/* --- what came with the policy ------------------------------------------------------------------ */
+/* --- what came with the policy ------------------------------------------------------------------
+ */
 
 enum verdict
 mta_sts_check_status(long status, const char *subject, struct finding_list *findings)
@@ -485,8 +495,8 @@ mta_sts_check_status(long status, const char *subject, struct finding_list *find
 			code = "mta-sts-policy-http-temporary";
 		break;
 	}
-	finding_add_usual(findings, code, subject, NULL, "the HTTP status is %ld, expected is 200",
-		status);
+	finding_add_usual(
+		findings, code, subject, NULL, "the HTTP status is %ld, expected is 200", status);
 	return finding_severity(code) == SEVERITY_TEMP ? VERDICT_UNKNOWN : VERDICT_FAIL;
 }
 
@@ -555,7 +565,8 @@ mta_sts_check_size(uint64_t octets, const char *subject, struct finding_list *fi
 	return VERDICT_FAIL;
 }
 
-/* --- patterns ----------------------------------------------------------------------------------- */
+/* --- patterns -----------------------------------------------------------------------------------
+ */
 
 static bool
 is_wildcard(const char *pattern, size_t len)

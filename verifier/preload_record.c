@@ -37,7 +37,8 @@ value_quote(const struct record_parse *p, const struct txt_field *field)
 static bool
 value_is(const struct txt_field *field, const char *word)
 {
-	return field->value_len == strlen(word) && memcmp(field->value, word, field->value_len) == 0;
+	return field->value_len == strlen(word) &&
+		memcmp(field->value, word, field->value_len) == 0;
 }
 
 static void
@@ -61,8 +62,8 @@ take_max_age(struct record_parse *p, const struct txt_field *field)
 	if (field->value_len > 10 ||
 		str_parse_u64(field->value, field->value_len, PRELOAD_MAX_AGE_MAX, &seconds) < 0 ||
 		seconds < PRELOAD_MAX_AGE_MIN)
-		RECORD_BROKEN(p, "preload-max-age", NULL, "the max_age is \"%s\"",
-			value_quote(p, field));
+		RECORD_BROKEN(
+			p, "preload-max-age", NULL, "the max_age is \"%s\"", value_quote(p, field));
 	else
 		p->out->max_age_s = (int64_t)seconds;
 }
@@ -87,8 +88,7 @@ take_contact(struct record_parse *p, const struct txt_field *field)
 {
 	if (tlsrpt_uri_is_valid(field->value, field->value_len) &&
 		tlsrpt_uri_is_mailto(field->value, field->value_len))
-		p->out->contact =
-			arena_strndup(p->findings->arena, field->value, field->value_len);
+		p->out->contact = arena_strndup(p->findings->arena, field->value, field->value_len);
 	else
 		finding_add_usual(p->findings, "preload-contact", p->owner, NULL,
 			"the contact is \"%s\"", value_quote(p, field));
@@ -143,7 +143,8 @@ take_field(struct record_parse *p, const struct txt_field *field, bool repeated)
 			"the value of the field %s is empty or holds a character that it may not",
 			finding_quote(arena, field->name, field->name_len));
 	} else if (repeated && (known == NULL || !known->repeats)) {
-		RECORD_BROKEN(p, "preload-record-duplicate-field", NULL, "the field %s stands twice",
+		RECORD_BROKEN(p, "preload-record-duplicate-field", NULL,
+			"the field %s stands twice",
 			finding_quote(arena, field->name, field->name_len));
 	} else if (known != NULL) {
 		known->take(p, field);
@@ -249,8 +250,8 @@ preload_rrset_parse(const struct txt_text *texts, size_t count, const char *owne
 			RECORD_BROKEN(&p, "preload-record-multiple", NULL,
 				"there are %zu opt-in records, so none counts", selection.count);
 		} else {
-			RECORD_BROKEN(&p, "preload-record-missing", NULL,
-				"there is no opt-in record");
+			RECORD_BROKEN(
+				&p, "preload-record-missing", NULL, "there is no opt-in record");
 		}
 	}
 	for (size_t i = 0; i < count; i++) {

@@ -97,9 +97,11 @@ tls_version_name(int version)
 	}
 }
 
-/* --- JSON --------------------------------------------------------------------------------------- */
+/* --- JSON ---------------------------------------------------------------------------------------
+ */
 
-/* Out of memory ends the process, and all names and strings are UTF-8: sets cannot fail otherwise. */
+/* Out of memory ends the process, and all names and strings are UTF-8: sets cannot fail otherwise.
+ */
 static void
 set(json_t *object, const char *name, json_t *value)
 {
@@ -195,9 +197,9 @@ mta_sts_to_json(const struct report *r)
 	set(object, "id", text(r->mta_sts_id));
 	set(object, "policy", text(r->mta_sts_policy));
 	set(object, "mode", text(policy_mode_name(r->mta_sts_mode)));
-	set(object, "max_age", r->mta_sts_mode != POLICY_MODE_ABSENT
-			? json_integer(r->mta_sts_max_age_s)
-			: json_null());
+	set(object, "max_age",
+		r->mta_sts_mode != POLICY_MODE_ABSENT ? json_integer(r->mta_sts_max_age_s)
+						      : json_null());
 	set(object, "mx", texts(r->mta_sts_mx, r->mta_sts_mx_count));
 	return object;
 }

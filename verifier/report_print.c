@@ -98,8 +98,8 @@ duration(struct arena *arena, int64_t seconds)
 		int64_t n = seconds / units[i].size_s;
 
 		if (seconds % units[i].size_s == 0 && (n > 0 || units[i].size_s == 1))
-			return arena_printf(arena, "%lld %s%s", (long long)n, units[i].name,
-				n == 1 ? "" : "s");
+			return arena_printf(
+				arena, "%lld %s%s", (long long)n, units[i].name, n == 1 ? "" : "s");
 	}
 	abort();
 }
@@ -120,7 +120,8 @@ count_of(const struct report *r, enum severity severity)
 	return n;
 }
 
-/* --- headline ----------------------------------------------------------------------------------- */
+/* --- headline -----------------------------------------------------------------------------------
+ */
 
 static const char *
 source_words(const struct report *r)
@@ -151,7 +152,8 @@ put_headline(const struct printer *p)
 	if (r->eligible) {
 		mark = MARK_GOOD;
 		words = "is fit for the list";
-		detail = arena_printf(p->arena, "%s, mode %s, valid for %s at a time", source_words(r),
+		detail = arena_printf(p->arena, "%s, mode %s, valid for %s at a time",
+			source_words(r),
 			policy_mode_name(r->mode) != NULL ? policy_mode_name(r->mode) : "unknown",
 			duration(p->arena, r->max_age_s));
 	} else if (r->ascii == NULL) {
@@ -160,8 +162,8 @@ put_headline(const struct printer *p)
 	} else if (r->verdict == VERDICT_FAIL) {
 		mark = MARK_BAD;
 		words = "is not fit for the list";
-		detail = arena_printf(p->arena, "%zu problem%s stand%s in the way", fails, plural(fails),
-			fails == 1 ? "s" : "");
+		detail = arena_printf(p->arena, "%zu problem%s stand%s in the way", fails,
+			plural(fails), fails == 1 ? "s" : "");
 	} else if (r->verdict == VERDICT_UNKNOWN) {
 		mark = MARK_UNSURE;
 		words = "could not be judged";
@@ -179,18 +181,19 @@ put_headline(const struct printer *p)
 	}
 }
 
-/* --- what is good, at one glance ----------------------------------------------------------------- */
+/* --- what is good, at one glance -----------------------------------------------------------------
+ */
 
 #define LABEL_COLUMN 12
 
-static void
-put_check(const struct printer *p, enum mark mark, const char *label, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+static void put_check(const struct printer *p, enum mark mark, const char *label, const char *fmt,
+	...) PRINTF_LIKE(4, 5);
 
 static void
 put_check(const struct printer *p, enum mark mark, const char *label, const char *fmt, ...)
 {
-	int column = 2 + width(p->style->marks[mark], strlen(p->style->marks[mark])) + 1 + LABEL_COLUMN;
+	int column =
+		2 + width(p->style->marks[mark], strlen(p->style->marks[mark])) + 1 + LABEL_COLUMN;
 	char line[1200];
 	va_list ap;
 
@@ -256,7 +259,9 @@ static void
 put_host_checks(const struct printer *p)
 {
 	const struct report *r = p->r;
-	const char *tls = r->tls_version == 13 ? ", TLS 1.3" : r->tls_version == 12 ? ", TLS 1.2" : "";
+	const char *tls = r->tls_version == 13 ? ", TLS 1.3"
+		: r->tls_version == 12         ? ", TLS 1.2"
+					       : "";
 	size_t passing;
 	enum verdict v;
 
@@ -270,11 +275,12 @@ put_host_checks(const struct printer *p)
 			plural(r->mx_count));
 	v = over_hosts(r, pkix_of, &passing);
 	if (v == VERDICT_PASS)
-		put_check(p, MARK_GOOD, "certificate", "public and with the host's name on every host");
+		put_check(p, MARK_GOOD, "certificate",
+			"public and with the host's name on every host");
 	else
 		put_check(p, mark_of(v), "certificate",
-			"public and with the host's name on %zu of %zu host%s", passing, r->mx_count,
-			plural(r->mx_count));
+			"public and with the host's name on %zu of %zu host%s", passing,
+			r->mx_count, plural(r->mx_count));
 }
 
 static void
@@ -286,7 +292,8 @@ put_mta_sts_check(const struct printer *p)
 	if (r->mta_sts == VERDICT_UNKNOWN && r->mta_sts_record == NULL)
 		put_check(p, MARK_NONE, "MTA-STS", "no record seen");
 	else if (r->mta_sts == VERDICT_PASS)
-		put_check(p, MARK_GOOD, "MTA-STS", "mode %s, max_age %s, id %s; it covers every MX host",
+		put_check(p, MARK_GOOD, "MTA-STS",
+			"mode %s, max_age %s, id %s; it covers every MX host",
 			mode != NULL ? mode : "unknown", duration(p->arena, r->mta_sts_max_age_s),
 			r->mta_sts_id != NULL ? r->mta_sts_id : "unknown");
 	else if (mode != NULL)
@@ -347,8 +354,8 @@ put_host_table(const struct printer *p)
 		if (w > host_width && w <= HOST_COLUMN_MAX)
 			host_width = w;
 	}
-	fprintf(p->out, "\n  %s%5s %-*s  TLS  STARTTLS  cert.  DANE  DNSSEC%s\n", p->style->dim, "pref",
-		host_width, "host", p->style->end);
+	fprintf(p->out, "\n  %s%5s %-*s  TLS  STARTTLS  cert.  DANE  DNSSEC%s\n", p->style->dim,
+		"pref", host_width, "host", p->style->end);
 	for (size_t i = 0; i < r->mx_count; i++) {
 		const struct report_mx *mx = &r->mx[i];
 		const char *cells[3] = {cell(p, mx->starttls, true), cell(p, mx->pkix, true),
@@ -366,7 +373,8 @@ put_host_table(const struct printer *p)
 	}
 }
 
-/* --- findings ----------------------------------------------------------------------------------- */
+/* --- findings -----------------------------------------------------------------------------------
+ */
 
 /* The first line is a sentence; lines behind it are to be pasted as they are. */
 static void
@@ -427,7 +435,8 @@ put_notes(const struct printer *p)
 	}
 }
 
-/* --- what to publish (R21.4) --------------------------------------------------------------------- */
+/* --- what to publish (R21.4) ---------------------------------------------------------------------
+ */
 
 /* The digits of the time: an id that differs from every earlier one. */
 static const char *
@@ -462,14 +471,17 @@ put_samples(const struct printer *p)
 	if (opt_in_would_do && r->preload_record == NULL && r->mta_sts != VERDICT_PASS) {
 		fprintf(p->out, "\n%sTo be listed, one DNS record is enough%s\n", p->style->bold,
 			p->style->end);
-		fprintf(p->out, "    _preload25.%s. IN TXT \"v=PRELOAD25v1; mode=enforce\"\n", r->ascii);
+		fprintf(p->out, "    _preload25.%s. IN TXT \"v=PRELOAD25v1; mode=enforce\"\n",
+			r->ascii);
 	}
 	if (tls_is_fine && r->mta_sts != VERDICT_PASS) {
 		fprintf(p->out, "\n%s%s%s\n", p->style->bold,
-			opt_in_would_do ? "Or publish MTA-STS, which protects with other senders too"
-					: "An MTA-STS record and policy that would do",
+			opt_in_would_do
+				? "Or publish MTA-STS, which protects with other senders too"
+				: "An MTA-STS record and policy that would do",
 			p->style->end);
-		fprintf(p->out, "    _mta-sts.%s. IN TXT \"v=STSv1; id=%s;\"\n", r->ascii, id_now(p));
+		fprintf(p->out, "    _mta-sts.%s. IN TXT \"v=STSv1; id=%s;\"\n", r->ascii,
+			id_now(p));
 		fprintf(p->out, "    https://mta-sts.%s/.well-known/mta-sts.txt as text/plain:\n",
 			r->ascii);
 		fputs("        version: STSv1\n        mode: enforce\n", p->out);
@@ -478,7 +490,8 @@ put_samples(const struct printer *p)
 		fputs("        max_age: 2592000\n", p->out);
 	}
 	if (r->dane == VERDICT_FAIL) {
-		fprintf(p->out, "\n%sTLSA records of the keys seen%s\n", p->style->bold, p->style->end);
+		fprintf(p->out, "\n%sTLSA records of the keys seen%s\n", p->style->bold,
+			p->style->end);
 		for (size_t i = 0; i < r->mx_count; i++) {
 			const struct report_mx *mx = &r->mx[i];
 
@@ -490,8 +503,8 @@ put_samples(const struct printer *p)
 					shown = mx->addresses[n].spki_sha256 != NULL &&
 						strcmp(mx->addresses[n].spki_sha256, key) == 0;
 				if (!shown)
-					fprintf(p->out, "    _25._tcp.%s. IN TLSA 3 1 1 %s\n", mx->host,
-						key);
+					fprintf(p->out, "    _25._tcp.%s. IN TLSA 3 1 1 %s\n",
+						mx->host, key);
 			}
 		}
 	}
@@ -500,8 +513,7 @@ put_samples(const struct printer *p)
 void
 report_print(const struct report *r, FILE *out, bool colour)
 {
-	struct printer p = {
-		.r = r, .style = &styles[colour], .arena = arena_new(), .out = out};
+	struct printer p = {.r = r, .style = &styles[colour], .arena = arena_new(), .out = out};
 
 	put_headline(&p);
 	if (r->mx_count > 0) {

@@ -116,7 +116,8 @@ smtp_reply_feed(struct smtp_reply *r, const char *data, size_t len)
 	return r->state;
 }
 
-/* --- what replies mean -------------------------------------------------------------------------- */
+/* --- what replies mean --------------------------------------------------------------------------
+ */
 
 /* R5.3: what stands in place of a keyword that a firewall has masked: XXXXXXXA, xxxxxxxx. */
 static bool
@@ -147,7 +148,8 @@ smtp_ehlo_parse(const struct smtp_reply *reply, const char *data, struct arena *
 		if (str_ieq(text, n, "STARTTLS", 8)) {
 			out->starttls = true;
 			for (size_t k = n; k < reply->lines[i].len; k++)
-				out->starttls_parameters = out->starttls_parameters || text[k] != ' ';
+				out->starttls_parameters =
+					out->starttls_parameters || text[k] != ' ';
 		}
 		out->masked_keyword = out->masked_keyword || is_masked_keyword(text, n);
 		if (arena != NULL) {
@@ -190,8 +192,8 @@ judged(enum smtp_verdict verdict, const char *code)
 /* What is common to all three steps: the reply is not there yet or broken, or has a code other than
  * the one that means yes. */
 static struct smtp_judgement
-judge_code(const struct smtp_reply *reply, unsigned yes, const char *temporary, const char *rejected,
-	const char *unexpected)
+judge_code(const struct smtp_reply *reply, unsigned yes, const char *temporary,
+	const char *rejected, const char *unexpected)
 {
 	switch (reply->state) {
 	case SMTP_INCOMPLETE:
@@ -240,8 +242,8 @@ smtp_judge_ehlo(const struct smtp_reply *reply, size_t len, const struct smtp_eh
 struct smtp_judgement
 smtp_judge_starttls(const struct smtp_reply *reply, size_t len)
 {
-	struct smtp_judgement j = judge_code(reply, 220, "starttls-temporary", "starttls-rejected",
-		"starttls-unexpected-code");
+	struct smtp_judgement j = judge_code(
+		reply, 220, "starttls-temporary", "starttls-rejected", "starttls-unexpected-code");
 
 	if (j.verdict == SMTP_OK && len > reply->consumed)
 		return judged(SMTP_FAIL, "starttls-plaintext-after-reply");
@@ -272,8 +274,8 @@ smtp_judgement_report(const struct smtp_judgement *judgement, const struct smtp_
 	struct finding_list *findings)
 {
 	if (judgement->code != NULL)
-		finding_add_usual(findings, judgement->code, subject, NULL, "%s The server said: %s",
-			finding_find(judgement->code)->meaning,
+		finding_add_usual(findings, judgement->code, subject, NULL,
+			"%s The server said: %s", finding_find(judgement->code)->meaning,
 			reply_quote(reply, data, len, findings->arena));
 	if (reply->line_long)
 		finding_add_usual(findings, "smtp-reply-line-long", subject, NULL,

@@ -84,7 +84,8 @@ finish(struct tlsa_record *r, struct arena *arena)
 }
 
 void
-tlsa_record_from_wire(const uint8_t *rdata, size_t len, struct arena *arena, struct tlsa_record *out)
+tlsa_record_from_wire(
+	const uint8_t *rdata, size_t len, struct arena *arena, struct tlsa_record *out)
 {
 	*out = (struct tlsa_record){.code = "tlsa-malformed"};
 	if (len < 4) {
@@ -198,8 +199,8 @@ usage_fix(const struct tlsa_record *r, const char *owner, struct arena *arena)
 	as.usage = r->usage == 1 ? TLSA_USAGE_DANE_EE : TLSA_USAGE_DANE_TA;
 	if (r->usage > 1 || r->matching == TLSA_MATCHING_FULL || judge(&as) != NULL)
 		return NULL;
-	return arena_printf(arena, "Publish the same data with usage %u:\n%s. IN TLSA %u%s", as.usage,
-		owner, as.usage, r->text + 1);
+	return arena_printf(arena, "Publish the same data with usage %u:\n%s. IN TLSA %u%s",
+		as.usage, owner, as.usage, r->text + 1);
 }
 
 void

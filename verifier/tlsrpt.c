@@ -13,7 +13,8 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* --- URIs --------------------------------------------------------------------------------------- */
+/* --- URIs ---------------------------------------------------------------------------------------
+ */
 
 /* Length of the scheme in front of ":", or 0 (RFC 3986 section 3.1). */
 static size_t
@@ -130,7 +131,8 @@ is_usable(const char *uri, size_t len)
 	return end > start && uri[start] != ':';
 }
 
-/* --- the record --------------------------------------------------------------------------------- */
+/* --- the record ---------------------------------------------------------------------------------
+ */
 
 struct record_parse {
 	struct tlsrpt_record *out;
@@ -207,13 +209,15 @@ take_fields(struct record_parse *p, struct txt_cursor *cursor)
 
 	while ((rc = txt_next(cursor, &field)) != 0) {
 		if (rc < 0) {
-			RECORD_BROKEN(p, "tlsrpt-record-syntax", NULL, "the field \"%s\" is malformed",
+			RECORD_BROKEN(p, "tlsrpt-record-syntax", NULL,
+				"the field \"%s\" is malformed",
 				finding_quote(arena, field.value, field.value_len));
 		} else if (txt_field_is(&field, "rua")) {
 			take_rua(p, field.value, field.value_len);
 		} else if (!txt_value_ok(field.value, field.value_len)) {
 			RECORD_BROKEN(p, "tlsrpt-record-syntax", NULL,
-				"the value of the field %s is empty or holds a character that it may not",
+				"the value of the field %s is empty or holds a character that it "
+				"may not",
 				finding_quote(arena, field.name, field.name_len));
 		} else {
 			txt_extension_add(arena, &p->out->extensions, &p->out->extension_count,
