@@ -107,7 +107,9 @@ resolver_start() {
 			control-enable: yes
 			control-interface: $d/ctl
 	END
-	unpacked "$LAB_R/usr/sbin/unbound" -d -c "$d/unbound.conf" >"$d/out" 2>&1 &
+	LD_LIBRARY_PATH=$lab_libs "$LAB_R/usr/sbin/unbound" -d -c "$d/unbound.conf" >"$d/out" 2>&1 &
+	# shellcheck disable=SC2034 # for callers
+	LAB_RESOLVER_PID=$!
 	await line "$d/log" 'start of service' >/dev/null ||
 		complain "unbound did not start: $(tail -n 3 "$d/out" "$d/log")"
 }
