@@ -109,6 +109,14 @@ gitrepo_close(struct gitrepo *g)
 	(void)git_libgit2_shutdown();
 }
 
+bool
+gitrepo_has_commit(struct gitrepo *g)
+{
+	git_oid oid;
+
+	return git_reference_name_to_id(&oid, g->repo, "HEAD") == 0;
+}
+
 const char *
 gitrepo_state_dir(const struct gitrepo *g)
 {
@@ -397,7 +405,12 @@ make_tree(struct commit *c, const struct git_paths *paths, git_oid *out, struct 
 				    NULL, sub, e->path + len + 1, &e->id, GIT_FILEMODE_BLOB) < 0)
 				goto failed;
 		}
-		if (git_treebuilder_write(&oid, sub) < 0 ||
+		if (git_treebuilder_entrycount(sub) == 0) {
+			/* Git knows no empty directories. */
+			if (git_treebuilder_get(top, paths->dirs[d]) != NULL &&
+				git_treebuilder_remove(top, paths->dirs[d]) < 0)
+				goto failed;
+		} else if (git_treebuilder_write(&oid, sub) < 0 ||
 			git_treebuilder_insert(NULL, top, paths->dirs[d], &oid, GIT_FILEMODE_TREE) <
 				0)
 			goto failed;

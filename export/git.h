@@ -7,6 +7,7 @@
 #ifndef EXPORT_GIT_H
 #define EXPORT_GIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ int gitrepo_create(const char *path, struct gitrepo **out, struct error *err) MU
 int gitrepo_open(const char *path, struct gitrepo **out, struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void gitrepo_close(struct gitrepo *g);
+
+/* Whether HEAD names a commit. */
+bool gitrepo_has_commit(struct gitrepo *g);
 
 /* The directory .git/preload25 for our own state, outside of the work tree but on its file system.
  * It may not exist yet. Lent. */

@@ -1,0 +1,85 @@
+/*
+ * repository: the TUF repository that an authority publishes, a directory under git.
+ *
+ *	metadata/N.root.json, N.targets.json, N.snapshot.json, timestamp.json
+ *	targets/SHA256.NAME, and NAME beside it for people
+ *
+ *	if (repository_open(&options, &r, err) < 0) ...
+ *	rc = repository_publish(r, &publication, now_s, commit, err);
+ *	if (repository_push(r, err) < 0) ...
+ *	repository_close(r);
+ *
+ * A publication becomes valid at one moment, the rename of timestamp.json. Whatever kills a run, a
+ * client sees the last state or the next one, and the next open completes the run or clears what it
+ * left. The metadata and targets of the publication before stay served, for clients on their way.
+ */
+#ifndef EXPORT_REPOSITORY_H
+#define EXPORT_REPOSITORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "export/git.h"
+#include "export/tuf_metadata.h"
+
+struct error;
+struct repository;
+
+struct repository_options {
+	const char *path;
+	const char *author_name, *author_mail; /* of the commits */
+	const char *keys[TUF_ROLE_COUNT];  /* URIs, by enum tuf_role; the root's only to create */
+	int64_t expires_s[TUF_ROLE_COUNT]; /* how long each file is good for */
+	const char *const *remotes;        /* lent for the life of the repository */
+	size_t remote_count;
+};
+
+/* Makes the directory, the first root (threshold 1 of 1 for each role) and the first commit. The
+ * key files must be there. One that was begun and not finished is finished; one that is complete is
+ * ERROR_CONFIG. */
+int repository_create(
+	const struct repository_options *options, int64_t now_s, struct error *err) MUST_CHECK;
+
+/* Takes the repository for this process (ERROR_TEMP: another one has it) and brings an interrupted
+ * publication to its end. Not a repository, not one that our keys sign for, changed by another
+ * hand: ERROR_CONFIG and nothing is touched. Metadata that does not verify: ERROR_SECURITY. */
+int repository_open(const struct repository_options *options, struct repository **out,
+	struct error *err) MUST_CHECK;
+/* NULL is allowed. */
+void repository_close(struct repository *r);
+
+/* A file of this name for the builder's own use between runs: on the repository's file system,
+ * outside of the work tree, never published. The caller frees it. */
+char *repository_state_path(const struct repository *r, const char *name) RETURNS_NONNULL;
+/* The published file of a target: 1 (the caller frees *path), 0 there is none. */
+int repository_target_path(const struct repository *r, const char *name, char **path);
+/* When the first of the published files expires; 0: nothing is published. */
+int64_t repository_expires(const struct repository *r);
+
+struct repository_file {
+	const char *name; /* of the target: [a-z0-9.-]+ */
+	const char
+		*path; /* on the repository's file system; it gets further names, its own stays */
+};
+
+struct repository_publication {
+	const struct repository_file *files; /* all targets: those not named are no longer */
+	size_t file_count;
+	const char *message; /* of the commit */
+};
+
+/* Signs and publishes, one commit. */
+int repository_publish(struct repository *r, const struct repository_publication *p, int64_t now_s,
+	char commit[static GIT_COMMIT_SIZE], struct error *err) MUST_CHECK;
+/* A new timestamp for the same targets, and with it whatever else is past half its life. Nothing
+ * published yet: ERROR_CONFIG. */
+int repository_renew(struct repository *r, int64_t now_s, char commit[static GIT_COMMIT_SIZE],
+	struct error *err) MUST_CHECK;
+
+/* Brings every remote up to date, each on its own: a failing one is logged and does not stop the
+ * others. ERROR_TEMP when any failed. */
+int repository_push(struct repository *r, struct error *err) MUST_CHECK;
+
+#endif
