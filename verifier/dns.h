@@ -1,0 +1,93 @@
+/*
+ * dns: look-ups on the event loop, validated here (libunbound), parsed by ldns.
+ *
+ *	dns_resolver_new(&options, base, &resolver, err);
+ *	q = dns_query_start(resolver, "example.org", DNS_MX, arena, on_answer, arg);
+ *	    on_answer(const struct dns_answer *answer, void *arg): exactly once, from the loop
+ *	dns_query_cancel(q);                        instead, before the callback has come
+ *
+ * The state is this vantage point's own DNSSEC validation from the trust anchor, never an AD bit
+ * (R2.1). "Could not tell" is DNS_FAILED: time-out, SERVFAIL, REFUSED, bogus; it is never "no such
+ * record" (R2.4, R2.5). Failures are cached for at most 60 s (R2.10). One resolver belongs to one
+ * thread.
+ */
+#ifndef VERIFIER_DNS_H
+#define VERIFIER_DNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/clock.h"
+#include "verifier/report.h" /* enum dns_secure */
+
+struct arena;
+struct dns_query;
+struct dns_resolver;
+struct error;
+struct event_base;
+
+enum dns_type { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA, DNS_SOA };
+
+enum dns_status {
+	DNS_FAILED,   /* could not tell; secure is DNS_BOGUS when validation failed */
+	DNS_FOUND,    /* count >= 1 */
+	DNS_NODATA,   /* the name is there, the type is not */
+	DNS_NXDOMAIN, /* the name (behind aliases: the last one) is not there */
+};
+
+/* Records of one answer that are kept; the rest of a larger set makes the answer `excess`. */
+#define DNS_RECORDS_MAX 512
+
+struct dns_record {
+	unsigned int preference; /* MX */
+	const char *host;        /* MX: lower case, no root dot; "" is the root */
+	const uint8_t *data;     /* A, AAAA: 4 or 16 octets; TXT, TLSA: RDATA */
+	size_t len;
+};
+
+/* In the arena of the query. */
+struct dns_answer {
+	const char *name; /* as asked */
+	enum dns_type type;
+	enum dns_status status;
+	enum dns_secure secure; /* of the whole answer, aliases included */
+	bool alias_loop;        /* R2.7 */
+	const char *why;        /* for people, when DNS_FAILED: escaped, one line */
+	const char *canonical;  /* name at the end of the aliases, lower case, no root dot */
+	unsigned int aliases;   /* CNAME steps */
+	struct dns_record *records;
+	size_t count;
+	bool excess; /* more than DNS_RECORDS_MAX */
+};
+
+typedef void dns_answer_cb(const struct dns_answer *answer, void *arg);
+
+struct dns_options {
+	struct clock clock;         /* a fixed one is the time signatures are judged at */
+	const char *const *forward; /* "ADDR@PORT" or "ADDR" */
+	size_t forward_count;
+	const char *root_hints;
+	const char *trust_anchor; /* NULL: the first of the usual places that is there */
+	unsigned int concurrency; /* domains in flight: scales sockets and caches */
+	int64_t query_s;          /* for one look-up, 0: a sensible default */
+};
+
+/* base is borrowed. Unreadable files and malformed options are ERROR_CONFIG. */
+int dns_resolver_new(const struct dns_options *options, struct event_base *base,
+	struct dns_resolver **out, struct error *err) MUST_CHECK;
+/* Callbacks of look-ups under way do not come any more. NULL is allowed. Never from a callback. */
+void dns_resolver_free(struct dns_resolver *r);
+
+/* name: A-labels, with or without root dot; borrowed until this returns. Never fails: what is wrong
+ * comes as DNS_FAILED. The handle is valid until the callback is called or it is cancelled. */
+struct dns_query *dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type,
+	struct arena *arena, dns_answer_cb *cb, void *arg) RETURNS_NONNULL;
+/* NULL is allowed. */
+void dns_query_cancel(struct dns_query *q);
+
+uint64_t dns_query_count(const struct dns_resolver *r);
+const char *dns_type_name(enum dns_type type);
+
+#endif

@@ -1,0 +1,846 @@
+/*
+ *	CONNECT -> BANNER -> EHLO -> STARTTLS -> HANDSHAKE -> EHLO2 -> QUIT -> DONE
+ *
+ *	BANNER, EHLO, STARTTLS, EHLO2 -> QUIT   a reply that settles it, good or bad
+ *	any state -> DONE                       time-out, disconnect, failed handshake, reply to QUIT
+ *
+ * In BANNER, EHLO, STARTTLS, EHLO2 and QUIT `in` holds what has been received since the last reply
+ * and `out` what is still to be sent. ssl is set from HANDSHAKE on; nothing said before counts then.
+ */
+#include "verifier/smtp_probe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+#include "verifier/address.h"
+#include "verifier/smtp_reply.h"
+
+#define READ_SIZE 16384
+
+enum probe_state {
+	PROBE_CONNECT,
+	PROBE_BANNER,
+	PROBE_EHLO,
+	PROBE_STARTTLS,
+	PROBE_HANDSHAKE,
+	PROBE_EHLO2,
+	PROBE_QUIT,
+	PROBE_DONE,
+};
+
+static const char *const state_names[] = {
+	"CONNECT", "BANNER", "EHLO", "STARTTLS", "HANDSHAKE", "EHLO2", "QUIT", "DONE"};
+
+enum want { WANT_NOTHING, WANT_READ, WANT_WRITE };
+
+struct smtp_prober {
+	struct smtp_prober_options options;
+	struct event_base *base; /* borrowed */
+	SSL_CTX *tls;
+	BIO_METHOD *bio;
+};
+
+struct smtp_probe {
+	struct smtp_prober *prober; /* borrowed */
+	enum probe_state state;     /* assigned by probe_enter() only */
+	struct address address;
+	const char *server_name; /* borrowed from the caller */
+	const char *subject;     /* borrowed from the caller */
+	struct arena *arena;     /* borrowed from the caller */
+	smtp_probe_cb *cb;
+	void *cb_arg;
+	int fd;
+	int socket_errno; /* why fd is -1 */
+	bool connecting;
+	struct event *ev;
+	struct timeval step_end, session_end;
+	SSL *ssl;
+	enum want tls_want; /* what OpenSSL waits for */
+	struct buf in, out;
+	size_t received;
+	bool masked_greeting;
+	struct smtp_reply reply;
+	struct smtp_probe_result result;
+};
+
+/* --- the socket as OpenSSL sees it: no SIGPIPE, octets counted ------------------------------------ */
+
+static int
+sock_write(BIO *bio, const char *data, int len)
+{
+	struct smtp_probe *p = BIO_get_data(bio);
+	ssize_t n = send(p->fd, data, (size_t)len, MSG_NOSIGNAL);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_write(bio);
+	return (int)n;
+}
+
+static int
+sock_read(BIO *bio, char *data, int len)
+{
+	struct smtp_probe *p = BIO_get_data(bio);
+	ssize_t n = recv(p->fd, data, (size_t)len, 0);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		BIO_set_retry_read(bio);
+	if (n == 0)
+		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+	if (n > 0)
+		p->received += (size_t)n;
+	return (int)n;
+}
+
+static long
+sock_ctrl(BIO *bio, int cmd, long number UNUSED, void *pointer UNUSED)
+{
+	switch (cmd) {
+	case BIO_CTRL_FLUSH:
+		return 1;
+	case BIO_CTRL_EOF:
+		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+	default:
+		return 0;
+	}
+}
+
+static int
+on_client_cert(SSL *ssl, X509 **cert UNUSED, EVP_PKEY **key UNUSED)
+{
+	struct smtp_probe *p = SSL_get_app_data(ssl);
+
+	p->result.client_cert_requested = true;
+	return 0; /* go on without one (R6.10) */
+}
+
+static int
+accept_any(X509_STORE_CTX *ctx UNUSED, void *arg UNUSED)
+{
+	return 1; /* judged afterwards, from what was sent */
+}
+
+int
+smtp_prober_new(const struct smtp_prober_options *options, struct event_base *base,
+	struct smtp_prober **out, struct error *err)
+{
+	struct smtp_prober *prober = xcalloc(1, sizeof(*prober));
+
+	*out = NULL;
+	prober->options = *options;
+	prober->base = base;
+	prober->tls = SSL_CTX_new(TLS_client_method());
+	prober->bio = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "smtp probe");
+	if (prober->tls == NULL || prober->bio == NULL ||
+		BIO_meth_set_write(prober->bio, sock_write) != 1 ||
+		BIO_meth_set_read(prober->bio, sock_read) != 1 ||
+		BIO_meth_set_ctrl(prober->bio, sock_ctrl) != 1 ||
+		SSL_CTX_set_min_proto_version(prober->tls, TLS1_2_VERSION) != 1 ||
+		/* Level 1: weak keys are to be seen and named, not to end in an alert. */
+		SSL_CTX_set_cipher_list(prober->tls, "DEFAULT:@SECLEVEL=1") != 1) {
+		smtp_prober_free(prober);
+		ERR_clear_error();
+		return error_set(err, ERROR_TEMP, "cannot set up TLS");
+	}
+	SSL_CTX_set_verify(prober->tls, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_cert_verify_callback(prober->tls, accept_any, NULL);
+	SSL_CTX_set_client_cert_cb(prober->tls, on_client_cert);
+	/* R6.13: nothing of one host is carried to another. */
+	SSL_CTX_set_options(prober->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_session_cache_mode(prober->tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_max_cert_list(prober->tls, SMTP_HANDSHAKE_OCTETS_MAX);
+	SSL_CTX_set_mode(prober->tls,
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_RELEASE_BUFFERS);
+	*out = prober;
+	return 0;
+}
+
+void
+smtp_prober_free(struct smtp_prober *prober)
+{
+	if (prober == NULL)
+		return;
+	SSL_CTX_free(prober->tls);
+	BIO_meth_free(prober->bio);
+	free(prober);
+}
+
+/* --- states -------------------------------------------------------------------------------------- */
+
+static int64_t
+step_limit_s(const struct smtp_probe *p, enum probe_state state)
+{
+	const struct smtp_prober_options *o = &p->prober->options;
+
+	switch (state) {
+	case PROBE_CONNECT:
+		return o->connect_s;
+	case PROBE_BANNER:
+		return o->greeting_s;
+	case PROBE_EHLO:
+	case PROBE_STARTTLS:
+	case PROBE_HANDSHAKE:
+	case PROBE_EHLO2:
+		return o->reply_s;
+	case PROBE_QUIT:
+		return o->reply_s < SMTP_QUIT_S ? o->reply_s : SMTP_QUIT_S;
+	case PROBE_DONE:
+		break;
+	}
+	return 0;
+}
+
+static void
+probe_enter(struct smtp_probe *p, enum probe_state state)
+{
+	log_debug("%s: smtp: %s -> %s", p->subject, state_names[p->state], state_names[state]);
+	p->state = state;
+	smtp_reply_init(&p->reply);
+	event_base_gettimeofday_cached(p->prober->base, &p->step_end);
+	p->step_end.tv_sec += step_limit_s(p, state);
+}
+
+static void
+send_line(struct smtp_probe *p, const char *verb, const char *argument)
+{
+	int rc = buf_addf(&p->out, "%s%s%s\r\n", verb, argument == NULL ? "" : " ",
+		argument == NULL ? "" : argument);
+
+	assert(rc == 0); /* one short line at a time */
+	(void)rc;
+}
+
+/* The session has shown what it had to show: say good-bye. */
+static enum want
+settle(struct smtp_probe *p, enum verdict verdict, const char *code)
+{
+	p->result.starttls = verdict;
+	p->result.code = code;
+	probe_enter(p, PROBE_QUIT);
+	buf_reset(&p->in);
+	send_line(p, "QUIT", NULL);
+	return WANT_WRITE;
+}
+
+/* The connection is of no more use. */
+static enum want
+end(struct smtp_probe *p)
+{
+	probe_enter(p, PROBE_DONE);
+	return WANT_NOTHING;
+}
+
+static void
+add(struct smtp_probe *p, const char *code, enum severity severity, const char *message)
+{
+	finding_add(&p->result.findings, code, severity, p->subject, NULL, "%s", message);
+	if (severity == SEVERITY_TEMP || severity == SEVERITY_FAIL) {
+		p->result.code = finding_find(code)->code;
+		p->result.starttls =
+			severity == SEVERITY_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+	}
+}
+
+static const char *
+step_text(const struct smtp_probe *p)
+{
+	switch (p->state) {
+	case PROBE_CONNECT:
+		return "before the connection was made";
+	case PROBE_BANNER:
+		return "before the greeting";
+	case PROBE_EHLO:
+		return "before the reply to EHLO";
+	case PROBE_STARTTLS:
+		return "before the reply to STARTTLS";
+	case PROBE_HANDSHAKE:
+		return "during the TLS handshake";
+	case PROBE_EHLO2:
+		return "before the reply to EHLO inside TLS";
+	case PROBE_QUIT:
+	case PROBE_DONE:
+		break;
+	}
+	return "at the end";
+}
+
+static enum want
+on_timeout(struct smtp_probe *p)
+{
+	struct timeval now;
+	char text[160];
+	const char *code = "smtp-timeout";
+
+	if (p->state == PROBE_QUIT)
+		return end(p);
+	event_base_gettimeofday_cached(p->prober->base, &now);
+	if (evutil_timercmp(&now, &p->step_end, >=)) {
+		if (p->state == PROBE_CONNECT)
+			code = "smtp-connect-timeout";
+		else if (p->state == PROBE_BANNER)
+			code = "smtp-greeting-timeout";
+		else if (p->state == PROBE_HANDSHAKE)
+			code = "tls-handshake-timeout";
+	}
+	(void)snprintf(text, sizeof(text), "time ran out %s (%lld s)", step_text(p),
+		(long long)step_limit_s(p, p->state));
+	add(p, code, SEVERITY_TEMP, text);
+	return end(p);
+}
+
+static enum want
+on_lost(struct smtp_probe *p, int error)
+{
+	char text[200];
+
+	if (p->state == PROBE_QUIT)
+		return end(p);
+	(void)snprintf(text, sizeof(text), "connection %s %s%s%s",
+		error == 0 ? "closed" : "lost", step_text(p), error == 0 ? "" : ": ",
+		error == 0 ? "" : strerror(error));
+	add(p, p->state == PROBE_HANDSHAKE ? "tls-handshake-timeout" : "smtp-connection-lost",
+		SEVERITY_TEMP, text);
+	return end(p);
+}
+
+static enum want
+on_connect_error(struct smtp_probe *p, int error)
+{
+	char text[160];
+	const char *code = "smtp-connect-timeout";
+
+	p->result.connect_errno = error;
+	if (error == ECONNREFUSED)
+		code = "smtp-connect-refused";
+	else if (error == ECONNRESET)
+		code = "smtp-connection-lost";
+	(void)snprintf(text, sizeof(text), "cannot connect: %s", strerror(error));
+	add(p, code, SEVERITY_TEMP, text);
+	return end(p);
+}
+
+static enum want
+on_connect(struct smtp_probe *p)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (p->fd < 0)
+		return on_connect_error(p, p->socket_errno);
+	if (!p->connecting) {
+		p->connecting = true;
+		if (connect(p->fd, &p->address.u.sa, address_len(&p->address)) == 0)
+			return WANT_WRITE;
+		if (errno != EINPROGRESS)
+			return on_connect_error(p, errno);
+		return WANT_WRITE;
+	}
+	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error != 0)
+		return on_connect_error(p, error);
+	p->result.reach = SMTP_REACH_TCP;
+	probe_enter(p, PROBE_BANNER);
+	return WANT_READ;
+}
+
+/* --- TLS ----------------------------------------------------------------------------------------- */
+
+/* The alert in OpenSSL's first error, or -1. */
+static int
+alert_of(unsigned long error)
+{
+	int reason = ERR_GET_REASON(error);
+
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL || reason < SSL_AD_REASON_OFFSET ||
+		reason > SSL_AD_REASON_OFFSET + 255)
+		return -1;
+	return reason - SSL_AD_REASON_OFFSET;
+}
+
+/* R6.11: an alert that a server sends when it misses our certificate. */
+static bool
+alert_wants_cert(int alert)
+{
+	return alert == SSL_AD_CERTIFICATE_REQUIRED || alert == SSL_AD_BAD_CERTIFICATE ||
+		alert == SSL_AD_CERTIFICATE_UNKNOWN || alert == SSL_AD_HANDSHAKE_FAILURE ||
+		alert == SSL_AD_ACCESS_DENIED || alert == SSL_AD_UNKNOWN_CA;
+}
+
+static void
+tls_failure(struct smtp_probe *p, unsigned long error)
+{
+	int alert = alert_of(error), reason = ERR_GET_REASON(error);
+	char text[240];
+
+	if (alert >= 0) {
+		(void)snprintf(text, sizeof(text), "the server ends the TLS session with the alert "
+			"\"%s\" (%d)", SSL_alert_desc_string_long(alert), alert);
+	} else {
+		const char *why = ERR_reason_error_string(error);
+
+		(void)snprintf(text, sizeof(text), "the TLS session fails: %s",
+			why == NULL ? "unknown reason" : why);
+	}
+	if (p->result.client_cert_requested && alert_wants_cert(alert)) {
+		add(p, "tls-client-certificate-required", SEVERITY_FAIL, text);
+	} else if (p->state != PROBE_HANDSHAKE) {
+		add(p, "ehlo-after-tls-failed", SEVERITY_FAIL, text);
+		p->result.repeat = true;
+	} else if (alert == SSL_AD_UNRECOGNIZED_NAME) {
+		add(p, "tls-sni-rejected", SEVERITY_FAIL, text);
+	} else if (alert == SSL_AD_PROTOCOL_VERSION ||
+		(alert < 0 && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
+				      reason == SSL_R_WRONG_SSL_VERSION ||
+				      reason == SSL_R_VERSION_TOO_LOW))) {
+		add(p, "tls-version-too-old", SEVERITY_FAIL, text);
+	} else if (alert < 0 && reason == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
+		add(p, "tls-chain-too-large", SEVERITY_FAIL, text);
+	} else {
+		add(p, "tls-handshake-failed", SEVERITY_FAIL, text);
+		p->result.repeat = true;
+	}
+}
+
+/* What rc < 1 of a call on p->ssl means: what to wait for, or the end. */
+static enum want
+tls_problem(struct smtp_probe *p, int rc)
+{
+	int saved = errno;
+	unsigned long error;
+
+	switch (SSL_get_error(p->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		return WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return on_lost(p, 0);
+	case SSL_ERROR_SYSCALL:
+		return on_lost(p, saved == EAGAIN ? 0 : saved);
+	default:
+		error = ERR_peek_error();
+		if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+			ERR_GET_REASON(error) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+			return on_lost(p, 0);
+		if (p->state != PROBE_QUIT)
+			tls_failure(p, error);
+		return end(p);
+	}
+}
+
+static void
+judge_key_exchange(struct smtp_probe *p)
+{
+	const SSL_CIPHER *cipher = SSL_get_current_cipher(p->ssl);
+	EVP_PKEY *key = NULL;
+	char text[160];
+
+	if (cipher == NULL)
+		return;
+	p->result.cipher = arena_strdup(p->arena, SSL_CIPHER_get_name(cipher));
+	/* R6.7 */
+	if (SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa || !SSL_CIPHER_is_aead(cipher)) {
+		(void)snprintf(text, sizeof(text),
+			"negotiated %s, which lacks forward secrecy or authenticated encryption",
+			p->result.cipher);
+		add(p, "tls-cipher-weak", SEVERITY_WARN, text);
+	}
+	/* R6.8; the certificate's own key is judged with the chain. */
+	if (SSL_get_peer_tmp_key(p->ssl, &key) == 1) {
+		int bits = EVP_PKEY_get_bits(key), type = EVP_PKEY_get_base_id(key);
+		int least = type == EVP_PKEY_DH ? 2048 : 224;
+
+		if (bits < least) {
+			(void)snprintf(text, sizeof(text), "key exchange with %d bits, at least %d "
+				"are needed", bits, least);
+			add(p, "tls-key-weak", SEVERITY_FAIL, text);
+		}
+		EVP_PKEY_free(key);
+	}
+}
+
+static enum want
+on_handshake_done(struct smtp_probe *p)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(p->ssl);
+
+	p->result.tls_version = SSL_version(p->ssl) >= TLS1_3_VERSION ? 13 : 12;
+	p->result.chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
+	judge_key_exchange(p);
+	if (p->result.tls_version < 13)
+		add(p, "tls13-missing", SEVERITY_INFO, "TLS 1.2 negotiated, TLS 1.3 not offered");
+	if (p->result.client_cert_requested) {
+		add(p, "tls-client-certificate-requested", SEVERITY_INFO,
+			"the server asks the sender for a certificate");
+	}
+	if (p->result.chain != NULL && sk_X509_num(p->result.chain) > SMTP_CHAIN_MAX) {
+		char text[80];
+
+		(void)snprintf(text, sizeof(text), "%d certificates sent, at most %d are accepted",
+			sk_X509_num(p->result.chain), SMTP_CHAIN_MAX);
+		add(p, "tls-chain-too-large", SEVERITY_FAIL, text);
+		return settle(p, VERDICT_FAIL, "tls-chain-too-large");
+	}
+	/* R5.7: what was said in clear is forgotten. */
+	buf_reset(&p->in);
+	probe_enter(p, PROBE_EHLO2);
+	send_line(p, "EHLO", p->prober->options.ehlo_name);
+	return WANT_WRITE;
+}
+
+static enum want
+on_handshake(struct smtp_probe *p)
+{
+	int rc;
+
+	ERR_clear_error();
+	errno = 0;
+	rc = SSL_connect(p->ssl);
+	return rc == 1 ? on_handshake_done(p) : tls_problem(p, rc);
+}
+
+static enum want
+start_tls(struct smtp_probe *p)
+{
+	BIO *bio = BIO_new(p->prober->bio);
+
+	p->ssl = SSL_new(p->prober->tls);
+	assert(p->ssl != NULL && bio != NULL);
+	BIO_set_data(bio, p);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(p->ssl, bio, bio);
+	SSL_set_app_data(p->ssl, p);
+	/* A name that TLS does not take (over 255 octets) is not sent. */
+	if (SSL_set_tlsext_host_name(p->ssl, p->server_name) != 1)
+		ERR_clear_error();
+	probe_enter(p, PROBE_HANDSHAKE);
+	return on_handshake(p);
+}
+
+/* --- replies ------------------------------------------------------------------------------------- */
+
+static enum verdict
+verdict_of(enum smtp_verdict v)
+{
+	return v == SMTP_OK ? VERDICT_PASS : v == SMTP_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+}
+
+static void
+report(struct smtp_probe *p, const struct smtp_judgement *j, const struct smtp_ehlo *ehlo)
+{
+	smtp_judgement_report(
+		j, &p->reply, p->in.data, p->in.len, ehlo, p->subject, &p->result.findings);
+}
+
+/* One octet behind the 220 that is still in the kernel counts as well (R5.6). */
+static void
+read_behind_reply(struct smtp_probe *p)
+{
+	char byte;
+
+	if (recv(p->fd, &byte, 1, 0) == 1 && buf_add_char(&p->in, byte) == 0)
+		p->received++;
+}
+
+static enum want
+on_banner(struct smtp_probe *p)
+{
+	struct smtp_judgement j = smtp_judge_greeting(&p->reply, p->in.len);
+
+	p->result.reach = SMTP_REACH_GREETING;
+	report(p, &j, NULL);
+	if (j.verdict != SMTP_OK)
+		return settle(p, verdict_of(j.verdict), j.code);
+	p->masked_greeting = smtp_greeting_is_masked(&p->reply, p->in.data);
+	buf_consume(&p->in, p->reply.consumed);
+	probe_enter(p, PROBE_EHLO);
+	send_line(p, "EHLO", p->prober->options.ehlo_name);
+	return WANT_WRITE;
+}
+
+static enum want
+on_ehlo(struct smtp_probe *p)
+{
+	struct smtp_ehlo ehlo = {0};
+	bool accepted = p->reply.state == SMTP_COMPLETE && p->reply.code == 250;
+	struct smtp_judgement j;
+
+	if (accepted)
+		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
+	j = smtp_judge_ehlo(
+		&p->reply, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
+	report(p, &j, accepted ? &ehlo : NULL);
+	if (j.verdict != SMTP_OK)
+		return settle(p, verdict_of(j.verdict), j.code);
+	buf_consume(&p->in, p->reply.consumed);
+	probe_enter(p, PROBE_STARTTLS);
+	send_line(p, "STARTTLS", NULL);
+	return WANT_WRITE;
+}
+
+static enum want
+on_starttls(struct smtp_probe *p)
+{
+	struct smtp_judgement j;
+
+	read_behind_reply(p);
+	j = smtp_judge_starttls(&p->reply, p->in.len);
+	report(p, &j, NULL);
+	if (j.verdict != SMTP_OK)
+		return settle(p, verdict_of(j.verdict), j.code);
+	buf_reset(&p->in);
+	return start_tls(p);
+}
+
+static enum want
+on_ehlo2(struct smtp_probe *p)
+{
+	struct smtp_ehlo ehlo = {0};
+	struct smtp_judgement j = {SMTP_OK, NULL};
+	bool accepted = p->reply.state == SMTP_COMPLETE && p->reply.code == 250;
+
+	if (accepted) {
+		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
+		report(p, &j, NULL);
+		if (ehlo.starttls) {
+			add(p, "starttls-offered-after-tls", SEVERITY_WARN,
+				"STARTTLS is offered again inside TLS");
+		}
+		return settle(p, VERDICT_PASS, NULL);
+	}
+	if (p->reply.state == SMTP_COMPLETE && p->reply.code >= 400 && p->reply.code <= 499) {
+		j.verdict = SMTP_TEMP;
+		j.code = "ehlo-temporary";
+	} else {
+		j.verdict = SMTP_FAIL;
+		j.code = "ehlo-after-tls-failed";
+	}
+	report(p, &j, NULL);
+	return settle(p, verdict_of(j.verdict), j.code);
+}
+
+/* --- the machine --------------------------------------------------------------------------------- */
+
+/* WANT_NOTHING when everything has been sent. */
+static enum want
+flush(struct smtp_probe *p)
+{
+	while (p->out.len > 0) {
+		ssize_t n;
+
+		if (p->ssl != NULL) {
+			int rc;
+
+			ERR_clear_error();
+			errno = 0;
+			rc = SSL_write(p->ssl, p->out.data, (int)p->out.len);
+			if (rc < 1)
+				return tls_problem(p, rc);
+			n = rc;
+		} else {
+			n = send(p->fd, p->out.data, p->out.len, MSG_NOSIGNAL);
+			if (n < 0 && (errno == EAGAIN || errno == EINTR))
+				return WANT_WRITE;
+			if (n < 0)
+				return on_lost(p, errno);
+		}
+		buf_consume(&p->out, (size_t)n);
+	}
+	return WANT_NOTHING;
+}
+
+/* Receives once. WANT_NOTHING when something came, or the probe has ended. */
+static enum want
+receive(struct smtp_probe *p)
+{
+	char data[READ_SIZE];
+	ssize_t n;
+
+	if (p->ssl != NULL) {
+		int rc;
+
+		ERR_clear_error();
+		errno = 0;
+		rc = SSL_read(p->ssl, data, sizeof(data));
+		if (rc < 1)
+			return tls_problem(p, rc);
+		n = rc;
+	} else {
+		n = recv(p->fd, data, sizeof(data), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return WANT_READ;
+		if (n <= 0)
+			return on_lost(p, n < 0 ? errno : 0);
+		p->received += (size_t)n;
+	}
+	if (p->received > SMTP_SESSION_OCTETS_MAX || buf_add(&p->in, data, (size_t)n) < 0) {
+		if (p->state != PROBE_QUIT)
+			add(p, "smtp-timeout", SEVERITY_TEMP, "more than 256 KiB in one session");
+		return end(p);
+	}
+	return WANT_NOTHING;
+}
+
+static enum want
+on_reply(struct smtp_probe *p)
+{
+	switch (p->state) {
+	case PROBE_BANNER:
+		return on_banner(p);
+	case PROBE_EHLO:
+		return on_ehlo(p);
+	case PROBE_STARTTLS:
+		return on_starttls(p);
+	case PROBE_EHLO2:
+		return on_ehlo2(p);
+	case PROBE_QUIT:
+		if (p->ssl != NULL)
+			(void)SSL_shutdown(p->ssl); /* the closing alert, if it still goes out */
+		return end(p);
+	case PROBE_CONNECT:
+	case PROBE_HANDSHAKE:
+	case PROBE_DONE:
+		break;
+	}
+	abort();
+}
+
+/* The dialogue states: send what is to be sent, receive, judge complete replies. */
+static enum want
+on_dialogue(struct smtp_probe *p)
+{
+	enum want want = flush(p);
+
+	if (want != WANT_NOTHING || p->state == PROBE_DONE)
+		return want;
+	want = receive(p);
+	if (want != WANT_NOTHING || p->state == PROBE_DONE)
+		return want;
+	if (smtp_reply_feed(&p->reply, p->in.data, p->in.len) == SMTP_INCOMPLETE)
+		return p->ssl != NULL && SSL_pending(p->ssl) > 0 ? WANT_WRITE : WANT_READ;
+	return on_reply(p);
+}
+
+/* The whole machine: one event in, what to wait for out. */
+static enum want
+probe_step(struct smtp_probe *p, short what)
+{
+	if (what & EV_TIMEOUT)
+		return on_timeout(p);
+	switch (p->state) {
+	case PROBE_CONNECT:
+		return on_connect(p);
+	case PROBE_HANDSHAKE:
+		return on_handshake(p);
+	case PROBE_BANNER:
+	case PROBE_EHLO:
+	case PROBE_STARTTLS:
+	case PROBE_EHLO2:
+	case PROBE_QUIT:
+		return on_dialogue(p);
+	case PROBE_DONE:
+		break;
+	}
+	abort();
+}
+
+static void
+probe_free(struct smtp_probe *p)
+{
+	if (p->ev != NULL)
+		event_free(p->ev);
+	SSL_free(p->ssl);
+	if (p->fd >= 0)
+		(void)close(p->fd);
+	sk_X509_pop_free(p->result.chain, X509_free);
+	buf_clear(&p->in);
+	buf_clear(&p->out);
+	free(p);
+}
+
+static void probe_arm(struct smtp_probe *p, enum want want);
+
+/* The only entry from the loop, hence the only place that ends a probe. */
+static void
+probe_on_event(evutil_socket_t fd UNUSED, short what, void *arg)
+{
+	struct smtp_probe *p = arg;
+	enum want want = probe_step(p, what);
+
+	if (want != WANT_NOTHING) {
+		probe_arm(p, want);
+		return;
+	}
+	p->cb(&p->result, p->cb_arg);
+	probe_free(p);
+}
+
+static void
+probe_arm(struct smtp_probe *p, enum want want)
+{
+	struct timeval now, wait = {0, 0};
+	const struct timeval *limit =
+		evutil_timercmp(&p->step_end, &p->session_end, <) ? &p->step_end : &p->session_end;
+	short what = want == WANT_READ ? EV_READ : EV_WRITE;
+
+	event_base_gettimeofday_cached(p->prober->base, &now);
+	if (evutil_timercmp(limit, &now, >))
+		evutil_timersub(limit, &now, &wait);
+	(void)event_del(p->ev);
+	if (event_assign(p->ev, p->prober->base, p->fd, what, probe_on_event, p) != 0 ||
+		event_add(p->ev, &wait) != 0)
+		abort(); /* libevent refuses only bad arguments */
+}
+
+struct smtp_probe *
+smtp_probe_start(struct smtp_prober *prober, const struct address *address,
+	const char *server_name, struct arena *arena, const char *subject, smtp_probe_cb *cb,
+	void *arg)
+{
+	struct smtp_probe *p = xcalloc(1, sizeof(*p));
+
+	p->prober = prober;
+	p->address = *address;
+	p->server_name = server_name;
+	p->subject = subject;
+	p->arena = arena;
+	p->cb = cb;
+	p->cb_arg = arg;
+	buf_init(&p->in, SMTP_SESSION_OCTETS_MAX);
+	buf_init(&p->out, 1024);
+	finding_list_init(&p->result.findings, arena);
+	probe_enter(p, PROBE_CONNECT);
+	event_base_gettimeofday_cached(prober->base, &p->session_end);
+	p->session_end.tv_sec += prober->options.session_s;
+	p->fd = socket(address->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->fd < 0)
+		p->socket_errno = errno; /* told from the loop like everything else */
+	p->ev = event_new(prober->base, p->fd, EV_WRITE, probe_on_event, p);
+	assert(p->ev != NULL);
+	event_active(p->ev, EV_WRITE, 0);
+	return p;
+}
+
+void
+smtp_probe_cancel(struct smtp_probe *p)
+{
+	if (p != NULL)
+		probe_free(p);
+}
