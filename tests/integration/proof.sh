@@ -14,9 +14,9 @@
 #   --postmap          no list: the map is made by postmap from the lab's ground truth. Proves
 #                      the lab and the map lines, not the updater
 #
-# Without --list-source it makes an authority of its own, which takes a while. B is the build directory. Needs root (real
-# mail servers do) and namespaces; exits 77 with a "skip" line where it may not. PRELOAD25_NOW passes
-# to the updater.
+# Without --list-source it makes an authority of its own, which takes a while. B is the build
+# directory. Needs root (real mail servers do) and namespaces; exits 77 with a "skip" line where it
+# may not. PRELOAD25_NOW passes to the updater.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
