@@ -346,7 +346,8 @@ finding_add(struct finding_list *list, const char *code, enum severity severity,
 		list->size = size;
 	}
 	va_start(ap, message);
-	(void)vsnprintf(raw, sizeof(raw), message, ap);
+	if (vsnprintf(raw, sizeof(raw), message, ap) >= (int)sizeof(raw))
+		memcpy(raw + sizeof(raw) - sizeof("..."), "...", sizeof("..."));
 	va_end(ap);
 	if (fix == NULL)
 		fix = info->fix;

@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/str.h"
+#include "verifier/domain_name.h"
 
 #define COLUMNS 90
 /* Longer host names push their row's other columns to the right instead of all rows'. */
@@ -108,6 +109,13 @@ static const char *
 plural(size_t n)
 {
 	return n == 1 ? "" : "s";
+}
+
+/* Names and records as they were seen may hold anything. */
+static const char *
+shown(const struct printer *p, const char *s)
+{
+	return finding_quote(p->arena, s, strlen(s));
 }
 
 static size_t
@@ -303,6 +311,18 @@ put_mta_sts_check(const struct printer *p)
 		put_check(p, mark_of(r->mta_sts), "MTA-STS", "no policy that counts");
 }
 
+/* Whether there is a warning whose code begins so. */
+static bool
+has_warning(const struct report *r, const char *prefix)
+{
+	for (size_t i = 0; i < r->findings.count; i++) {
+		if (r->findings.items[i].severity == SEVERITY_WARN &&
+			str_starts(r->findings.items[i].code, prefix))
+			return true;
+	}
+	return false;
+}
+
 static void
 put_other_checks(const struct printer *p)
 {
@@ -320,10 +340,11 @@ put_other_checks(const struct printer *p)
 	else
 		put_check(p, mark_of(r->dane), "DANE", "TLSA on %zu of %zu host%s, matching on %zu",
 			with_tlsa, r->mx_count, plural(r->mx_count), passing);
-	if (r->tlsrpt_record != NULL)
-		put_check(p, MARK_GOOD, "TLSRPT", "%s", r->tlsrpt_record);
-	else
+	if (r->tlsrpt_record == NULL)
 		put_check(p, MARK_NONE, "TLSRPT", "no record");
+	else
+		put_check(p, has_warning(r, "tlsrpt-") ? MARK_WARN : MARK_GOOD, "TLSRPT", "%s",
+			shown(p, r->tlsrpt_record));
 	if (r->preload_mode != POLICY_MODE_ABSENT)
 		put_check(p, r->preload_mode == POLICY_MODE_NONE ? MARK_BAD : MARK_GOOD, "opt-in",
 			"mode %s", policy_mode_name(r->preload_mode));
@@ -349,7 +370,8 @@ put_host_table(const struct printer *p)
 	int host_width = 4;
 
 	for (size_t i = 0; i < r->mx_count; i++) {
-		int w = (int)strlen(r->mx[i].host);
+		const char *host = shown(p, r->mx[i].host);
+		int w = width(host, strlen(host));
 
 		if (w > host_width && w <= HOST_COLUMN_MAX)
 			host_width = w;
@@ -362,7 +384,7 @@ put_host_table(const struct printer *p)
 			cell(p, mx->dane, mx->tlsa_count > 0)};
 		static const int widths[3] = {8, 5, 4};
 
-		fprintf(p->out, "  %5u %-*s  %-3s", mx->preference, host_width, mx->host,
+		fprintf(p->out, "  %5u %-*s  %-3s", mx->preference, host_width, shown(p, mx->host),
 			mx->tls_version == 13           ? "1.3"
 				: mx->tls_version == 12 ? "1.2"
 							: "");
@@ -454,6 +476,24 @@ id_now(const struct printer *p)
 	return id;
 }
 
+/* One 3 1 1 record for each key that the addresses of a host have shown. */
+static void
+put_tlsa_lines(const struct printer *p, const struct report_mx *mx)
+{
+	for (size_t i = 0; i < mx->address_count; i++) {
+		const char *key = mx->addresses[i].spki_sha256;
+		bool repeated = false;
+
+		for (size_t k = 0; k < i && key != NULL; k++)
+			repeated = repeated ||
+				(mx->addresses[k].spki_sha256 != NULL &&
+					strcmp(mx->addresses[k].spki_sha256, key) == 0);
+		if (key != NULL && !repeated)
+			fprintf(p->out, "    _25._tcp.%s. IN TLSA 3 1 1 %s\n", shown(p, mx->host),
+				key);
+	}
+}
+
 static void
 put_samples(const struct printer *p)
 {
@@ -485,28 +525,20 @@ put_samples(const struct printer *p)
 		fprintf(p->out, "    https://mta-sts.%s/.well-known/mta-sts.txt as text/plain:\n",
 			r->ascii);
 		fputs("        version: STSv1\n        mode: enforce\n", p->out);
-		for (size_t i = 0; i < r->mx_count; i++)
-			fprintf(p->out, "        mx: %s\n", r->mx[i].host);
+		for (size_t i = 0; i < r->mx_count; i++) {
+			if (domain_name_is_host(r->mx[i].host))
+				fprintf(p->out, "        mx: %s\n", r->mx[i].host);
+		}
 		fputs("        max_age: 2592000\n", p->out);
+		fputs("    With \"mode: testing\" senders report failures and deliver all the "
+		      "same.\n",
+			p->out);
 	}
 	if (r->dane == VERDICT_FAIL) {
 		fprintf(p->out, "\n%sTLSA records of the keys seen%s\n", p->style->bold,
 			p->style->end);
-		for (size_t i = 0; i < r->mx_count; i++) {
-			const struct report_mx *mx = &r->mx[i];
-
-			for (size_t k = 0; k < mx->address_count; k++) {
-				const char *key = mx->addresses[k].spki_sha256;
-				bool shown = key == NULL;
-
-				for (size_t n = 0; n < k && !shown; n++)
-					shown = mx->addresses[n].spki_sha256 != NULL &&
-						strcmp(mx->addresses[n].spki_sha256, key) == 0;
-				if (!shown)
-					fprintf(p->out, "    _25._tcp.%s. IN TLSA 3 1 1 %s\n",
-						mx->host, key);
-			}
-		}
+		for (size_t i = 0; i < r->mx_count; i++)
+			put_tlsa_lines(p, &r->mx[i]);
 	}
 }
 

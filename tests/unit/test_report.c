@@ -1,0 +1,422 @@
+/* The table of findings, lists of them, and the report in its two forms. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "verifier/finding.h"
+#include "verifier/report.h"
+
+static void
+test_table(void **state UNUSED)
+{
+	for (size_t i = 0; i < finding_table_count; i++) {
+		const struct finding_info *info = &finding_table[i];
+
+		if (finding_find(info->code) != info)
+			fail_msg("%s stands twice", info->code);
+		for (const char *c = info->code; *c != '\0'; c++) {
+			if (!str_is_alnum((unsigned char)*c) && *c != '-')
+				fail_msg("%s: odd character", info->code);
+		}
+		if (!str_ends(info->meaning, ".") && !str_ends(info->meaning, ";"))
+			fail_msg("%s: the meaning is no sentence", info->code);
+		assert_int_equal(info->rule[0], 'R');
+		/* What is wrong can be mended, or is the verifier's own affair. */
+		if ((info->severity == SEVERITY_FAIL || info->severity == SEVERITY_WARN) &&
+			info->fix == NULL && strcmp(info->code, "mx-null") != 0 &&
+			strcmp(info->code, "build-churn") != 0)
+			fail_msg("%s: no fix", info->code);
+	}
+	assert_null(finding_find("no-such-code"));
+	assert_null(finding_find(""));
+}
+
+static void
+test_list(void **state UNUSED)
+{
+	struct arena *arena = arena_new();
+	struct finding_list list;
+
+	finding_list_init(&list, arena);
+	assert_int_equal(finding_list_verdict(&list), VERDICT_PASS);
+	assert_null(finding_list_first_fail(&list));
+	finding_add_usual(&list, "tls13", "b", NULL, "one");
+	finding_add_usual(&list, "tls13", "b", NULL, "the same code and subject again");
+	assert_int_equal(list.count, 1);
+	assert_string_equal(list.items[0].message, "one");
+	assert_null(list.items[0].fix);
+	finding_add_usual(&list, "mx-cname", "b", NULL, "two");
+	assert_int_equal(finding_list_verdict(&list), VERDICT_PASS);
+	finding_add_usual(&list, "dns-temporary", "b", NULL, "three");
+	assert_int_equal(finding_list_verdict(&list), VERDICT_UNKNOWN);
+	finding_add_usual(&list, "pkix-expired", "z", "Renew.", "four");
+	finding_add_usual(&list, "mx-missing", "z", NULL, "five");
+	finding_add_usual(&list, "pkix-expired", "a", NULL, "six");
+	assert_int_equal(finding_list_verdict(&list), VERDICT_FAIL);
+	assert_string_equal(finding_list_first_fail(&list)->message, "four");
+	finding_list_sort(&list);
+	/* MX blocks before the certificate; equal codes stay as they were added. */
+	assert_string_equal(list.items[0].message, "five");
+	assert_string_equal(list.items[1].message, "four");
+	assert_string_equal(list.items[1].fix, "Renew.");
+	assert_string_equal(list.items[2].message, "six");
+	assert_string_equal(list.items[2].fix, finding_find("pkix-expired")->fix);
+	assert_string_equal(list.items[3].message, "three");
+	assert_string_equal(list.items[4].message, "two");
+	assert_string_equal(list.items[5].message, "one");
+	assert_true(finding_list_has(&list, "mx-missing"));
+	assert_false(finding_list_has(&list, "mx-null"));
+	arena_free(arena);
+}
+
+static void
+test_foreign_octets(void **state UNUSED)
+{
+	struct arena *arena = arena_new();
+	struct finding_list list;
+	char longer[1000];
+
+	finding_list_init(&list, arena);
+	finding_add_usual(&list, "mx-cname", "a\x1b[2Jb", NULL, "saw %s", "c\r\nd\x9b");
+	assert_string_equal(list.items[0].subject, "a\\x1b[2Jb");
+	assert_string_equal(list.items[0].message, "saw c\\x0d\\x0ad\\x9b");
+	assert_string_equal(finding_quote(arena, "x\0y\\", 4), "x\\x00y\\\\");
+	memset(longer, 'a', sizeof(longer));
+	assert_int_equal(strlen(finding_quote(arena, longer, 200)), 200);
+	assert_int_equal(strlen(finding_quote(arena, longer, 201)), 200);
+	assert_true(str_ends(finding_quote(arena, longer, 201), "..."));
+	longer[sizeof(longer) - 1] = '\0';
+	finding_add_usual(&list, "mx-null", longer, NULL, "%s", longer);
+	assert_true(strlen(list.items[1].message) < 700);
+	assert_true(str_ends(list.items[1].message, "..."));
+	arena_free(arena);
+}
+
+/* --- reports ------------------------------------------------------------------------------------- */
+
+static struct report *
+healthy(void)
+{
+	static const char *const hosts[] = {"mx1.example.org", "backup.mail.example.net"};
+	struct report *r = report_new("Example.ORG");
+	const char **mxs = arena_calloc(r->arena, 2, sizeof(*mxs));
+
+	r->ascii = "example.org";
+	r->time_s = 1795492800;
+	r->verdict = VERDICT_PASS;
+	r->eligible = true;
+	r->source = SOURCE_MTA_STS;
+	r->auth_pkix = true;
+	r->mode = POLICY_MODE_ENFORCE;
+	r->max_age_s = 2592000;
+	r->tls_version = 12;
+	r->mx_secure = DNS_SECURE;
+	r->mx_count = 2;
+	r->mx = arena_calloc(r->arena, r->mx_count, sizeof(*r->mx));
+	for (size_t i = 0; i < r->mx_count; i++) {
+		struct report_mx *mx = &r->mx[i];
+
+		mx->host = hosts[i];
+		mx->preference = 10 * (unsigned)(i + 1);
+		mx->secure = DNS_SECURE;
+		mx->starttls = mx->pkix = VERDICT_PASS;
+		mx->tls_version = i == 0 ? 13 : 12;
+		mx->address_count = 1;
+		mx->addresses = arena_calloc(r->arena, 1, sizeof(*mx->addresses));
+		mx->addresses[0] = (struct report_address){
+			.address = "192.0.2.1",
+			.starttls = VERDICT_PASS,
+			.pkix = VERDICT_PASS,
+			.tls_version = mx->tls_version,
+			.cipher = "TLS_AES_256_GCM_SHA384",
+			.spki_sha256 =
+				"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+			.not_after_s = 1800000000,
+		};
+		mxs[i] = hosts[1 - i];
+	}
+	r->mxs = mxs;
+	r->mxs_count = 2;
+	r->mta_sts = VERDICT_PASS;
+	r->mta_sts_record = "v=STSv1; id=20261101;";
+	r->mta_sts_id = "20261101";
+	r->mta_sts_mode = POLICY_MODE_ENFORCE;
+	r->mta_sts_max_age_s = 2592000;
+	r->tlsrpt_record = "v=TLSRPTv1; rua=mailto:reports@example.org";
+	r->contact = "mailto:reports@example.org";
+	finding_add_usual(&r->findings, "tls13-missing", hosts[1], NULL, "no TLS 1.3");
+	return r;
+}
+
+static struct report *
+broken(void)
+{
+	struct report *r = healthy();
+
+	r->verdict = VERDICT_FAIL;
+	r->eligible = false;
+	r->source = SOURCE_NONE;
+	r->mta_sts = VERDICT_FAIL;
+	r->dane = VERDICT_FAIL;
+	r->mx[0].dane = VERDICT_FAIL;
+	finding_add_usual(&r->findings, "mta-sts-mx-mismatch", "backup.mail.example.net",
+		"Add this line to the policy:\nmx: backup.mail.example.net",
+		"the MX host matches none of the mx lines of the policy, so that senders which enforce "
+		"it do not deliver there");
+	finding_add_usual(&r->findings, "mx-unreachable", "mx9.example.org", NULL, "no answer");
+	finding_add_usual(&r->findings, "tlsrpt-rua-syntax", "_smtp._tls.example.org", NULL,
+		"\"reports@example.org\" is no URI");
+	finding_list_sort(&r->findings);
+	return r;
+}
+
+static char *
+print(const struct report *r, bool colour)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	report_print(r, out, colour);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(strlen(text), len);
+	return text;
+}
+
+static size_t
+lines_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* Members that the object of a schema requires are there, and no others. */
+static void
+check_members(const json_t *schema, const json_t *object, const char *where)
+{
+	const json_t *required = json_object_get(schema, "required");
+	size_t i;
+	json_t *name;
+
+	assert_true(json_is_object(object));
+	json_array_foreach (required, i, name) {
+		if (json_object_get(object, json_string_value(name)) == NULL)
+			fail_msg("%s: no member %s", where, json_string_value(name));
+	}
+	if (json_object_size(object) != json_array_size(required))
+		fail_msg("%s: members that the schema does not know", where);
+}
+
+static void
+test_json(void **state UNUSED)
+{
+	const char *dir = getenv("TESTDIR");
+	char *path = xasprintf(
+		"%s/../data/schema/check.schema.json", dir != NULL ? dir : "tests");
+	struct report *reports[] = {healthy(), broken(), report_new("a b")};
+	json_t *schema;
+	json_t *defs;
+	struct buf text;
+	struct error err;
+
+	buf_init(&text, 1 << 20);
+	if (file_read(path, &text, &err) < 0 || json_parse(text.data, text.len, &schema, &err) < 0)
+		fail_msg("%s", err.text);
+	defs = json_object_get(schema, "$defs");
+	for (size_t i = 0; i < ARRAY_LEN(reports); i++) {
+		json_t *got = report_to_json(reports[i]);
+		json_t *mx = json_array_get(json_object_get(got, "mx"), 0);
+		json_t *finding = json_array_get(json_object_get(got, "findings"), 0);
+		static const char *const parts[] = {"mta_sts", "dane", "tlsrpt", "preload"};
+
+		check_members(schema, got, "report");
+		for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+			check_members(json_object_get(json_object_get(schema, "properties"), parts[k]),
+				json_object_get(got, parts[k]), parts[k]);
+		if (mx != NULL) {
+			check_members(json_object_get(defs, "mx"), mx, "mx");
+			check_members(json_object_get(defs, "session"),
+				json_array_get(json_object_get(mx, "sessions"), 0), "session");
+		}
+		if (finding != NULL)
+			check_members(json_object_get(defs, "finding"), finding, "finding");
+		json_decref(got);
+		report_free(reports[i]);
+	}
+	json_decref(schema);
+	buf_clear(&text);
+	free(path);
+}
+
+static void
+test_json_values(void **state UNUSED)
+{
+	struct report *r = healthy();
+	json_t *got = report_to_json(r);
+	json_t *mx = json_array_get(json_object_get(got, "mx"), 0);
+	struct buf text;
+	struct error err;
+	json_t *auth = json_object_get(got, "auth");
+
+	assert_string_equal(json_string_value(json_object_get(got, "domain")), "Example.ORG");
+	assert_string_equal(json_string_value(json_object_get(got, "ascii")), "example.org");
+	assert_string_equal(json_string_value(json_object_get(got, "time")), "2026-11-24T04:00:00Z");
+	assert_string_equal(json_string_value(json_object_get(got, "verdict")), "pass");
+	assert_true(json_is_true(json_object_get(got, "eligible")));
+	assert_int_equal(json_array_size(auth), 1);
+	assert_string_equal(json_string_value(json_array_get(auth, 0)), "pkix");
+	assert_string_equal(json_string_value(json_object_get(got, "mode")), "enforce");
+	assert_int_equal(json_integer_value(json_object_get(got, "max_age")), 2592000);
+	assert_string_equal(json_string_value(json_object_get(mx, "starttls")), "pass");
+	assert_string_equal(json_string_value(json_object_get(mx, "dane")), "unknown");
+	assert_string_equal(json_string_value(json_object_get(mx, "tls")), "1.3");
+	assert_true(json_is_true(json_object_get(mx, "secure")));
+	buf_init(&text, 1 << 20);
+	assert_int_equal(json_compact(got, &text, &err), 0);
+	assert_null(memchr(text.data, '\n', text.len));
+	buf_clear(&text);
+	json_decref(got);
+	report_free(r);
+}
+
+static void
+test_print_healthy(void **state UNUSED)
+{
+	struct report *r = healthy();
+	char *text = print(r, false);
+
+	assert_non_null(strstr(text, "example.org is fit for the list"));
+	assert_non_null(strstr(text, "30 days"));
+	assert_null(strstr(text, "FAIL"));
+	assert_null(strstr(text, "_preload25."));
+	assert_true(lines_of(text) <= 24);
+	for (const char *c = text; *c != '\0'; c++)
+		assert_true(*c == '\n' || (*c >= ' ' && *c <= '~'));
+	free(text);
+	text = print(r, true);
+	assert_non_null(strstr(text, "\x1b[32m\xe2\x9c\x93\x1b[0m"));
+	free(text);
+	report_free(r);
+}
+
+static void
+test_print_broken(void **state UNUSED)
+{
+	struct report *r = broken();
+	char *text = print(r, false);
+	const char *fail = strstr(text, "What stands in the way");
+	const char *temp = strstr(text, "What could not be tested");
+	const char *warn = strstr(text, "What to mend");
+	const char *notes = strstr(text, "Notes");
+	const char *line = text;
+
+	assert_non_null(strstr(text, "example.org is not fit for the list:\n  1 problem stands"));
+	assert_true(fail != NULL && temp > fail && warn > temp && notes > warn);
+	assert_non_null(strstr(fail, "      Fix: Add this line to the policy:\n"
+				     "          mx: backup.mail.example.net\n"));
+	/* What would pass, with the owner's own values. */
+	assert_non_null(strstr(notes, "_mta-sts.example.org. IN TXT \"v=STSv1; id=20261124040000;\""));
+	assert_non_null(strstr(notes, "        mx: mx1.example.org\n"));
+	assert_non_null(strstr(notes, "_25._tcp.mx1.example.org. IN TLSA 3 1 1 0011"));
+	/* Text is wrapped; only what is to be pasted may be longer. */
+	while (*line != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		if (len > 90 && strncmp(line, "    _", 5) != 0)
+			fail_msg("too long: %.*s", (int)len, line);
+		line += len + 1;
+	}
+	free(text);
+	report_free(r);
+}
+
+static void
+test_print_foreign(void **state UNUSED)
+{
+	struct report *r = report_new("ex\x1b]0;\x07le\n");
+	char *text;
+
+	r->verdict = VERDICT_FAIL;
+	finding_add_usual(&r->findings, "domain-bad-character", r->domain, NULL, "odd \x1b[2J");
+	text = print(r, false);
+	assert_null(strchr(text, '\x1b'));
+	assert_null(strchr(text, '\x07'));
+	assert_non_null(strstr(text, "ex\\x1b]0;\\x07le\\x0a"));
+	assert_non_null(strstr(text, "is not a mail domain"));
+	free(text);
+	report_free(r);
+
+	/* Records as seen and host names out of DNS. */
+	r = healthy();
+	r->tlsrpt_record = "v=TLSRPTv1; rua=\x1b[2J";
+	r->mx[0].host = "mx\x1b[31m.example.org";
+	text = print(r, false);
+	assert_null(strchr(text, '\x1b'));
+	free(text);
+	report_free(r);
+	report_free(NULL);
+}
+
+static void
+test_print_undecided(void **state UNUSED)
+{
+	struct report *r = healthy();
+	char *text;
+
+	r->eligible = false;
+	r->source = SOURCE_NONE;
+	r->mta_sts = VERDICT_UNKNOWN;
+	r->mta_sts_record = NULL;
+	r->mta_sts_mode = POLICY_MODE_ABSENT;
+	text = print(r, false);
+	assert_non_null(strstr(text, "has not asked to be listed"));
+	assert_non_null(strstr(text, "_preload25.example.org. IN TXT \"v=PRELOAD25v1; mode=enforce\""));
+	free(text);
+	/* The owner who said no is not asked again. */
+	r->preload_mode = POLICY_MODE_NONE;
+	text = print(r, false);
+	assert_null(strstr(text, "PRELOAD25v1"));
+	free(text);
+	r->verdict = VERDICT_UNKNOWN;
+	text = print(r, false);
+	assert_non_null(strstr(text, "could not be judged"));
+	free(text);
+	report_free(r);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_foreign_octets),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_values),
+		cmocka_unit_test(test_print_healthy),
+		cmocka_unit_test(test_print_broken),
+		cmocka_unit_test(test_print_foreign),
+		cmocka_unit_test(test_print_undecided),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
