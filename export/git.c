@@ -117,6 +117,17 @@ gitrepo_has_commit(struct gitrepo *g)
 	return git_reference_name_to_id(&oid, g->repo, "HEAD") == 0;
 }
 
+int
+gitrepo_head(struct gitrepo *g, char id[static GIT_COMMIT_SIZE], struct error *err)
+{
+	git_oid oid;
+
+	if (git_reference_name_to_id(&oid, g->repo, "HEAD") < 0)
+		return git_failed(err, ERROR_CONFIG, g->path);
+	(void)git_oid_tostr(id, GIT_COMMIT_SIZE, &oid);
+	return 0;
+}
+
 const char *
 gitrepo_state_dir(const struct gitrepo *g)
 {

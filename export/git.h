@@ -36,6 +36,9 @@ void gitrepo_close(struct gitrepo *g);
 /* Whether HEAD names a commit. */
 bool gitrepo_has_commit(struct gitrepo *g);
 
+/* Its id. */
+int gitrepo_head(struct gitrepo *g, char id[static GIT_COMMIT_SIZE], struct error *err) MUST_CHECK;
+
 /* The directory .git/preload25 for our own state, outside of the work tree but on its file system.
  * It may not exist yet. Lent. */
 const char *gitrepo_state_dir(const struct gitrepo *g);

@@ -262,6 +262,12 @@ repository_expires(const struct repository *r)
 	return first;
 }
 
+int
+repository_head(struct repository *r, char commit[static GIT_COMMIT_SIZE], struct error *err)
+{
+	return gitrepo_head(r->git, commit, err);
+}
+
 /* --- clearing up --------------------------------------------------------------------------------
  */
 

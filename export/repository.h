@@ -58,6 +58,10 @@ int repository_target_path(const struct repository *r, const char *name, char **
 /* When the first of the published files expires; 0: nothing is published. */
 int64_t repository_expires(const struct repository *r);
 
+/* The id of the last commit. */
+int repository_head(
+	struct repository *r, char commit[static GIT_COMMIT_SIZE], struct error *err) MUST_CHECK;
+
 struct repository_file {
 	const char *name; /* of the target: [a-z0-9.-]+ */
 	const char

@@ -1,0 +1,68 @@
+#include "builder/authority_init.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/settings.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/repository.h"
+#include "export/tuf_key.h"
+
+void
+authority_repository_options(const struct settings *s, struct repository_options *out)
+{
+	*out = (struct repository_options){
+		.path = s->repository.path,
+		.author_name = s->repository.committer_name,
+		.author_mail = s->repository.committer_mail,
+		.keys = {[TUF_ROLE_ROOT] = s->repository.root_key,
+			[TUF_ROLE_TARGETS] = s->repository.targets_key,
+			[TUF_ROLE_SNAPSHOT] = s->repository.snapshot_key,
+			[TUF_ROLE_TIMESTAMP] = s->repository.timestamp_key},
+		.expires_s = {[TUF_ROLE_ROOT] = s->repository.root_expires_s,
+			[TUF_ROLE_TARGETS] = s->repository.targets_expires_s,
+			[TUF_ROLE_SNAPSHOT] = s->repository.snapshot_expires_s,
+			[TUF_ROLE_TIMESTAMP] = s->repository.timestamp_expires_s},
+		.remotes = s->repository.remotes,
+		.remote_count = s->repository.remote_count,
+	};
+}
+
+/* A key in a file is made when it is not there; keys elsewhere must be. */
+static int
+make_key(const char *uri, struct error *err)
+{
+	const char *path, *slash;
+	struct tuf_signer *signer = NULL;
+	char *dir;
+	int rc;
+
+	if (!str_starts(uri, "file:"))
+		return 0;
+	path = uri + strlen("file:");
+	if (file_exists(path))
+		return 0;
+	slash = strrchr(path, '/');
+	dir = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path));
+	rc = dir[0] == '\0' ? 0 : file_mkdirs(dir, 0700, err);
+	free(dir);
+	if (rc == 0)
+		rc = tuf_signer_generate(path, &signer, err);
+	tuf_signer_free(signer);
+	return rc;
+}
+
+int
+authority_init(const struct settings *settings, int64_t now_s, struct error *err)
+{
+	struct repository_options options;
+
+	authority_repository_options(settings, &options);
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
+		if (make_key(options.keys[i], err) < 0)
+			return -1;
+	return repository_create(&options, now_s, err);
+}

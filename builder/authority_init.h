@@ -1,0 +1,22 @@
+/*
+ * authority_init: the keys and the repository of a new authority.
+ */
+#ifndef BUILDER_AUTHORITY_INIT_H
+#define BUILDER_AUTHORITY_INIT_H
+
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct error;
+struct repository_options;
+struct settings;
+
+/* What the settings say of the repository; strings are lent by them. */
+void authority_repository_options(const struct settings *settings, struct repository_options *out);
+
+/* Makes the keys that are missing (files of mode 0600 in directories of mode 0700) and the
+ * repository with its first root. What was begun and not finished is finished. */
+int authority_init(const struct settings *settings, int64_t now_s, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,213 @@
+#include "builder/publish.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "builder/store.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/xalloc.h"
+#include "export/compress.h"
+#include "export/everywhere.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "export/list_schema.h"
+#include "export/repository.h"
+
+enum { LIST, LIST_ZST, POLICY, SCHEMA, FILE_COUNT };
+
+static const char *const target_names[FILE_COUNT] = {
+	[LIST] = "list.json",
+	[LIST_ZST] = "list.json.zst",
+	[POLICY] = "policy.json",
+	[SCHEMA] = "list.schema.json",
+};
+/* In the state directory while they are made. */
+static const char *const state_names[FILE_COUNT] = {
+	[LIST] = BUILD_LIST,
+	[LIST_ZST] = "next-list.json.zst",
+	[POLICY] = "next-policy.json",
+	[SCHEMA] = "next-list.schema.json",
+};
+
+static int
+write_policy(const char *list, const char *path, struct error *err)
+{
+	struct list_reader *reader;
+	int rc;
+
+	if (list_reader_open(list, &reader, err) < 0)
+		return -1;
+	rc = everywhere_write(reader, path, err);
+	list_reader_close(reader);
+	return rc;
+}
+
+static int
+write_schema(const char *path, struct error *err)
+{
+	struct file_writer *w;
+	int rc;
+
+	if (file_writer_open(path, 0644, &w, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list_schema_lines; i++) {
+		file_writer_add(w, list_schema[i], strlen(list_schema[i]));
+		file_writer_add(w, "\n", 1);
+	}
+	rc = file_writer_commit(w, err);
+	file_writer_free(w);
+	return rc;
+}
+
+/* The list that waits must be the one that was built, whole. */
+static int
+check_list(const char *path, const struct build *b, int64_t now_s, struct error *err)
+{
+	struct list_reader *reader;
+	struct tuf_file file;
+	int rc = 0;
+
+	if (tuf_file_of_path(path, &file, err) < 0)
+		return -1;
+	if (strcmp(file.sha256, b->made.sha256) != 0)
+		return error_set(err, ERROR_SECURITY,
+			"%s: not the list that was built; run build again", path);
+	if (list_reader_open(path, &reader, err) < 0)
+		return -1;
+	if (list_reader_header(reader)->expires_s <= now_s)
+		rc = error_set(err, ERROR_CONFIG,
+			"list %" PRId64 " has expired before it was published; run build again",
+			b->version);
+	list_reader_close(reader);
+	return rc;
+}
+
+static void
+write_message(const struct build *b, struct buf *out)
+{
+	buf_addf(out, "list %" PRId64 ": ", b->version);
+	build_summary(b, out);
+	buf_addf(out,
+		"\n\nRemoved %" PRId64 ", demoted %" PRId64 ", relaxed %" PRId64 " of %" PRId64
+		" before: %s.\nIn trouble: %" PRId64 ".\nSHA-256 of list.json: %s\n",
+		b->diff.removed, b->diff.demoted, b->diff.relaxed, b->diff.before,
+		b->over ? "beyond the brake, allowed by the operator" : "within the brake",
+		b->made.troubled, b->made.sha256);
+}
+
+/* The version of the published list; 0: none. */
+static int
+published_version(struct repository *repository, int64_t *out, struct error *err)
+{
+	struct list_reader *reader;
+	char *path;
+	int rc = repository_target_path(repository, target_names[LIST], &path);
+
+	*out = 0;
+	if (rc > 0) {
+		rc = list_reader_open(path, &reader, err);
+		if (rc == 0) {
+			*out = list_reader_header(reader)->version;
+			list_reader_close(reader);
+		}
+	}
+	free(path);
+	return rc;
+}
+
+static int
+publish_files(struct repository *repository, const struct build *b, int64_t now_s,
+	char commit[static GIT_COMMIT_SIZE], struct error *err)
+{
+	struct repository_file files[FILE_COUNT];
+	char *paths[FILE_COUNT];
+	struct buf message;
+	int rc = -1;
+
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		paths[i] = repository_state_path(repository, state_names[i]);
+		files[i] = (struct repository_file){target_names[i], paths[i]};
+		file_remove_stale(paths[i]);
+	}
+	buf_init(&message, 4096);
+	write_message(b, &message);
+	if (check_list(paths[LIST], b, now_s, err) < 0 ||
+		compress_file(paths[LIST], paths[LIST_ZST], err) < 0 ||
+		write_policy(paths[LIST], paths[POLICY], err) < 0 ||
+		write_schema(paths[SCHEMA], err) < 0)
+		goto out;
+	rc = repository_publish(repository,
+		&(struct repository_publication){files, FILE_COUNT, buf_str(&message)}, now_s,
+		commit, err);
+out:
+	buf_clear(&message);
+	/* The list stays until the store knows; the others are made anew if need be. */
+	for (size_t i = 0; i < FILE_COUNT; i++) {
+		if (i != LIST)
+			(void)unlink(paths[i]);
+		free(paths[i]);
+	}
+	return rc;
+}
+
+static int
+record(struct store *store, const struct build *b, int64_t now_s, const char *commit,
+	struct error *err)
+{
+	struct store_list list = {
+		.version = b->version,
+		.built_s = b->built_s,
+		.entries = b->made.entries,
+		.added = b->diff.added,
+		.removed = b->diff.removed,
+		.changed = b->diff.changed,
+	};
+	struct store_list last;
+	int rc;
+
+	memcpy(list.sha256, b->made.sha256, sizeof(list.sha256));
+	if (store_begin(store, err) < 0)
+		return -1;
+	rc = store_last_list(store, &last, err);
+	/* A killed run may have got as far as this. */
+	if (rc >= 0 && (rc == 0 || last.version < b->version))
+		rc = store_put_list(store, &list, err);
+	if (rc >= 0 && store_set_published(store, b->version, now_s, commit, err) == 0 &&
+		store_commit(store, err) == 0)
+		return 0;
+	store_abort(store);
+	return -1;
+}
+
+int
+publish_next(struct store *store, struct repository *repository, int64_t now_s,
+	struct published *out, struct error *err)
+{
+	int64_t version;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = build_load(repository, &out->build, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0) {
+		out->renewed = true;
+		return repository_renew(repository, now_s, out->commit, err);
+	}
+	if (published_version(repository, &version, err) < 0)
+		return -1;
+	if (version < out->build.version) {
+		if (publish_files(repository, &out->build, now_s, out->commit, err) < 0)
+			return -1;
+	} else if (repository_head(repository, out->commit, err) < 0) {
+		/* Published by a run that was killed before the store knew. */
+		return -1;
+	}
+	if (record(store, &out->build, now_s, out->commit, err) < 0)
+		return -1;
+	return build_drop(repository, err);
+}
