@@ -253,11 +253,13 @@ int
 main(void)
 {
 	struct CMUnitTest tests[ARRAY_LEN(groups)];
+	char names[ARRAY_LEN(groups)][64];
 
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%s %s", groups[i].file,
+			groups[i].kind != NULL ? groups[i].kind : "default");
 		tests[i] = (struct CMUnitTest){
-			.name = xasprintf("%s %s", groups[i].file,
-				groups[i].kind != NULL ? groups[i].kind : "default"),
+			.name = names[i],
 			.test_func = test_group,
 			.initial_state = &groups[i],
 		};
