@@ -132,9 +132,9 @@ struct store_transition {
 	int64_t number; /* ascending in time over all domains */
 	int64_t time_s;
 	enum life_state from, to;
-	const char *domain, *reason, *detail, *actor; /* lent until the callback returns; detail may
-						       * be NULL */
-	unsigned agreed;
+	/* Lent until the callback returns; detail and agreed (names of vantage points) may be NULL.
+	 */
+	const char *domain, *reason, *detail, *actor, *agreed;
 	int64_t evidence;
 };
 /* Called for each in order of time; a return other than 0 ends the iteration and is returned. */
