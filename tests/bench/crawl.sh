@@ -1,0 +1,61 @@
+#!/bin/bash
+# crawl.sh [DOMAINS]: domains verified per CPU second, preload25 crawl against one posttls-finger
+# (Postfix's own probe) per domain, in the same run, on the same lab, resolver included on both sides.
+#
+# posttls-finger looks at the MX, their STARTTLS and certificate and nothing else; preload25 also
+# fetches the policy, validates TLSA and judges. Needs root (namespaces). Prints figures; asserts
+# nothing.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+B=${B:-$top/build/rel}
+domains=${1:-1200}
+
+if [ "${1:-}" != --inside ]; then
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	"$B/lab/lab" make "$tmp/lab" --domains "$domains" >/dev/null || exit
+	B=$B "$top/tests/lab/mail/in-lab" "$tmp/lab" "$top/tests/bench/crawl.sh" --inside
+	exit
+fi
+
+PATH=$B:$B/lab:$PATH
+# shellcheck source=tests/lab/authority.bash
+. "$top/tests/lab/authority.bash"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+TIMEFORMAT='%U %S %R'
+resolver_ticks() { awk '{ print $14 + $15 }' "/proc/$LAB_RESOLVER_PID/stat"; }
+measure() { # measure COMMAND...: user, system and wall seconds in $work/time
+	{ time "$@" >"$work/out" 2>"$work/err"; } 2>"$work/time"
+}
+
+# A third of the domains is sample enough for the slower side; hosts that say nothing are left out
+# there, because posttls-finger would wait for them one after another.
+jq -r 'select(.kind | startswith("slow") | not) | .domain' "$LAB_DIR/truth.jsonl" | awk 'NR % 3 == 0' >"$work/sample"
+n=$(wc -l <"$work/sample")
+before=$(resolver_ticks)
+finger() { xargs -P 4 -n 1 posttls-finger -c -t 10 -T 10 -l secure -F "$LAB_CA_FILE" <"$work/sample"; }
+measure finger
+after=$(resolver_ticks)
+read -r user sys wall <"$work/time"
+awk -v n="$n" -v u="$user" -v s="$sys" -v w="$wall" -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" 'BEGIN {
+	cpu = u + s + t / hz
+	printf "posttls-finger    %5d domains  %7.2f CPU s (%.2f of them resolver)  %6.1f s wall (4 at once)  %7.1f domains per CPU s\n",
+		n, cpu, t / hz, w, n / cpu
+	print n / cpu > "'"$work"'/base"
+}'
+
+sed -e "s/127.0.0.1@[0-9]*/$LAB_DNS/; s/smtp_port = .*/smtp_port = 25/; s/https_port = .*/https_port = 443/" \
+	-e "s|^ca_file = .*|ca_file = $LAB_CA_FILE|; s|^trust_anchor = .*|trust_anchor = $LAB_TRUST_ANCHOR|" \
+	-i "$LAB_DIR/preload25.conf"
+authority_make "$work/auth" "$LAB_DIR" || exit
+preload25 --config "$work/auth/preload25.conf" import "$LAB_DIR/domains.txt" >/dev/null || exit
+measure preload25 --config "$work/auth/preload25.conf" crawl --once
+read -r user sys wall <"$work/time"
+tail -n 1 "$work/err" "$work/out" | sed -n 's/^/  /p'
+awk -v n="$(wc -l <"$LAB_DIR/domains.txt")" -v u="$user" -v s="$sys" -v w="$wall" -v base="$(cat "$work/base")" 'BEGIN {
+	cpu = u + s
+	printf "preload25 crawl   %5d domains  %7.2f CPU s (resolver in process)     %6.1f s wall                %7.1f domains per CPU s\n",
+		n, cpu, w, n / cpu
+	printf "ratio             %.1f times as many domains per CPU second (goal: at least 10)\n", n / cpu / base
+}'
