@@ -107,7 +107,8 @@ test_foreign_octets(void **state UNUSED)
 	arena_free(arena);
 }
 
-/* --- reports ------------------------------------------------------------------------------------- */
+/* --- reports -------------------------------------------------------------------------------------
+ */
 
 static struct report *
 healthy(void)
@@ -176,7 +177,8 @@ broken(void)
 	r->mx[0].dane = VERDICT_FAIL;
 	finding_add_usual(&r->findings, "mta-sts-mx-mismatch", "backup.mail.example.net",
 		"Add this line to the policy:\nmx: backup.mail.example.net",
-		"the MX host matches none of the mx lines of the policy, so that senders which enforce "
+		"the MX host matches none of the mx lines of the policy, so that senders which "
+		"enforce "
 		"it do not deliver there");
 	finding_add_usual(&r->findings, "mx-unreachable", "mx9.example.org", NULL, "no answer");
 	finding_add_usual(&r->findings, "tlsrpt-rua-syntax", "_smtp._tls.example.org", NULL,
@@ -218,7 +220,8 @@ check_members(const json_t *schema, const json_t *object, const char *where)
 	json_t *name;
 
 	assert_true(json_is_object(object));
-	json_array_foreach (required, i, name) {
+	json_array_foreach(required, i, name)
+	{
 		if (json_object_get(object, json_string_value(name)) == NULL)
 			fail_msg("%s: no member %s", where, json_string_value(name));
 	}
@@ -230,8 +233,7 @@ static void
 test_json(void **state UNUSED)
 {
 	const char *dir = getenv("TESTDIR");
-	char *path = xasprintf(
-		"%s/../data/schema/check.schema.json", dir != NULL ? dir : "tests");
+	char *path = xasprintf("%s/../data/schema/check.schema.json", dir != NULL ? dir : "tests");
 	struct report *reports[] = {healthy(), broken(), report_new("a b")};
 	json_t *schema;
 	json_t *defs;
@@ -250,7 +252,8 @@ test_json(void **state UNUSED)
 
 		check_members(schema, got, "report");
 		for (size_t k = 0; k < ARRAY_LEN(parts); k++)
-			check_members(json_object_get(json_object_get(schema, "properties"), parts[k]),
+			check_members(
+				json_object_get(json_object_get(schema, "properties"), parts[k]),
 				json_object_get(got, parts[k]), parts[k]);
 		if (mx != NULL) {
 			check_members(json_object_get(defs, "mx"), mx, "mx");
@@ -279,7 +282,8 @@ test_json_values(void **state UNUSED)
 
 	assert_string_equal(json_string_value(json_object_get(got, "domain")), "Example.ORG");
 	assert_string_equal(json_string_value(json_object_get(got, "ascii")), "example.org");
-	assert_string_equal(json_string_value(json_object_get(got, "time")), "2026-11-24T04:00:00Z");
+	assert_string_equal(
+		json_string_value(json_object_get(got, "time")), "2026-11-24T04:00:00Z");
 	assert_string_equal(json_string_value(json_object_get(got, "verdict")), "pass");
 	assert_true(json_is_true(json_object_get(got, "eligible")));
 	assert_int_equal(json_array_size(auth), 1);
@@ -331,10 +335,12 @@ test_print_broken(void **state UNUSED)
 
 	assert_non_null(strstr(text, "example.org is not fit for the list:\n  1 problem stands"));
 	assert_true(fail != NULL && temp > fail && warn > temp && notes > warn);
-	assert_non_null(strstr(fail, "      Fix: Add this line to the policy:\n"
-				     "          mx: backup.mail.example.net\n"));
+	assert_non_null(strstr(fail,
+		"      Fix: Add this line to the policy:\n"
+		"          mx: backup.mail.example.net\n"));
 	/* What would pass, with the owner's own values. */
-	assert_non_null(strstr(notes, "_mta-sts.example.org. IN TXT \"v=STSv1; id=20261124040000;\""));
+	assert_non_null(
+		strstr(notes, "_mta-sts.example.org. IN TXT \"v=STSv1; id=20261124040000;\""));
 	assert_non_null(strstr(notes, "        mx: mx1.example.org\n"));
 	assert_non_null(strstr(notes, "_25._tcp.mx1.example.org. IN TLSA 3 1 1 0011"));
 	/* Text is wrapped; only what is to be pasted may be longer. */
@@ -389,7 +395,8 @@ test_print_undecided(void **state UNUSED)
 	r->mta_sts_mode = POLICY_MODE_ABSENT;
 	text = print(r, false);
 	assert_non_null(strstr(text, "has not asked to be listed"));
-	assert_non_null(strstr(text, "_preload25.example.org. IN TXT \"v=PRELOAD25v1; mode=enforce\""));
+	assert_non_null(
+		strstr(text, "_preload25.example.org. IN TXT \"v=PRELOAD25v1; mode=enforce\""));
 	free(text);
 	/* The owner who said no is not asked again. */
 	r->preload_mode = POLICY_MODE_NONE;
