@@ -235,7 +235,7 @@ test_json(void **state UNUSED)
 	const char *dir = getenv("TESTDIR");
 	char *path = xasprintf("%s/../data/schema/check.schema.json", dir != NULL ? dir : "tests");
 	struct report *reports[] = {healthy(), broken(), report_new("a b")};
-	json_t *schema;
+	json_t *schema = NULL;
 	json_t *defs;
 	struct buf text;
 	struct error err;

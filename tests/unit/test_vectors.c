@@ -39,7 +39,7 @@ load(const char *file)
 	char *path = xasprintf("%s/vectors/%s", dir != NULL ? dir : "tests", file);
 	struct buf text;
 	struct error err;
-	json_t *array;
+	json_t *array = NULL;
 
 	buf_init(&text, FILE_MAX_SIZE);
 	if (file_read(path, &text, &err) < 0 || json_parse(text.data, text.len, &array, &err) < 0)
