@@ -2,18 +2,15 @@
  * lab: an internet on loopback, made from real parts. See README.md beside this file, or lab
  * --help.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -133,96 +130,24 @@ cmd_status(const char *dir, char **args, const struct options *o, struct error *
 	return rc < 0 ? -1 : rc == 1 ? 0 : 1;
 }
 
-/* lab.env into our own environment. */
-static int
-export_env(const char *dir, struct error *err)
-{
-	char *path = xasprintf("%s/lab.env", dir), *line, *save = NULL;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, POLICY_FILE_MAX);
-	rc = file_read(path, &text, err);
-	for (line = rc < 0 ? NULL : strtok_r(text.data, "\n", &save); line != NULL;
-		line = strtok_r(NULL, "\n", &save)) {
-		char *value = strchr(line, '='), *end;
-
-		if (value == NULL)
-			continue;
-		*value++ = '\0';
-		end = value + strlen(value);
-		if (*value == '\'') {
-			value++;
-			*--end = '\0';
-		}
-		setenv(line, value, 1);
-	}
-	buf_clear(&text);
-	free(path);
-	return rc;
-}
-
-static volatile sig_atomic_t run_child;
-
-static void
-pass_signal(int sig)
-{
-	if (run_child > 0)
-		kill(run_child, sig);
-}
-
-static int
-run_command(char **argv, struct error *err)
-{
-	struct sigaction sa = {.sa_handler = pass_signal};
-	pid_t parent = getpid(), pid;
-	int status = 0;
-
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != parent)
-			_exit(1);
-		execvp(argv[0], argv);
-		fprintf(stderr, "lab: %s: %s\n", argv[0], strerror(errno));
-		_exit(127);
-	}
-	if (pid < 0)
-		return error_set_errno(err, ERROR_TEMP, "fork");
-	run_child = pid;
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	run_child = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 static int
 cmd_run(const char *dir, char **args, const struct options *o, struct error *err)
 {
 	struct lab_super_options super = o->super;
 	struct lab_running l = {0};
-	int rc;
+	int status = 0, rc;
 
 	if (args[0] == NULL)
 		return error_set(err, ERROR_CONFIG, "usage: lab run DIR -- COMMAND...");
 	super.with_parent = true;
+	super.command = args;
+	prctl(PR_SET_CHILD_SUBREAPER,
+		1); /* should the supervisor be killed, its orphans come to us */
 	if (lab_super_start(dir, &super, &l, err) < 0)
 		return -1;
-	prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the command leaves behind comes to us */
-	rc = export_env(dir, err);
-	if (rc == 0)
-		rc = run_command(args, err);
-	if (waitpid(l.supervisor, NULL, WNOHANG) == 0) {
-		if (lab_super_stop(dir, err) < 0)
-			rc = -1;
-	} else if (rc == 0) {
-		rc = error_set(err, ERROR_TEMP, "%s: the lab ended before the command did", dir);
-	}
+	rc = lab_super_wait(&l, &status, err);
 	lab_super_kill_descendants();
-	return rc;
+	return rc < 0 ? -1 : status;
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */

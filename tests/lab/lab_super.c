@@ -41,6 +41,7 @@ enum {
 	HUP_AGAIN_MS = 1000, /* NSD may lose a SIGHUP that comes during a reload */
 	TEXT_MAX = 64 << 10,
 	NONCE_LEN = 8,
+	SERVER_DIED = 3, /* exit code: temporary */
 };
 
 struct super {
@@ -51,6 +52,7 @@ struct super {
 	int ready_fd; /* to tell who started us */
 	sigset_t signals;
 	struct lab_running lab;
+	pid_t command; /* 0: none, or it has ended */
 };
 
 static int64_t
@@ -470,8 +472,7 @@ write_conf(const struct super *s, struct error *err)
 static void
 remove_files(const struct super *s)
 {
-	static const char *const names[] = {
-		"lab.env", "preload25.conf", "run/pid", "run/labd.sock"};
+	static const char *const names[] = {"lab.env", "preload25.conf", "run/labd.sock"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *path = xasprintf("%s/%s", s->dir, names[i]);
@@ -547,7 +548,7 @@ static void
 bring_down(struct super *s)
 {
 	int64_t limit = now_ms() + STOP_LIMIT_MS;
-	pid_t pids[] = {s->lab.labd, s->lab.nsd};
+	pid_t pids[] = {s->command, s->lab.labd, s->lab.nsd};
 
 	for (size_t i = 0; i < ARRAY_LEN(pids); i++) {
 		struct pollfd pfd = {.events = POLLIN};
@@ -564,7 +565,14 @@ bring_down(struct super *s)
 	lab_super_kill_descendants();
 }
 
-/* Until somebody wants us to end. Returns 0, or 1 when a server has died. */
+/* Exit code as a shell gives it. */
+static int
+exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Until somebody wants us to end. Returns the exit code. */
 static int
 watch(struct super *s)
 {
@@ -577,21 +585,59 @@ watch(struct super *s)
 		pid_t pid;
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return 1;
+			return SERVER_DIED;
 		if (fds[1].revents != 0)
 			return 0;
 		if (fds[0].revents == 0 || read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
 		if (info.ssi_signo != SIGCHLD)
-			return 0;
+			return s->command > 0 ? 128 + (int)info.ssi_signo : 0;
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid == s->command) {
+				s->command = 0;
+				return exit_code(status);
+			}
 			if (pid == s->lab.nsd || pid == s->lab.labd) {
 				fprintf(stderr, "lab: %s has ended by itself (status %d)\n",
 					pid == s->lab.nsd ? "nsd" : "labd", status);
-				return 1;
+				return SERVER_DIED;
 			}
 		}
 	}
+}
+
+static void
+start_command(struct super *s)
+{
+	const struct lab_running *l = &s->lab;
+	const struct {
+		const char *name;
+		char *value;
+	} vars[] = {
+		{"LAB_DIR", xstrdup(s->dir)},
+		{"LAB_DNS", xasprintf("127.0.0.1@%u", l->dns_port)},
+		{"LAB_DNS_PORT", xasprintf("%u", l->dns_port)},
+		{"LAB_SMTP_PORT", xasprintf("%u", l->smtp_port)},
+		{"LAB_HTTPS_PORT", xasprintf("%u", l->https_port)},
+		{"LAB_CA_FILE", xasprintf("%s/ca/root.pem", s->dir)},
+		{"LAB_TRUST_ANCHOR", xasprintf("%s/trust-anchor.key", s->dir)},
+	};
+	pid_t parent = getpid();
+
+	s->command = fork();
+	if (s->command == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(127);
+		for (size_t i = 0; i < ARRAY_LEN(vars); i++)
+			setenv(vars[i].name, vars[i].value, 1);
+		sigprocmask(SIG_UNBLOCK, &s->signals, NULL);
+		execvp(s->options->command[0], s->options->command);
+		fprintf(stderr, "lab: %s: %s\n", s->options->command[0], strerror(errno));
+		_exit(127);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(vars); i++)
+		free(vars[i].value);
 }
 
 static NORETURN void
@@ -639,7 +685,9 @@ supervise(const char *dir, const struct lab_super_options *options, int ready_fd
 			_exit(1);
 		free(log);
 	}
-	rc = watch(&s);
+	if (options->command != NULL)
+		start_command(&s);
+	rc = s.command < 0 ? SERVER_DIED : watch(&s);
 	bring_down(&s);
 	remove_files(&s);
 	_exit(rc);
@@ -684,6 +732,33 @@ lab_super_start(const char *dir, const struct lab_super_options *options, struct
 	if (sscanf(line, "error %d %n", &kind, &used) == 1)
 		return error_set(err, (enum error_kind)kind, "%s", line + used);
 	return error_set(err, ERROR_TEMP, "the supervisor has died");
+}
+
+static volatile sig_atomic_t passed_to;
+
+static void
+pass_on(int sig)
+{
+	kill(passed_to, sig);
+}
+
+int
+lab_super_wait(const struct lab_running *lab, int *status, struct error *err)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction sa = {.sa_handler = pass_on};
+	int raw = 0;
+	pid_t pid;
+
+	passed_to = lab->supervisor;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+	while ((pid = waitpid(lab->supervisor, &raw, 0)) < 0 && errno == EINTR)
+		;
+	if (pid < 0 || !WIFEXITED(raw))
+		return error_set(err, ERROR_TEMP, "the supervisor has died");
+	*status = WEXITSTATUS(raw);
+	return 0;
 }
 
 /* --- from outside ----------------------------------------------------------------------------- */
