@@ -4,8 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
 #include "common/arena.h"
+#include "common/clock.h"
+#include "common/error.h"
 #include "common/str.h"
+#include "verifier/dane_check.h"
 #include "verifier/dns_id.h"
 #include "verifier/domain_name.h"
 #include "verifier/mta_sts.h"
@@ -19,6 +26,9 @@
 #define LINT_RRSET_MAX ((size_t)3 * 65536)
 /* More than the policy limit, so that the limit itself can be seen to act. */
 #define LINT_POLICY_MAX ((size_t)4 * MTA_STS_POLICY_MAX)
+
+/* Certificates and full TLSA data of one handshake, in base64 and hex. */
+#define LINT_CHAIN_MAX ((size_t)1 << 20)
 
 /* Divides the character-strings of one TXT record in the rrset kinds. */
 #define STRING_SEPARATOR '\x1f'
@@ -330,6 +340,121 @@ lint_tlsa_rrset(const char *text, size_t len, struct arena *arena, struct lint_r
 	set(out->value, "considered", considered);
 }
 
+/* The lines of a tlsa-chain document. */
+struct chain_input {
+	struct arena *arena;
+	int64_t now_s;
+	bool have_time;
+	const char **names;
+	size_t name_count;
+	struct tlsa_set tlsa;
+	STACK_OF(X509) * chain;
+};
+
+static bool
+chain_certificate(struct chain_input *in, const struct txt_text *value)
+{
+	unsigned char *der = arena_calloc(in->arena, value->len + 4, 1);
+	const unsigned char *at = der;
+	X509 *cert = NULL;
+	int n = -1;
+
+	if (value->len > 0)
+		n = EVP_DecodeBlock(der, (const unsigned char *)value->text, (int)value->len);
+	for (size_t i = value->len; n > 0 && i > 0 && value->text[i - 1] == '='; i--)
+		n--;
+	if (n > 0)
+		cert = d2i_X509(NULL, &at, n);
+	ERR_clear_error();
+	if (cert == NULL || at != der + n || sk_X509_push(in->chain, cert) <= 0) {
+		X509_free(cert);
+		return false;
+	}
+	return true;
+}
+
+/* One line: "time", "name", "tlsa" or "cert", a blank, the value. */
+static bool
+chain_line(struct chain_input *in, const struct txt_text *line)
+{
+	const char *blank = memchr(line->text, ' ', line->len);
+	size_t n = blank != NULL ? (size_t)(blank - line->text) : 0;
+	struct txt_text value;
+
+	if (blank == NULL)
+		return false;
+	value = (struct txt_text){.text = blank + 1, .len = line->len - n - 1};
+	if (str_ieq(line->text, n, "time", 4)) {
+		in->have_time = clock_parse(value.text, value.len, &in->now_s) == 0;
+		return in->have_time;
+	}
+	if (str_ieq(line->text, n, "name", 4)) {
+		if (!domain_name_is_ldh(value.text, value.len))
+			return false;
+		in->names[in->name_count++] = value.text;
+		return true;
+	}
+	if (str_ieq(line->text, n, "tlsa", 4)) {
+		tlsa_record_from_text(
+			value.text, value.len, in->arena, &in->tlsa.records[in->tlsa.count++]);
+		return true;
+	}
+	return str_ieq(line->text, n, "cert", 4) && chain_certificate(in, &value);
+}
+
+static void
+show_match(const struct dane_match *match, struct lint_result *out)
+{
+	out->valid = match->result == DANE_MATCH;
+	out->code = match->code;
+	if (match->code != NULL)
+		finding_add(&out->findings, match->code, SEVERITY_FAIL, "chain", NULL, "%s",
+			match->message);
+	set(out->value, "result", json_string(dane_result_name(match->result)));
+	if (out->valid) {
+		set(out->value, "record", json_integer((json_int_t)match->record));
+		set(out->value, "depth", json_integer(match->depth));
+	}
+	/* R14.4: few clients manage this. */
+	if (match->bare_key)
+		finding_add(&out->findings, "tlsa-ta-not-in-chain", SEVERITY_WARN, "chain", NULL,
+			"the record gives the bare key of an issuer that is not in the chain");
+}
+
+static void
+lint_tlsa_chain(const char *text, size_t len, struct arena *arena, struct lint_result *out)
+{
+	struct chain_input in = {.arena = arena, .chain = sk_X509_new_null()};
+	struct dane_checker *checker = NULL;
+	struct dane_match match = {.result = DANE_NOT_CHECKED};
+	struct error err;
+	const char *problem = NULL;
+	size_t count;
+	struct txt_text *lines = split_lines(text, len, arena, &count);
+
+	in.names = arena_calloc(arena, count + 1, sizeof(*in.names));
+	in.tlsa.records = arena_calloc(arena, count + 1, sizeof(*in.tlsa.records));
+	for (size_t i = 0; i < count && problem == NULL; i++) {
+		if (!chain_line(&in, &lines[i]))
+			problem = arena_printf(arena, "line %zu cannot be read", i + 1);
+	}
+	if (problem == NULL && !in.have_time)
+		problem = "there is no time line";
+	if (problem == NULL && dane_checker_new(&checker, &err) < 0)
+		problem = arena_strdup(arena, err.text);
+	if (problem == NULL) {
+		tlsa_set_judge(&in.tlsa);
+		dane_match(checker, &in.tlsa, in.chain, in.names, in.name_count, in.now_s, arena,
+			&match);
+		show_match(&match, out);
+	} else {
+		set(out->value, "result", json_string(dane_result_name(DANE_NOT_CHECKED)));
+		set(out->value, "problem", json_string(problem));
+	}
+	dane_checker_free(checker);
+	sk_X509_pop_free(in.chain, X509_free);
+}
+
 /* --- SMTP ---------------------------------------------------------------------------------------
  */
 
@@ -477,6 +602,7 @@ static const struct lint_kind kinds[] = {
 	{"tlsrpt-rrset", lint_tlsrpt_rrset, LINT_RRSET_MAX, false},
 	{"tlsa", lint_tlsa, LINT_RRSET_MAX, true},
 	{"tlsa-rrset", lint_tlsa_rrset, LINT_RRSET_MAX, false},
+	{"tlsa-chain", lint_tlsa_chain, LINT_CHAIN_MAX, false},
 	{"smtp-reply", lint_smtp_reply, LINT_POLICY_MAX, false},
 	{"smtp-greeting", lint_smtp_greeting, LINT_POLICY_MAX, false},
 	{"smtp-ehlo", lint_smtp_ehlo, LINT_POLICY_MAX, false},

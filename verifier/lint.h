@@ -1,7 +1,7 @@
 /*
  * lint: one document judged offline, as `preload25 lint KIND` shows it.
  *
- * Pure. The input forms and the names inside the value are those of tests/vectors/README.md, so
+ * No network, no clock. The input forms and the names inside the value are those of tests/vectors/README.md, so
  * that any vector can be run through the program.
  */
 #ifndef VERIFIER_LINT_H

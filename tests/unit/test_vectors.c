@@ -243,6 +243,7 @@ static struct group groups[] = {
 	{"tlsrpt-record.json", "rrset", "tlsrpt-rrset", 3},
 	{"dane-tlsa.json", "rdata", "tlsa", 25},
 	{"dane-tlsa.json", "rrset", "tlsa-rrset", 7},
+	{"dane-tlsa.json", "chain", "tlsa-chain", 35},
 	{"smtp-reply.json", NULL, "smtp-reply", 28},
 	{"smtp-reply.json", "greeting", "smtp-greeting", 5},
 	{"smtp-reply.json", "ehlo", "smtp-ehlo", 7},
