@@ -66,6 +66,7 @@ help:
 	@echo 'make check         unit tests (T=test_NAME for one of them)'
 	@echo 'make lab           the programs of the test lab'
 	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
+	@echo 'make fuzz          fuzz targets, in build/fuzz/ (check-fuzz replays their corpora)'
 	@echo 'make lint          static checks: layering, banned calls, man pages, shell scripts'
 	@echo 'make install       DESTDIR and prefix (now $(prefix)) are respected'
 	@echo 'make clean'
@@ -142,6 +143,34 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(BENCH_LIBS)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BUILDER_LIBS) $(EXPORT_LIBS) $(UPDATER_LIBS) \
 		$(VERIFIER_LIBS) $(COMMON_LIBS)
 
+# Fuzz targets (clang): build/fuzz/fuzz_NAME tests/fuzz/corpus/NAME. The corpora are an ordinary test
+# too: check-fuzz replays them with the compiler and sanitizers of the day.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_B = build/fuzz
+FUZZ_FLAGS = $(STD) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+FUZZ_OBJ := $(patsubst %.c,$(FUZZ_B)/%.o,$(common_SRC) $(verifier_SRC))
+.PHONY: fuzz check-fuzz
+fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_B)/%)
+$(FUZZ_B)/%.o: %.c
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  CC    $<' || :
+	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+$(FUZZ_B)/lib.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(FUZZ_B)/%: $(FUZZ_B)/tests/fuzz/%.o $(FUZZ_B)/lib.a
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(VERIFIER_LIBS) $(COMMON_LIBS)
+
+FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
+$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libverifier.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFIER_LIBS) $(COMMON_LIBS)
+check-fuzz: $(FUZZ_REPLAYS)
+	@for t in $^; do printf '%s: ' "$${t##*/}"; \
+		$$t "tests/fuzz/corpus/$${t##*/fuzz_}" || exit 1; done
+
 lint:
 	@scripts/lint
 
@@ -168,4 +197,4 @@ install: all
 clean:
 	rm -rf $(B)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(FUZZ_B) -name '*.d' 2>/dev/null)
