@@ -14,7 +14,8 @@
 #define SUBJECT_SIZE 300
 #define QUOTE_SIZE   201
 
-/* clang-format off: one row is one line, however long. */
+/* One row is one line, however long. */
+/* clang-format off */
 #define INFO SEVERITY_INFO
 #define WARN SEVERITY_WARN
 #define FAIL SEVERITY_FAIL
