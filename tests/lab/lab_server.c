@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,13 +77,6 @@ host_cmp(const void *key, const void *element)
 	return strcmp(key, (*(struct lab_served *const *)element)->name);
 }
 
-static int
-host_order(const void *a, const void *b)
-{
-	return strcmp(
-		(*(struct lab_served *const *)a)->name, (*(struct lab_served *const *)b)->name);
-}
-
 static struct lab_served *
 host_find(const struct lab_endpoint *e, const char *name)
 {
@@ -101,8 +95,39 @@ host_find(const struct lab_endpoint *e, const char *name)
 	return found == NULL ? NULL : *found;
 }
 
-/* Merges hosts.tsv into what is there. Sorting comes once at the end, so look-ups in between see
- * the state before: a file does not name the same host at the same address twice. */
+/* Both lists stay sorted; the file is nearly in that order, so little moves. */
+static void
+endpoint_insert(struct lab_server *s, struct lab_endpoint *e)
+{
+	size_t at = s->endpoint_count++;
+
+	if (at == s->endpoint_size) {
+		s->endpoint_size = at == 0 ? 256 : 2 * at;
+		s->endpoints = xreallocarray(
+			s->endpoints, s->endpoint_size, sizeof(struct lab_endpoint *));
+	}
+	for (; at > 0 && endpoint_order(&e, &s->endpoints[at - 1]) < 0; at--)
+		s->endpoints[at] = s->endpoints[at - 1];
+	s->endpoints[at] = e;
+}
+
+static void
+host_insert(struct lab_endpoint *e, struct lab_served *h)
+{
+	size_t at = e->host_count++;
+
+	if (at == e->host_size) {
+		e->host_size = at == 0 ? 1 : 2 * at;
+		e->hosts = xreallocarray(e->hosts, e->host_size, sizeof(struct lab_served *));
+	}
+	if (at == 0)
+		e->first = h;
+	for (; at > 0 && strcmp(h->name, e->hosts[at - 1]->name) < 0; at--)
+		e->hosts[at] = e->hosts[at - 1];
+	e->hosts[at] = h;
+}
+
+/* Merges hosts.tsv into what is there. */
 static void
 merge(struct lab_server *s, const struct lab_hosts *list)
 {
@@ -120,38 +145,19 @@ merge(struct lab_server *s, const struct lab_hosts *list)
 		else
 			e = endpoint_find(s, line->service, line->address);
 		if (e == NULL) {
-			if (s->endpoint_count == s->endpoint_size) {
-				s->endpoint_size =
-					s->endpoint_size == 0 ? 256 : 2 * s->endpoint_size;
-				s->endpoints = xreallocarray(s->endpoints, s->endpoint_size,
-					sizeof(struct lab_endpoint *));
-			}
 			e = xcalloc(1, sizeof(*e));
 			e->server = s;
 			e->service = line->service;
 			e->address = line->address;
-			s->endpoints[s->endpoint_count++] = e;
-			qsort(s->endpoints, s->endpoint_count, sizeof(struct lab_endpoint *),
-				endpoint_order);
+			endpoint_insert(s, e);
 		}
 		last = e;
 		h = host_find(e, line->name);
 		if (h == NULL || strcmp(h->name, line->name) != 0) {
-			if (e->host_count == e->host_size) {
-				e->host_size = e->host_size == 0 ? 1 : 2 * e->host_size;
-				e->hosts = xreallocarray(
-					e->hosts, e->host_size, sizeof(struct lab_served *));
-			}
 			h = xcalloc(1, sizeof(*h));
 			h->name = xstrdup(line->name);
 			h->endpoint = e;
-			if (e->first == NULL)
-				e->first = h;
-			e->hosts[e->host_count++] = h;
-			if (e->host_count > 1 &&
-				strcmp(e->hosts[e->host_count - 2]->name, h->name) > 0)
-				qsort(e->hosts, e->host_count, sizeof(struct lab_served *),
-					host_order);
+			host_insert(e, h);
 		}
 		/* lab_hosts_load() has parsed it before */
 		if (lab_behaviour_parse(line->behaviour, &h->behaviour, &ignored) < 0)
@@ -348,6 +354,7 @@ tls_new(void)
 		!SSL_CTX_set_min_proto_version(tls, TLS1_VERSION))
 		abort();
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(tls, 1); /* of the usual two nobody here uses even one */
 	SSL_CTX_set_client_hello_cb(tls, on_client_hello, NULL);
 	if (SSL_CTX_set_session_id_context(tls, (const unsigned char *)"lab", 3) != 1)
 		abort();
@@ -414,10 +421,13 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, i
 {
 	struct linger reset = {.l_onoff = 1, .l_linger = 0};
 	struct lab_endpoint *e = arg;
+	int on = 1;
 
 	(void)l;
 	(void)peer;
 	(void)peer_len;
+	/* many small replies: Nagle's algorithm would let each wait for the client's delayed ACK */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	e->connections++;
 	e->open++;
 	if (e->open > e->open_max)

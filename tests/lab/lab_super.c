@@ -460,8 +460,13 @@ write_conf(const struct super *s, struct error *err)
 		"https_port = %u\n"
 		"ca_file = %s/ca/root.pem\n"
 		"ehlo_name = probe.test\n"
-		"[crawl]\n"
-		"deadline = 20\n",
+		"[crawl]\n" /* the slow hosts decide how long a crawl takes */
+		"deadline = 20\n"
+		"connect_timeout = 10\n"
+		"greeting_timeout = 10\n"
+		"reply_timeout = 10\n"
+		"session_timeout = 15\n"
+		"fetch_timeout = 10\n",
 		l->dns_port, s->dir, l->smtp_port, l->https_port, s->dir);
 	rc = file_replace(path, text.data, text.len, 0644, err);
 	buf_clear(&text);
