@@ -1,0 +1,253 @@
+#include "builder/command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "builder/settings.h"
+#include "builder/store.h"
+#include "builder/terminal.h"
+#include "common/arena.h"
+#include "common/cli.h"
+#include "common/error.h"
+
+static void
+print_list(const struct store_list *list, const char *what)
+{
+	char text[TERMINAL_TIME_SIZE];
+
+	terminal_time(list->built_s, text);
+	printf("%s: version %" PRId64 ", %" PRId64 " entries (+%" PRId64 " -%" PRId64 " ~%" PRId64
+	       "), built %s\n",
+		what, list->version, list->entries, list->added, list->removed, list->changed,
+		text);
+	if (list->published_s != 0) {
+		terminal_time(list->published_s, text);
+		printf("  published %s, commit %.12s\n", text, list->commit);
+	} else {
+		printf("  not published yet\n");
+	}
+}
+
+static int
+print_states(struct store *store, struct error *err)
+{
+	struct store_counts counts;
+
+	if (store_counts(store, &counts, err) < 0)
+		return -1;
+	printf("%" PRId64 " domains\n", counts.domains);
+	for (enum life_state state = LIFE_CANDIDATE; state <= LIFE_STATE_MAX; state++) {
+		if (counts.states[state] > 0)
+			printf("  %-10s %8" PRId64 "\n", life_state_name(state),
+				counts.states[state]);
+	}
+	if (counts.held > 0)
+		printf("  %-10s %8" PRId64 "\n", "(held)", counts.held);
+	return 0;
+}
+
+static int
+status_all(struct app *app, struct store *store, const struct settings *settings, struct error *err)
+{
+	int64_t now_s = clock_now(&app->clock);
+	struct store_entry_totals totals;
+	struct store_list list;
+	char text[TERMINAL_TIME_SIZE];
+	int found;
+
+	if (print_states(store, err) < 0)
+		return -1;
+	for (size_t i = 0; i < settings->vantage_count; i++) {
+		int64_t id, due, next;
+
+		if (store_vantage(store, settings->vantages[i], now_s, &id, err) < 0 ||
+			store_count_due(store, id, now_s, &due, err) < 0)
+			return -1;
+		found = store_next_due(store, id, &next, err);
+		if (found < 0)
+			return -1;
+		printf("vantage point %s: %" PRId64 " due now", settings->vantages[i], due);
+		if (found == 1 && due == 0) {
+			terminal_time(next, text);
+			printf(", the next %s", text);
+		}
+		printf("\n");
+	}
+	if (store_entry_totals(store, now_s, now_s - settings->list.fresh_s, &totals, err) < 0)
+		return -1;
+	terminal_time(totals.confirmed_since_s, text);
+	printf("next list: %" PRId64 " entries, %" PRId64
+	       " of them in trouble; the others confirmed "
+	       "since %s\n",
+		totals.entries, totals.troubled, text);
+	found = store_last_list(store, &list, err);
+	if (found < 0)
+		return -1;
+	if (found == 1)
+		print_list(&list, "last list");
+	else
+		printf("last list: none was built yet\n");
+	return 0;
+}
+
+static void
+print_life(const struct settings *settings, const struct store_domain *d)
+{
+	const struct life *l = &d->life;
+	char text[TERMINAL_TIME_SIZE];
+	char span[TERMINAL_SPAN_SIZE];
+
+	terminal_time(l->since_s, text);
+	printf("%s: %s%s%s since %s\n", d->name, life_state_name(l->state),
+		l->by_operator ? ", by the operator," : "",
+		l->held ? ", held by the operator," : "", text);
+	terminal_time(d->added_s, text);
+	printf("  came in      %s by %s\n", text, d->origin);
+	if (l->state == LIFE_PENDING) {
+		terminal_time(life_join_due(&settings->life, l), text);
+		terminal_span(l->pass_credit_s, span);
+		printf("  observed     %s of passes; listed from %s if it goes on passing\n", span,
+			text);
+	}
+	if (life_is_on_list(l->state)) {
+		terminal_time(l->confirmed_s, text);
+		printf("  confirmed    %s\n", text);
+	}
+	if (l->state == LIFE_FAILING) {
+		terminal_span(l->fail_credit_s, span);
+		printf("  broken for   %s as seen by every vantage point%s\n", span,
+			l->demoted ? "; listed as testing" : "");
+	}
+	if (l->policy != NULL)
+		printf("  entry        %s\n", l->policy);
+}
+
+static int
+status_domain(struct app *app, struct store *store, const struct settings *settings,
+	const char *typed, struct error *err)
+{
+	struct arena *arena = arena_new();
+	struct store_view views[STORE_VANTAGES_MAX];
+	struct store_domain d = {0};
+	char *ascii = NULL;
+	char text[TERMINAL_TIME_SIZE];
+	size_t count;
+	int rc = -1;
+
+	(void)app;
+	if (terminal_domain(typed, settings->engine.special_use_names, &ascii, err) < 0)
+		goto out;
+	rc = store_find(store, ascii, &d, err);
+	if (rc == 0) {
+		printf("%s: not known here\n", ascii);
+		rc = 1;
+		goto out;
+	}
+	if (rc < 0 || store_views(store, d.id, arena, views, STORE_VANTAGES_MAX, &count, err) < 0) {
+		rc = -1;
+		goto out;
+	}
+	print_life(settings, &d);
+	for (size_t i = 0; i < count; i++) {
+		const struct life_view *v = &views[i].view;
+
+		terminal_time(v->time_s, text);
+		printf("  seen by      %s %s: %s", v->vantage, text,
+			v->policy != NULL                       ? "fit"
+				: v->verdict == VERDICT_UNKNOWN ? "could not be told: "
+								: "not fit: ");
+		printf("%s", v->fail_code != NULL ? v->fail_code : "");
+		terminal_time(views[i].due_s, text);
+		printf("; next look %s\n", text);
+	}
+	rc = 0;
+out:
+	store_domain_clear(&d);
+	free(ascii);
+	arena_free(arena);
+	return rc;
+}
+
+int
+cmd_status(struct app *app, const struct cli_call *call, struct error *err)
+{
+	const struct settings *settings;
+	struct store *store;
+
+	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0)
+		return -1;
+	return call->arg_count == 0 ? status_all(app, store, settings, err)
+				    : status_domain(app, store, settings, call->args[0], err);
+}
+
+static int
+print_transition(const struct store_transition *t, void *arg UNUSED, struct error *err UNUSED)
+{
+	char text[TERMINAL_TIME_SIZE];
+
+	terminal_time(t->time_s, text);
+	printf("%s  %-9s -> %-9s  %s%s%s", text, life_state_name(t->from), life_state_name(t->to),
+		t->reason, t->detail != NULL ? ": " : "", t->detail != NULL ? t->detail : "");
+	if (t->agreed != NULL)
+		printf("  (seen by %s)", t->agreed);
+	else
+		printf("  (by the %s)", t->actor);
+	if (t->evidence != 0)
+		printf("  evidence %" PRId64, t->evidence);
+	printf("\n");
+	return 0;
+}
+
+int
+cmd_history(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct store_domain d = {0};
+	const struct settings *settings;
+	struct store *store;
+	char *ascii = NULL;
+	char text[TERMINAL_TIME_SIZE];
+	int rc = -1;
+
+	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0 ||
+		terminal_domain(call->args[0], settings->engine.special_use_names, &ascii, err) < 0)
+		goto out;
+	rc = store_find(store, ascii, &d, err);
+	if (rc == 0) {
+		printf("%s: not known here\n", ascii);
+		rc = 1;
+	} else if (rc == 1) {
+		terminal_time(d.added_s, text);
+		printf("%s  came in as candidate, by %s\n", text, d.origin);
+		rc = store_history(store, ascii, print_transition, NULL, err);
+	}
+out:
+	store_domain_clear(&d);
+	free(ascii);
+	return rc;
+}
+
+static int
+print_reason(const char *code, int64_t count, void *arg UNUSED, struct error *err UNUSED)
+{
+	printf("  %-32s %8" PRId64 "\n", code, count);
+	return 0;
+}
+
+int
+cmd_stats(struct app *app, const struct cli_call *call UNUSED, struct error *err)
+{
+	struct store_counts counts;
+	struct store *store;
+
+	if (app_store(app, &store, err) < 0 || print_states(store, err) < 0)
+		return -1;
+	printf("what stands in the way of the others:\n");
+	if (store_reasons(store, print_reason, NULL, err) < 0 ||
+		store_counts(store, &counts, err) < 0)
+		return -1;
+	printf("%" PRId64 " transitions, %" PRId64 " pieces of evidence, %" PRId64
+	       " distinct policies\n",
+		counts.transitions, counts.evidence, counts.policies);
+	return 0;
+}

@@ -1,0 +1,85 @@
+#include "builder/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "builder/check.h"
+#include "builder/crawl.h"
+#include "builder/look.h"
+#include "builder/settings.h"
+#include "builder/store.h"
+#include "builder/terminal.h"
+#include "common/cli.h"
+#include "common/error.h"
+#include "verifier/report.h"
+
+struct submitted {
+	struct look_point point;
+	int64_t domain;
+	int64_t now_s;
+	bool colour;
+	int rc; /* the exit code, or -1 */
+	struct error *err;
+};
+
+static void
+on_report(const struct report *r, size_t index UNUSED, FILE *text, void *arg)
+{
+	struct submitted *s = arg;
+
+	report_print(r, text, s->colour);
+	if (look_store(&s->point, s->domain, r, s->now_s, NULL, s->err) < 0)
+		s->rc = -1;
+	else if (r->verdict == VERDICT_UNKNOWN)
+		s->rc = 3;
+	else
+		s->rc = r->verdict == VERDICT_PASS && r->eligible ? 0 : 1;
+}
+
+static int
+print_state(const struct settings *settings, const struct store_domain *d)
+{
+	char text[TERMINAL_TIME_SIZE];
+
+	printf("\n%s is %s", d->name, life_state_name(d->life.state));
+	if (d->life.state == LIFE_PENDING) {
+		terminal_time(life_join_due(&settings->life, &d->life), text);
+		printf("; if it goes on passing it is listed from %s", text);
+	}
+	printf("\n");
+	return 0;
+}
+
+int
+cmd_submit(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct submitted s = {.now_s = clock_now(&app->clock), .rc = -1, .err = err};
+	struct store_domain d = {0};
+	const struct settings *settings;
+	char *ascii = NULL;
+	const char *asked;
+	int rc = -1;
+
+	if (app_settings(app, false, &settings, err) < 0 ||
+		app_store(app, &s.point.store, err) < 0 ||
+		terminal_domain(call->args[0], settings->engine.special_use_names, &ascii, err) <
+			0 ||
+		crawl_vantage(settings, NULL, &s.point.vantage, err) < 0)
+		goto out;
+	s.point.settings = settings;
+	s.colour = terminal_colour(stdout);
+	if (store_vantage(s.point.store, s.point.vantage, s.now_s, &s.point.vantage_id, err) < 0 ||
+		store_add(s.point.store, ascii, "submit", s.now_s, err) < 0 ||
+		store_find(s.point.store, ascii, &d, err) < 0)
+		goto out;
+	s.domain = d.id;
+	asked = ascii;
+	if (check_run(&settings->engine, &asked, 1, stdout, on_report, &s, err) < 0 || s.rc < 0 ||
+		store_find(s.point.store, ascii, &d, err) < 0)
+		goto out;
+	rc = print_state(settings, &d) < 0 ? -1 : s.rc;
+out:
+	store_domain_clear(&d);
+	free(ascii);
+	return rc;
+}

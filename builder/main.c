@@ -1,0 +1,152 @@
+/*
+ * preload25: the authority's program, and the verifier for anybody.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "builder/command.h"
+#include "common/cli.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#define PROGRAM "preload25"
+
+static const struct cli_option common_options[] = {
+	{.name = "config", .argument = "FILE", .help = "configuration (" APP_CONFIG_DEFAULT ")"},
+};
+static const struct cli_option check_options[] = {
+	{.name = "json", .help = "one object per domain and line"},
+};
+static const struct cli_option act_options[] = {
+	{.name = "reason", .argument = "TEXT", .help = "why; kept in the domain's history"},
+};
+static const struct cli_option crawl_options[] = {
+	{.name = "once", .help = "end when nothing is due any more"},
+	{.name = "vantage", .argument = "NAME", .help = "look as this vantage point"},
+};
+static const struct cli_option build_options[] = {
+	{.name = "allow-churn", .help = "also if much leaves or weakens at once"},
+};
+
+#define OPTIONS(table)    .options = table, .option_count = ARRAY_LEN(table)
+#define ARGS(least, most) .args_min = least, .args_max = most
+
+static const struct cli_command commands[] = {
+	{.name = "check",
+		.arguments = "DOMAIN...",
+		.summary = "verify domains now, from here, and explain",
+		.help = "Exit status: 0 fit for the list, 1 not fit, 3 could not tell; of several "
+			"1 before 3.\n"
+			"Works without any configuration.\n",
+		ARGS(1, -1),
+		OPTIONS(check_options),
+		.run = cmd_check},
+	{.name = "init",
+		.arguments = "DIR",
+		.summary = "make a new authority in an empty directory",
+		ARGS(1, 1),
+		.run = cmd_init},
+	{.name = "import",
+		.arguments = "FILE|-",
+		.summary = "take candidates from a file",
+		.help = "Text (one domain a line, # begins a comment), CSV (the column named "
+			"domain, mail or\n"
+			"address, else the first), or a policy.json of STARTTLS Everywhere.\n",
+		ARGS(1, 1),
+		.run = cmd_import},
+	{.name = "submit",
+		.arguments = "DOMAIN",
+		.summary = "take one candidate and look at it now",
+		ARGS(1, 1),
+		.run = cmd_submit},
+	{.name = "remove",
+		.arguments = "DOMAIN",
+		.summary = "take a domain off the list",
+		.help = "It may come back after a week of passes; see refuse.\n",
+		ARGS(1, 1),
+		OPTIONS(act_options),
+		.run = cmd_act},
+	{.name = "refuse",
+		.arguments = "DOMAIN",
+		.summary = "take it off and keep it off",
+		ARGS(1, 1),
+		OPTIONS(act_options),
+		.run = cmd_act},
+	{.name = "hold",
+		.arguments = "DOMAIN",
+		.summary = "freeze it in its present state",
+		.help = "Until the next act. Its owner can still take it off the list.\n",
+		ARGS(1, 1),
+		OPTIONS(act_options),
+		.run = cmd_act},
+	{.name = "crawl",
+		.summary = "verify every domain that is due",
+		.help = "Exit status: 0 done, 3 interrupted or nothing could be looked up.\n",
+		ARGS(0, 0),
+		OPTIONS(crawl_options),
+		.run = cmd_crawl},
+	{.name = "build",
+		.summary = "make the next list from what is stored",
+		ARGS(0, 0),
+		OPTIONS(build_options),
+		.run = cmd_build},
+	{.name = "publish",
+		.summary = "sign, commit and push the list",
+		ARGS(0, 0),
+		.run = cmd_publish},
+	{.name = "status",
+		.arguments = "[DOMAIN]",
+		.summary = "the state of the authority, or of one domain",
+		ARGS(0, 1),
+		.run = cmd_status},
+	{.name = "history",
+		.arguments = "DOMAIN",
+		.summary = "every step in the life of a domain",
+		ARGS(1, 1),
+		.run = cmd_history},
+	{.name = "stats",
+		.summary = "counts of domains, and what stands in their way",
+		ARGS(0, 0),
+		.run = cmd_stats},
+};
+
+static int
+prepare(struct app *app, const struct cli_call *call, struct error *err)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	app->config_path = cli_value(call, "config");
+	if (clock_from_env(&app->clock, err) < 0)
+		return -1;
+	if (app->clock.fixed) {
+		clock_format(clock_now(&app->clock), text);
+		log_debug("the clock stands at %s (PRELOAD25_NOW)", text);
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = PROGRAM,
+		.version = PRELOAD25_VERSION,
+		.summary = "Verify mail domains, and publish the list of those that need no clear "
+			   "text",
+		OPTIONS(common_options),
+		.commands = commands,
+		.command_count = ARRAY_LEN(commands),
+		.prepare = prepare,
+	};
+	struct app app = {0};
+	int rc;
+
+	/* A reader that went away is an error of writing, not the end of a crawl. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	log_to_stderr(PROGRAM, LOG_LEVEL_INFO);
+	rc = cli_main(&program, argc, argv, &app);
+	app_clear(&app);
+	return rc;
+}
