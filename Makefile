@@ -28,7 +28,7 @@ COMMON_LIBS = $(call libs,$(COMMON_PKGS)) -linih
 VERIFIER_LIBS = $(call libs,$(VERIFIER_PKGS)) -lunbound -lldns
 EXPORT_LIBS = $(call libs,$(EXPORT_PKGS))
 BUILDER_LIBS = $(call libs,$(BUILDER_PKGS))
-UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb
+UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb -lresolv
 
 FOLDERS = common verifier export builder updater
 # main.c files are programs, everything else in a folder is its library.

@@ -1,0 +1,41 @@
+/*
+ * job: what cron runs: drops what has run out, fetches the list, installs it.
+ *
+ * It may be killed at any moment: the map is the old one or the new one, and the next run goes on.
+ * Files in the state directory: lock, state.json (says which list counts), list-SHA256.json (that
+ * list, and perhaps one that was fetched but not installed), metadata/ (see tuf_client.h).
+ */
+#ifndef UPDATER_JOB_H
+#define UPDATER_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct error;
+struct state;
+struct update_settings;
+
+struct job_options {
+	int64_t now_s;
+	bool dry_run;     /* everything but the installation */
+	bool allow_churn; /* without the brake */
+};
+
+/* 0 done, or nothing to do; 1 the brake stopped an installation (err says why); -1 error: see
+ * tuf_client.h, and ERROR_EXPIRED when the list has expired and there is no newer one. In every
+ * case the map that answers is whole. */
+int job_run(const struct update_settings *s, const struct job_options *options,
+	struct error *err) MUST_CHECK;
+
+/* Paths in the state directory; the caller frees them. */
+char *job_state_path(const struct update_settings *s) RETURNS_NONNULL;
+char *job_list_path(const struct update_settings *s, const char *sha256) RETURNS_NONNULL;
+char *job_metadata_dir(const struct update_settings *s) RETURNS_NONNULL;
+
+/* For setup: makes a map without entries where there is none, so that main.cf may name it (a map
+ * that is missing stops all mail). 1 made, 0 there was one. */
+int job_make_empty_map(const struct update_settings *s, struct error *err) MUST_CHECK;
+
+#endif

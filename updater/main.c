@@ -1,0 +1,169 @@
+/* preload25-update: the command line. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/attr.h"
+#include "common/cli.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "updater/job.h"
+#include "updater/report.h"
+#include "updater/settings.h"
+#include "updater/setup.h"
+
+#define PROGRAM "preload25-update"
+
+struct app {
+	struct update_settings settings;
+	int64_t now_s;
+};
+
+/* The answer is no: one line, like an error, and exit code 1. */
+static int
+answer(int rc, const struct error *err)
+{
+	if (rc == 1) {
+		(void)fflush(stdout);
+		fprintf(stderr, PROGRAM ": %s\n", err->text);
+	}
+	return rc;
+}
+
+static int
+prepare(struct app *app, const struct cli_call *call, struct error *err)
+{
+	const char *path = cli_value(call, "config");
+	struct clock clock;
+	char text[CLOCK_TEXT_SIZE];
+
+	log_to_stderr(PROGRAM, cli_flag(call, "verbose") ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
+	if (clock_from_env(&clock, err) < 0)
+		return -1;
+	app->now_s = clock_now(&clock);
+	if (clock.fixed) {
+		clock_format(app->now_s, text);
+		log_info("the clock stands at %s (PRELOAD25_NOW)", text);
+	}
+	return update_settings_load(
+		path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH, &app->settings, err);
+}
+
+static int
+run_job(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct job_options options = {
+		.now_s = app->now_s,
+		.dry_run = cli_flag(call, "dry-run"),
+		.allow_churn = cli_flag(call, "allow-churn"),
+	};
+
+	/* What it would have done is what a dry run is for. */
+	if (options.dry_run)
+		log_to_stderr(PROGRAM, LOG_LEVEL_INFO);
+	return answer(job_run(&app->settings, &options, err), err);
+}
+
+static int
+run_setup(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct setup_options options = {
+		.apply = cli_flag(call, "apply"), .now_s = app->now_s, .out = stdout};
+
+	if (strcmp(call->args[0], "postfix") != 0)
+		return error_set(err, ERROR_CONFIG,
+			"setup %s: this version knows setup postfix only", call->args[0]);
+	if (cli_value(call, "config-dir") != NULL)
+		app->settings.config_dir = cli_value(call, "config-dir");
+	if (cli_value(call, "postconf") != NULL)
+		app->settings.postconf = cli_value(call, "postconf");
+	return setup_postfix(&app->settings, &options, err);
+}
+
+static int
+run_status(struct app *app, const struct cli_call *call UNUSED, struct error *err)
+{
+	return answer(report_status(&app->settings, app->now_s, stdout, err), err);
+}
+
+static int
+run_explain(struct app *app, const struct cli_call *call, struct error *err)
+{
+	return answer(report_explain(&app->settings, call->args[0], app->now_s, stdout, err), err);
+}
+
+static int
+run_verify(struct app *app, const struct cli_call *call, struct error *err)
+{
+	return report_verify(&app->settings, call->args[0], app->now_s, stdout, err);
+}
+
+static const struct cli_option common_options[] = {
+	{"config", "FILE", "configuration; default " UPDATE_SETTINGS_DEFAULT_PATH},
+	{"verbose", NULL, "say what is being done"},
+};
+
+static const struct cli_option job_options[] = {
+	{"dry-run", NULL, "everything but the installation"},
+	{"allow-churn", NULL, "install even what the brake would stop"},
+};
+
+static const struct cli_option setup_options[] = {
+	{"apply", NULL, "make the changes, after a backup of main.cf"},
+	{"config-dir", "DIR", "folder of main.cf; default: Postfix's own"},
+	{"postconf", "FILE", "the program; default: by PATH"},
+};
+
+static const struct cli_command commands[] = {
+	{.name = NULL,
+		.summary = "the job for cron: fetch, verify and install the list",
+		.options = job_options,
+		.option_count = ARRAY_LEN(job_options),
+		.run = run_job},
+	{.name = "setup",
+		.arguments = "postfix",
+		.summary = "show what main.cf needs for the list to take effect",
+		.args_min = 1,
+		.args_max = 1,
+		.options = setup_options,
+		.option_count = ARRAY_LEN(setup_options),
+		.run = run_setup},
+	{.name = "status",
+		.summary = "what is installed, how old it is, what was left out",
+		.run = run_status},
+	{.name = "explain",
+		.arguments = "DOMAIN",
+		.summary = "which rule applies to a domain, since when, and why",
+		.args_min = 1,
+		.args_max = 1,
+		.run = run_explain},
+	{.name = "verify",
+		.arguments = "FILE",
+		.summary = "whether a file is the list that the authority has signed",
+		.args_min = 1,
+		.args_max = 1,
+		.run = run_verify},
+};
+
+static const struct cli_program program = {
+	.name = PROGRAM,
+	.version = PRELOAD25_VERSION,
+	.summary = "Installs the list of mail domains that must be reached over verified TLS",
+	.options = common_options,
+	.option_count = ARRAY_LEN(common_options),
+	.commands = commands,
+	.command_count = ARRAY_LEN(commands),
+	.prepare = prepare,
+};
+
+int
+main(int argc, char **argv)
+{
+	struct app app;
+	int rc;
+
+	memset(&app, 0, sizeof(app));
+	rc = cli_main(&program, argc, argv, &app);
+	update_settings_clear(&app.settings);
+	return rc;
+}

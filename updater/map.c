@@ -1,0 +1,214 @@
+#include "updater/map.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "updater/map_kinds.h"
+
+/* The list is public, and "postmap -q" should answer everybody. */
+#define MAP_MODE 0644
+
+static const struct map_kind *const kinds[] = {&map_cdb, &map_texthash};
+
+struct map_writer {
+	const struct map_kind *kind;
+	char *file;
+	char *temporary; /* NULL once renamed */
+	int fd;          /* -1 when closed */
+	void *state;     /* NULL when ended */
+	struct error first;
+};
+
+const struct map_kind *
+map_kind_find(const char *mta)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strcmp(kinds[i]->mta, mta) == 0)
+			return kinds[i];
+	return NULL;
+}
+
+char *
+map_file(const struct map_kind *kind, const char *path)
+{
+	return str_ends(path, kind->suffix) ? xstrdup(path) : xasprintf("%s%s", path, kind->suffix);
+}
+
+char *
+map_table(const struct map_kind *kind, const char *file)
+{
+	return xasprintf("%s:%.*s", kind->type, (int)(strlen(file) - strlen(kind->suffix)), file);
+}
+
+static size_t
+directory_len(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash != NULL ? (size_t)(slash - file) + 1 : 0;
+}
+
+int
+map_writer_open(
+	const struct map_kind *kind, const char *file, struct map_writer **out, struct error *err)
+{
+	struct map_writer *w = xcalloc(1, sizeof(*w));
+	size_t dir = directory_len(file);
+
+	*out = NULL;
+	assert(str_ends(file, kind->suffix));
+	w->kind = kind;
+	w->file = xstrdup(file);
+	/* The mail server's own tool looks into it before it is installed, so the name must end as
+	 * the type wants it. O_EXCL: nobody's link is followed. */
+	w->temporary = xasprintf("%.*s.%s.new%s", (int)dir, file, file + dir, kind->suffix);
+	(void)unlink(w->temporary);
+	w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MAP_MODE);
+	if (w->fd < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot write", file);
+		free(w->temporary);
+		w->temporary = NULL;
+		goto fail;
+	}
+	if (fchmod(w->fd, MAP_MODE) < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot set its mode", file);
+		goto fail;
+	}
+	w->state = kind->begin(w->fd);
+	if (w->state == NULL) {
+		error_set_errno(err, ERROR_TEMP, "%s: cannot write", file);
+		goto fail;
+	}
+	*out = w;
+	return 0;
+fail:
+	map_writer_free(w);
+	return -1;
+}
+
+void
+map_writer_add(struct map_writer *w, const char *key, const char *value, size_t len)
+{
+	if (w->first.kind == ERROR_NONE && w->kind->add(w->state, key, strlen(key), value, len) < 0)
+		error_set_errno(&w->first, ERROR_TEMP, "%s: cannot write", w->file);
+}
+
+int
+map_writer_finish(struct map_writer *w, struct error *err)
+{
+	if (w->first.kind == ERROR_NONE && w->kind->end(w->state) < 0)
+		error_set_errno(&w->first, ERROR_TEMP, "%s: cannot write", w->file);
+	w->kind->discard(w->state);
+	w->state = NULL;
+	if (w->first.kind == ERROR_NONE && fsync(w->fd) < 0)
+		error_set_errno(&w->first, ERROR_TEMP, "%s: cannot sync", w->file);
+	if (close(w->fd) < 0 && w->first.kind == ERROR_NONE)
+		error_set_errno(&w->first, ERROR_TEMP, "%s: cannot write", w->file);
+	w->fd = -1;
+	if (w->first.kind == ERROR_NONE)
+		return 0;
+	*err = w->first;
+	return -1;
+}
+
+const char *
+map_writer_path(const struct map_writer *w)
+{
+	return w->temporary;
+}
+
+/* FILE.1 becomes another name of the present file, in one step: at no time is either missing. */
+static int
+keep(const struct map_writer *w, struct error *err)
+{
+	size_t dir = directory_len(w->file);
+	char *old = xasprintf("%s.1", w->file);
+	char *link_name = xasprintf("%.*s.%s.1.new", (int)dir, w->file, w->file + dir);
+	int rc = 0;
+
+	(void)unlink(link_name);
+	if (link(w->file, link_name) < 0) {
+		if (errno != ENOENT)
+			rc = error_set_errno(
+				err, ERROR_TEMP, "%s: cannot keep it as %s", w->file, old);
+	} else if (rename(link_name, old) < 0) {
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot keep it as %s", w->file, old);
+		(void)unlink(link_name);
+	}
+	/* When both already were the same file, rename() has done nothing. */
+	(void)unlink(link_name);
+	free(link_name);
+	free(old);
+	return rc;
+}
+
+int
+map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
+{
+	size_t dir = directory_len(w->file);
+	char *directory = dir == 0 ? xstrdup(".") : xstrndup(w->file, dir);
+	int rc = -1;
+
+	assert(w->state == NULL && w->fd < 0 && w->temporary != NULL);
+	if (keep_previous && keep(w, err) < 0)
+		goto out;
+	if (rename(w->temporary, w->file) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s: cannot rename into place", w->file);
+		goto out;
+	}
+	free(w->temporary);
+	w->temporary = NULL;
+	rc = file_sync_dir(directory, err);
+out:
+	free(directory);
+	return rc;
+}
+
+void
+map_writer_free(struct map_writer *w)
+{
+	if (w == NULL)
+		return;
+	if (w->state != NULL)
+		w->kind->discard(w->state);
+	if (w->fd >= 0)
+		(void)close(w->fd);
+	if (w->temporary != NULL)
+		(void)unlink(w->temporary);
+	free(w->temporary);
+	free(w->file);
+	free(w);
+}
+
+int
+map_find(const struct map_kind *kind, const char *file, const char *key, struct buf *out,
+	struct error *err)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	int rc = -1;
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_CONFIG, "%s", file);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		error_set(err, ERROR_CONFIG, "%s: not a regular file", file);
+		goto out;
+	}
+	rc = kind->find(fd, key, strlen(key), out);
+	if (rc < 0)
+		error_set(err, ERROR_CONFIG, "%s: not a %s map", file, kind->type);
+out:
+	(void)close(fd);
+	return rc;
+}

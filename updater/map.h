@@ -1,0 +1,72 @@
+/*
+ * map: the table that a mail server looks domains up in, written whole and put in place in one
+ *step.
+ *
+ *	map_writer_open(kind, path, &w, err)
+ *	map_writer_add(w, key, value, len)        sticky: the first error is remembered
+ *	map_writer_finish(w, err)                 synced, complete, still beside path
+ *	... look-ups in map_writer_path(w) ...
+ *	map_writer_install(w, keep, err)          rename, sync of the directory
+ *	map_writer_free(w)                        removes what was not installed
+ *
+ * Until install returns 0 the old map answers, crash or not. One writer per path at a time (the job
+ * holds its lock). Neither format has a checksum, which is why there is a sentinel key to ask for.
+ */
+#ifndef UPDATER_MAP_H
+#define UPDATER_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct buf;
+struct error;
+struct map_writer;
+struct map_reader;
+
+/* Always in the map; its value is the list's version in decimal. No mail server parses it. */
+#define MAP_SENTINEL "serial.preload25.invalid"
+
+/* A row per form of map. The functions are for map.c alone. */
+struct map_kind {
+	const char *mta;    /* as in [install] mta */
+	const char *type;   /* Postfix's name for the table type */
+	const char *suffix; /* what the type's files end in, or "" */
+	bool needs_reload;  /* the mail server does not see a new file by itself */
+	/* The writer's own state for a new file, NULL with errno set on failure. */
+	void *(*begin)(int fd);
+	int (*add)(void *state, const char *key, size_t key_len, const char *value, size_t len);
+	int (*end)(void *state);
+	/* Frees the state, ended or not. */
+	void (*discard)(void *state);
+	/* 1 with the value appended, 0 no such key, -1 unreadable (errno may say why). */
+	int (*find)(int fd, const char *key, size_t key_len, struct buf *out);
+};
+
+/* NULL: there is no such kind. */
+const struct map_kind *map_kind_find(const char *mta);
+/* The file for a configured path: with the suffix of its kind. The caller frees it. */
+char *map_file(const struct map_kind *kind, const char *path) RETURNS_NONNULL;
+/* As main.cf names the table ("cdb:/etc/postfix/preload"), for a file. The caller frees it. */
+char *map_table(const struct map_kind *kind, const char *file) RETURNS_NONNULL;
+
+/* file: the map itself; the new one is written beside it. What a killed run left there goes. */
+int map_writer_open(const struct map_kind *kind, const char *file, struct map_writer **out,
+	struct error *err) MUST_CHECK;
+void map_writer_add(struct map_writer *w, const char *key, const char *value, size_t len);
+int map_writer_finish(struct map_writer *w, struct error *err) MUST_CHECK;
+/* Lent. */
+const char *map_writer_path(const struct map_writer *w);
+/* keep_previous: the map that stood there becomes FILE.1. */
+int map_writer_install(struct map_writer *w, bool keep_previous, struct error *err) MUST_CHECK;
+/* NULL is allowed. */
+void map_writer_free(struct map_writer *w);
+
+/* Looks one key up in a map file: 1 found (value appended), 0 not, -1 the file cannot be read as a
+ * map (a missing file included, ERROR_CONFIG). */
+int map_find(const struct map_kind *kind, const char *file, const char *key, struct buf *out,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * postfix: what this machine's Postfix says of itself, and what follows for the lines it gets.
+ */
+#ifndef UPDATER_POSTFIX_H
+#define UPDATER_POSTFIX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/attr.h"
+#include "updater/postfix_policy.h"
+
+struct error;
+struct update_settings;
+
+/* Asks postconf for parameters. values[i] is the caller's: NULL for one that this version does not
+ * know. expand: with $names replaced. -1: there is no postconf, or it fails (ERROR_CONFIG). */
+int postfix_ask(const struct update_settings *s, const char *const *names, size_t count,
+	bool expand, char **values, struct error *err) MUST_CHECK;
+void postfix_values_clear(char **values, size_t count);
+
+/* Pieces of a list of maps, separated by commas or blanks outside of braces; the caller frees the
+ * strings and the array. */
+char **postfix_maps_split(const char *text, size_t *count);
+
+/* What kind of lines to write. */
+struct postfix_recipe {
+	enum postfix_format format;
+	bool dane;
+	char why_dane[200]; /* one line for people */
+	char text[64];      /* the same in short: another text needs another map */
+};
+
+/* Settings first, then what is found here. before: whether the last run wrote DANE lines, which is
+ * kept when the resolver cannot be asked. */
+void postfix_decide(const struct update_settings *s, bool before, struct postfix_recipe *out);
+
+#endif

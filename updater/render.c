@@ -1,0 +1,128 @@
+#include "updater/render.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/xalloc.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "updater/map.h"
+
+/* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
+static void
+take_sample(struct render_result *r, int64_t number, const char *key, const struct buf *value)
+{
+	struct render_sample *s;
+	size_t log = 0;
+
+	if ((number & (number - 1)) != 0)
+		return;
+	while ((number >> log) > 1)
+		log++;
+	s = &r->samples[log % RENDER_SAMPLES];
+	(void)snprintf(s->key, sizeof(s->key), "%s", key);
+	free(s->value);
+	s->value = xstrndup(buf_str(value), value->len);
+	if (r->sample_count < RENDER_SAMPLES && log >= r->sample_count)
+		r->sample_count = log + 1;
+}
+
+static void
+add_sentinel(struct map_writer *map, const struct list_header *header)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%" PRId64, header->version);
+
+	map_writer_add(map, MAP_SENTINEL, text, (size_t)n);
+}
+
+int
+render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
+	struct render_result *result, struct error *err)
+{
+	const struct list_header *header = list_reader_header(list);
+	const struct list_entry *entry;
+	struct buf value;
+	int64_t lines = 0;
+	int rc;
+
+	memset(result, 0, sizeof(*result));
+	buf_init(&value, POSTFIX_VALUE_MAX);
+	add_sentinel(map, header);
+	while ((rc = list_reader_next(list, &entry, err)) > 0) {
+		enum postfix_choice choice =
+			postfix_choose(header, entry, options->dane, options->now_s);
+		int64_t end_s;
+
+		result->entries++;
+		result->choices[choice]++;
+		if (!postfix_choice_is_line(choice))
+			continue;
+		end_s = list_entry_end(header, entry);
+		if (result->next_end_s == 0 || end_s < result->next_end_s)
+			result->next_end_s = end_s;
+		buf_reset(&value);
+		postfix_policy_format(entry, choice, options->format, &value);
+		map_writer_add(map, entry->domain, value.data, value.len);
+		take_sample(result, ++lines, entry->domain, &value);
+	}
+	buf_clear(&value);
+	return rc;
+}
+
+void
+render_result_clear(struct render_result *result)
+{
+	for (size_t i = 0; i < RENDER_SAMPLES; i++) {
+		free(result->samples[i].value);
+		result->samples[i].value = NULL;
+	}
+}
+
+int64_t
+render_lines(const struct render_result *result)
+{
+	return result->choices[POSTFIX_LINE_SECURE] + result->choices[POSTFIX_LINE_DANE];
+}
+
+/* The next entry that gets a line: 1, 0 none is left, -1. */
+static int
+next_line(struct list_reader *list, const struct render_options *options,
+	const struct list_entry **entry, struct error *err)
+{
+	int rc;
+
+	while ((rc = list_reader_next(list, entry, err)) > 0)
+		if (postfix_choice_is_line(postfix_choose(
+			    list_reader_header(list), *entry, options->dane, options->now_s)))
+			return 1;
+	return rc;
+}
+
+int
+render_compare(struct list_reader *before, struct list_reader *after,
+	const struct render_options *options, struct render_change *out, struct error *err)
+{
+	const struct list_entry *a = NULL, *b = NULL;
+	int rc_a = next_line(before, options, &a, err);
+	int rc_b = rc_a < 0 ? -1 : next_line(after, options, &b, err);
+
+	memset(out, 0, sizeof(*out));
+	while (rc_a >= 0 && rc_b >= 0 && (rc_a > 0 || rc_b > 0)) {
+		int order = rc_a == 0 ? 1 : rc_b == 0 ? -1 : strcmp(a->domain, b->domain);
+
+		out->before += order <= 0;
+		out->after += order >= 0;
+		out->gone += order < 0;
+		out->fresh += order > 0;
+		if (order <= 0)
+			rc_a = next_line(before, options, &a, err);
+		if (order >= 0 && rc_a >= 0)
+			rc_b = next_line(after, options, &b, err);
+	}
+	return rc_a < 0 || rc_b < 0 ? -1 : 0;
+}

@@ -1,0 +1,55 @@
+/*
+ * render: a list document turned into lines for Postfix.
+ */
+#ifndef UPDATER_RENDER_H
+#define UPDATER_RENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "updater/postfix_policy.h"
+
+struct error;
+struct list_reader;
+struct map_writer;
+
+struct render_options {
+	enum postfix_format format;
+	bool dane;
+	int64_t now_s;
+};
+
+/* Keys remembered for looking them up afterwards. */
+#define RENDER_SAMPLES 8
+
+struct render_result {
+	int64_t entries;
+	int64_t choices[POSTFIX_CHOICES]; /* how many came out as what */
+	int64_t next_end_s;               /* the first line runs out then; 0: there is no line */
+	struct render_sample {
+		char key[254];
+		char *value;       /* owned */
+	} samples[RENDER_SAMPLES]; /* spread over the whole list */
+	size_t sample_count;
+};
+
+/* Reads the list to its end and adds a line per entry that gets one, and the sentinel. In constant
+ * memory. After a failure what was added is void. result must be cleared in either case. */
+int render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
+	struct render_result *result, struct error *err) MUST_CHECK;
+void render_result_clear(struct render_result *result);
+
+int64_t render_lines(const struct render_result *result);
+
+/* What installing the new list instead of the old one would do to the lines. */
+struct render_change {
+	int64_t before, after, gone, fresh;
+};
+
+/* Merges both lists, opened and not yet read from, to their ends. */
+int render_compare(struct list_reader *before, struct list_reader *after,
+	const struct render_options *options, struct render_change *out,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,324 @@
+#include "updater/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "export/tuf_metadata.h"
+#include "updater/job.h"
+#include "updater/map.h"
+#include "updater/postfix.h"
+#include "updater/postfix_policy.h"
+#include "updater/settings.h"
+#include "updater/state.h"
+#include "updater/tuf_client.h"
+
+/* "2026-11-23T12:00:00Z (3 hours ago)", "(in 6 days)". */
+#define WHEN_SIZE 64
+
+static const char *
+when(int64_t time_s, int64_t now_s, char out[static WHEN_SIZE])
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+	int64_t distance = time_s > now_s ? time_s - now_s : now_s - time_s;
+	char text[CLOCK_TEXT_SIZE];
+
+	if (time_s <= 0) {
+		(void)snprintf(out, WHEN_SIZE, "never");
+		return out;
+	}
+	clock_format(time_s, text);
+	(void)snprintf(out, WHEN_SIZE, "%s (now)", text);
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		int64_t n = distance / units[i].seconds;
+
+		if (n > 0) {
+			(void)snprintf(out, WHEN_SIZE, "%s (%s%" PRId64 " %s%s%s)", text,
+				time_s > now_s ? "in " : "", n, units[i].name, n > 1 ? "s" : "",
+				time_s > now_s ? "" : " ago");
+			break;
+		}
+	}
+	return out;
+}
+
+static int
+load_state(const struct update_settings *s, struct state *state, struct error *err)
+{
+	char *path = job_state_path(s);
+	int rc = state_load(path, state, err);
+
+	free(path);
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+nothing_installed(const struct state *state, struct error *err)
+{
+	if (state->last_error != NULL)
+		error_set(err, ERROR_CONFIG, "no list is installed; the last run said: %s",
+			state->last_error);
+	else
+		error_set(err, ERROR_CONFIG, "no list is installed: run preload25-update");
+	return 1;
+}
+
+static void
+tell_left_out(FILE *out, int64_t count, const char *why)
+{
+	if (count > 0)
+		fprintf(out, "left out     %" PRId64 " %s\n", count, why);
+}
+
+static void
+tell_status(const struct state *state, int64_t now_s, FILE *out)
+{
+	const struct state_list *l = &state->list;
+	const struct state_map *m = &state->map;
+	char text[WHEN_SIZE];
+
+	fprintf(out, "list         %" PRId64 " of %s\n", m->version,
+		when(l->timestamp_s, now_s, text));
+	fprintf(out, "expires      %s\n", when(l->expires_s, now_s, text));
+	fprintf(out, "map          %s, since %s\n", m->path, when(m->since_s, now_s, text));
+	fprintf(out, "entries      %" PRId64 " enforced", m->lines);
+	if (m->lines_dane > 0)
+		fprintf(out, ", %" PRId64 " of them by DANE", m->lines_dane);
+	fputc('\n', out);
+	tell_left_out(out, m->left_testing, "in testing mode");
+	tell_left_out(out, m->left_dane, "with DANE only, for want of a validating resolver");
+	tell_left_out(out, m->left_run_out, "not confirmed for too long");
+	if (m->next_end_s != 0)
+		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
+	fprintf(out, "last success %s\n", when(state->last_success_s, now_s, text));
+	if (state->last_error != NULL)
+		fprintf(out, "last error   %s: exit code %d: %s\n",
+			when(state->last_error_s, now_s, text), state->last_error_code,
+			state->last_error);
+	if (m->version != l->version)
+		fprintf(out,
+			"warning      list %" PRId64 " was accepted, but is not installed yet\n",
+			l->version);
+}
+
+int
+report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct error *err)
+{
+	struct state state;
+	char text[CLOCK_TEXT_SIZE];
+	int rc = -1;
+
+	if (load_state(s, &state, err) < 0)
+		return -1;
+	if (state.map.path == NULL || !file_exists(state.map.path)) {
+		rc = nothing_installed(&state, err);
+		goto out;
+	}
+	tell_status(&state, now_s, out);
+	if (state.list.expires_s <= now_s) {
+		clock_format(state.list.expires_s, text);
+		error_set(err, ERROR_EXPIRED, "the installed list %" PRId64 " has expired (%s)",
+			state.list.version, text);
+		goto out;
+	}
+	rc = 0;
+out:
+	state_clear(&state);
+	return rc;
+}
+
+/* --- explain ------------------------------------------------------------------------------------
+ */
+
+static int
+normalise(const char *typed, char out[static 254], struct error *err)
+{
+	size_t len = strlen(typed);
+
+	if (len > 0 && typed[len - 1] == '.')
+		len--;
+	if (len > 253)
+		return error_set(
+			err, ERROR_CONFIG, "%s: not a domain: longer than 253 octets", typed);
+	memcpy(out, typed, len);
+	out[len] = '\0';
+	str_lower_all(out);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)out[i] > 127)
+			return error_set(err, ERROR_CONFIG,
+				"%s: write the domain in ASCII (xn--...), as the list does", typed);
+	if (!list_domain_valid(out, len))
+		return error_set(err, ERROR_CONFIG, "%s: not a domain", typed);
+	return 0;
+}
+
+static void
+tell_entry(const struct list_header *header, const struct list_entry *e, int64_t now_s, FILE *out)
+{
+	const struct list_policy *p = &e->policy;
+	char text[WHEN_SIZE];
+
+	fprintf(out, "servers      ");
+	for (size_t i = 0; i < p->mxs_count; i++)
+		fprintf(out, "%s%s", i > 0 ? ", " : "", p->mxs[i]);
+	fprintf(out, "\nverified     %s%s%s, TLS %s or later\n", p->auth_dane ? "DANE" : "",
+		p->auth_dane && p->auth_pkix ? " and " : "",
+		p->auth_pkix ? "public certificate" : "", p->tls);
+	fprintf(out, "asked for by %s\n",
+		p->source == LIST_SOURCE_MTA_STS ? "its MTA-STS policy" : "its _preload25 record");
+	fprintf(out, "list         %" PRId64 " of %s, by %s\n", header->version,
+		when(header->timestamp_s, now_s, text), header->author);
+	fprintf(out, "confirmed    %s, from %" PRId64 " place%s\n",
+		when(e->confirmed_s != 0 ? e->confirmed_s : header->confirmed_since_s, now_s, text),
+		header->vantages, header->vantages > 1 ? "s" : "");
+	fprintf(out, "in force     until %s, unless confirmed again\n",
+		when(list_entry_end(header, e), now_s, text));
+}
+
+/* What the installed map answers; the list only says what it should. */
+static int
+tell_rule(const struct update_settings *s, const struct state *state,
+	const struct list_header *header, const struct list_entry *e, int64_t now_s, FILE *out,
+	struct error *err)
+{
+	static const char *const left[POSTFIX_CHOICES] = {
+		[POSTFIX_LEFT_TESTING] = "none: the domain asks for testing only",
+		[POSTFIX_LEFT_RUN_OUT] = "none: not confirmed for longer than the domain allows",
+		[POSTFIX_LEFT_DANE] = "none: it has DANE only, and no resolver here validates",
+	};
+	enum postfix_choice choice = postfix_choose(header, e, state->dane, now_s);
+	char text[WHEN_SIZE];
+	struct buf line;
+	int rc;
+
+	buf_init(&line, POSTFIX_VALUE_MAX);
+	rc = map_find(s->kind, s->map_file, e->domain, &line, err);
+	if (rc > 0) {
+		fprintf(out, "%s: mail only over verified TLS\n", e->domain);
+		fprintf(out, "line         %s %s\n", e->domain, buf_str(&line));
+		fprintf(out, "map          %s, since %s\n", s->map_file,
+			when(state->map.since_s, now_s, text));
+	} else if (rc == 0) {
+		fprintf(out, "%s: listed, but not enforced here\n", e->domain);
+		fprintf(out, "line         %s\n",
+			left[choice] != NULL ? left[choice]
+					     : "missing: the next run of preload25-update adds it");
+	}
+	buf_clear(&line);
+	return rc < 0 ? -1 : 0;
+}
+
+int
+report_explain(const struct update_settings *s, const char *typed, int64_t now_s, FILE *out,
+	struct error *err)
+{
+	struct list_reader *list = NULL;
+	const struct list_entry *e;
+	struct state state;
+	char domain[254];
+	char *path = NULL;
+	int rc = -1;
+
+	if (normalise(typed, domain, err) < 0 || load_state(s, &state, err) < 0)
+		return -1;
+	if (state.map.path == NULL || state.list.sha256[0] == '\0') {
+		rc = nothing_installed(&state, err);
+		goto out;
+	}
+	path = job_list_path(s, state.list.sha256);
+	if (list_reader_open(path, &list, err) < 0)
+		goto out;
+	rc = list_reader_find(list, domain, &e, err);
+	if (rc > 0) {
+		rc = tell_rule(s, &state, list_reader_header(list), e, now_s, out, err);
+		if (rc == 0)
+			tell_entry(list_reader_header(list), e, now_s, out);
+	} else if (rc == 0) {
+		error_set(err, ERROR_CONFIG, "%s: not listed (list %" PRId64 ")", domain,
+			state.list.version);
+		rc = 1;
+	}
+out:
+	list_reader_close(list);
+	free(path);
+	state_clear(&state);
+	return rc;
+}
+
+/* --- verify -------------------------------------------------------------------------------------
+ */
+
+/* The layout, read to the end: what may follow from the hash, but is worth saying. */
+static int
+check_layout(const char *path, struct list_header *header, int64_t *entries, struct error *err)
+{
+	struct list_reader *list = NULL;
+	const struct list_entry *e;
+	int rc;
+
+	if (list_reader_open(path, &list, err) < 0)
+		return -1;
+	while ((rc = list_reader_next(list, &e, err)) > 0)
+		continue;
+	*header = *list_reader_header(list);
+	header->author = NULL; /* the reader's */
+	*entries = list_reader_count(list);
+	list_reader_close(list);
+	return rc;
+}
+
+int
+report_verify(const struct update_settings *s, const char *path, int64_t now_s, FILE *out,
+	struct error *err)
+{
+	char *dir = job_metadata_dir(s);
+	struct tuf_client *c = NULL;
+	struct list_header header;
+	struct error layout = {0};
+	struct tuf_file said;
+	char text[WHEN_SIZE];
+	int64_t entries;
+	int rc = -1;
+
+	if (!file_exists(path)) {
+		error_set_errno(err, ERROR_CONFIG, "%s", path);
+		goto out;
+	}
+	if (tuf_client_open(dir, NULL, now_s, &c, err) < 0)
+		goto out;
+	if (tuf_client_target(c, "list.json", &said) == 0) {
+		error_set(err, ERROR_CONFIG, "no list is known yet: run preload25-update");
+		goto out;
+	}
+	if (tuf_check_path(&said, path, err) < 0) {
+		if (err->kind == ERROR_SECURITY &&
+			check_layout(path, &header, &entries, &layout) < 0)
+			error_set(err, ERROR_SECURITY, "%s", layout.text);
+		if (err->kind == ERROR_SECURITY)
+			error_prefix(err, "not the list that the authority has signed");
+		goto out;
+	}
+	if (check_layout(path, &header, &entries, err) < 0) {
+		err->kind = ERROR_SECURITY;
+		goto out;
+	}
+	fprintf(out,
+		"%s: list %" PRId64 " of %s, %" PRId64 " entries, as signed by the authority\n",
+		path, header.version, when(header.timestamp_s, now_s, text), entries);
+	rc = 0;
+out:
+	tuf_client_free(c);
+	free(dir);
+	return rc;
+}

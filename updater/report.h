@@ -1,0 +1,30 @@
+/*
+ * report: what the updater knows, told to people.
+ */
+#ifndef UPDATER_REPORT_H
+#define UPDATER_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/attr.h"
+
+struct error;
+struct update_settings;
+
+/* The list that is installed, its age, what was left out, what was done last. 0; 1 nothing is
+ * installed (err says so); -1, ERROR_EXPIRED when it has expired (told all the same). */
+int report_status(
+	const struct update_settings *s, int64_t now_s, FILE *out, struct error *err) MUST_CHECK;
+
+/* Which rule applies to a domain (as typed), since and until when, from which list. 0; 1 it is not
+ * listed, or nothing is installed (err says so); -1. */
+int report_explain(const struct update_settings *s, const char *domain, int64_t now_s, FILE *out,
+	struct error *err) MUST_CHECK;
+
+/* Whether a file is the list that the trusted metadata announces: 0 it is; -1, ERROR_SECURITY when
+ * it is not. No network. */
+int report_verify(const struct update_settings *s, const char *path, int64_t now_s, FILE *out,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,87 @@
+#include "updater/resolver.h"
+
+#include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ANSWER_MAX 4096
+#define WAIT_S     3
+#define TRIES      2
+
+/* glibc keeps IPv6 servers apart, in the same places. */
+static bool
+server_is_local(const struct __res_state *r, int i, char *text, socklen_t size)
+{
+	const struct sockaddr_in *v4 = &r->nsaddr_list[i];
+	const struct sockaddr_in6 *v6 = r->_u._ext.nsaddrs[i];
+
+	if (v4->sin_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &v4->sin_addr, text, size);
+		return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	}
+	if (v6 == NULL) {
+		(void)snprintf(text, size, "?");
+		return false;
+	}
+	(void)inet_ntop(AF_INET6, &v6->sin6_addr, text, size);
+	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static enum resolver_answer
+ask(struct __res_state *r, char *why, size_t size)
+{
+	unsigned char query[NS_PACKETSZ], answer[ANSWER_MAX];
+	const HEADER *header = (const void *)answer;
+	int len = res_nmkquery(
+		r, ns_o_query, ".", ns_c_in, ns_t_soa, NULL, 0, NULL, query, (int)sizeof(query));
+
+	if (len > 0)
+		len = res_nsend(r, query, len, answer, (int)sizeof(answer));
+	if (len < (int)sizeof(*header) || header->rcode == ns_r_servfail) {
+		(void)snprintf(why, size, "the resolver does not answer");
+		return RESOLVER_UNKNOWN;
+	}
+	if (header->rcode == ns_r_noerror && ntohs(header->ancount) > 0 && header->ad) {
+		(void)snprintf(why, size, "the resolver validates");
+		return RESOLVER_VALIDATES;
+	}
+	(void)snprintf(why, size, "the resolver does not validate (no AD bit for the root zone)");
+	return RESOLVER_DOES_NOT;
+}
+
+enum resolver_answer
+resolver_check(char *why, size_t size)
+{
+	enum resolver_answer answer;
+	struct __res_state r;
+	char address[INET6_ADDRSTRLEN];
+
+	memset(&r, 0, sizeof(r));
+	if (res_ninit(&r) < 0) {
+		(void)snprintf(why, size, "/etc/resolv.conf cannot be read");
+		return RESOLVER_UNKNOWN;
+	}
+	r.retrans = WAIT_S;
+	r.retry = TRIES;
+	/* Without it glibc asks for no AD bit, and hides the one it gets. */
+	r.options |= RES_TRUSTAD;
+	answer = RESOLVER_VALIDATES;
+	for (int i = 0; i < r.nscount && answer == RESOLVER_VALIDATES; i++) {
+		if (!server_is_local(&r, i, address, sizeof(address))) {
+			(void)snprintf(why, size,
+				"the resolver %s is not on this machine (dane = yes, if the path "
+				"to it "
+				"is safe)",
+				address);
+			answer = RESOLVER_DOES_NOT;
+		}
+	}
+	if (answer == RESOLVER_VALIDATES)
+		answer = ask(&r, why, size);
+	res_nclose(&r);
+	return answer;
+}

@@ -1,0 +1,262 @@
+#include "updater/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error.h"
+#include "updater/map.h"
+
+const struct config_key update_settings_keys[] = {
+	{.section = "source",
+		.name = "url",
+		.type = CONFIG_STRING,
+		.repeat = true,
+		.help = "where the repository is: http://, https:// or file:/; the folder that "
+			"holds "
+			"metadata/ and targets/"},
+	{.section = "source",
+		.name = "root",
+		.type = CONFIG_STRING,
+		.help = "the authority's root file, got from it by a way you trust"},
+	{.section = "source",
+		.name = "ca_file",
+		.type = CONFIG_STRING,
+		.help = "certificates for https:; default: the system's"},
+	{.section = "source",
+		.name = "proxy",
+		.type = CONFIG_STRING,
+		.help = "proxy for http: and https:; the environment is not asked"},
+	{.section = "source",
+		.name = "connect_timeout",
+		.type = CONFIG_INT,
+		.fallback = "15",
+		.min = 1,
+		.max = 3600,
+		.help = "seconds until a mirror must have accepted the connection"},
+	{.section = "source",
+		.name = "timeout",
+		.type = CONFIG_INT,
+		.fallback = "1800",
+		.min = 1,
+		.max = 86400,
+		.help = "seconds for one file"},
+	{.section = "source",
+		.name = "low_speed",
+		.type = CONFIG_INT,
+		.fallback = "1000",
+		.min = 1,
+		.max = 1000000000,
+		.help = "bytes per second below which a mirror is given up after low_speed_time"},
+	{.section = "source",
+		.name = "low_speed_time",
+		.type = CONFIG_INT,
+		.fallback = "30",
+		.min = 1,
+		.max = 3600,
+		.help = "seconds"},
+	{.section = "source",
+		.name = "list_max",
+		.type = CONFIG_INT,
+		.fallback = "8589934592",
+		.min = 1024,
+		.max = INT64_C(1) << 40,
+		.help = "bytes that a list may have"},
+	{.section = "state",
+		.name = "dir",
+		.type = CONFIG_STRING,
+		.fallback = "/var/lib/preload25",
+		.help = "trusted metadata, the last verified list, what was done"},
+	{.section = "install",
+		.name = "mta",
+		.type = CONFIG_STRING,
+		.fallback = "postfix",
+		.help = "postfix (a cdb map) or texthash (Postfix too, for some thousand entries)"},
+	{.section = "install",
+		.name = "path",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/postfix/preload.cdb",
+		.help = "the map; .cdb is added for mta = postfix where it is missing"},
+	{.section = "install",
+		.name = "reload",
+		.type = CONFIG_BOOL,
+		.fallback = "no",
+		.help = "run \"postfix reload\" after a change; only texthash needs it"},
+	{.section = "install",
+		.name = "dane",
+		.type = CONFIG_STRING,
+		.fallback = "auto",
+		.help = "write DANE lines: yes, no, or auto (when the resolver here validates)"},
+	{.section = "postfix",
+		.name = "format",
+		.type = CONFIG_STRING,
+		.fallback = "auto",
+		.help = "plain, sts (Postfix 3.10.5 and later), or auto (by the version found)"},
+	{.section = "postfix",
+		.name = "config_dir",
+		.type = CONFIG_STRING,
+		.help = "folder of main.cf; default: Postfix's own"},
+	{.section = "postfix",
+		.name = "postconf",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "postfix",
+		.name = "postmap",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "postfix",
+		.name = "postfix",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "postfix",
+		.name = "ca_file",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/ssl/certs/ca-certificates.crt",
+		.help = "what setup writes as smtp_tls_CAfile where none is set"},
+	{.section = "brake",
+		.name = "gone_percent",
+		.type = CONFIG_INT,
+		.fallback = "10",
+		.min = 0,
+		.max = 100,
+		.help = "stop when more of the installed entries than this would go at once"},
+	{.section = "brake",
+		.name = "gone_min",
+		.type = CONFIG_INT,
+		.fallback = "20",
+		.min = 0,
+		.max = 1000000000,
+		.help = "but never for so few"},
+	{.section = "brake",
+		.name = "new_percent",
+		.type = CONFIG_INT,
+		.fallback = "50",
+		.min = 0,
+		.max = 1000000,
+		.help = "stop when more would come at once than this share of the installed ones"},
+	{.section = "brake",
+		.name = "new_min",
+		.type = CONFIG_INT,
+		.fallback = "1000",
+		.min = 0,
+		.max = 1000000000,
+		.help = "but never for so few"},
+};
+const size_t update_settings_key_count = ARRAY_LEN(update_settings_keys);
+
+static int
+wrong(const struct update_settings *s, const char *section, const char *name, const char *why,
+	struct error *err)
+{
+	return error_set(err, ERROR_CONFIG, "%s: %s = %s: %s",
+		config_where(s->config, section, name), name,
+		config_string(s->config, section, name), why);
+}
+
+/* One of the words, as its index; -1 with err set. */
+static int
+word_of(const struct update_settings *s, const char *section, const char *name,
+	const char *const *words, size_t count, const char *why, struct error *err)
+{
+	const char *text = config_string(s->config, section, name);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, words[i]) == 0)
+			return (int)i;
+	return wrong(s, section, name, why, err);
+}
+
+static int
+read_source(struct update_settings *s, struct error *err)
+{
+	struct config *c = s->config;
+
+	s->url_count = config_count(c, "source", "url");
+	for (size_t i = 0; i < s->url_count; i++)
+		if (!fetch_url_valid(update_settings_url(s, i)))
+			return error_set(err, ERROR_CONFIG,
+				"%s: url = %s: not http://, https:// or file:/",
+				config_where(c, "source", "url"), update_settings_url(s, i));
+	s->root = config_string(c, "source", "root");
+	s->fetch.ca_file = config_string(c, "source", "ca_file");
+	s->fetch.proxy = config_string(c, "source", "proxy");
+	s->fetch.connect_timeout_s = (long)config_int(c, "source", "connect_timeout");
+	s->fetch.timeout_s = (long)config_int(c, "source", "timeout");
+	s->fetch.low_speed_bytes_s = (long)config_int(c, "source", "low_speed");
+	s->fetch.low_speed_time_s = (long)config_int(c, "source", "low_speed_time");
+	s->list_max = config_int(c, "source", "list_max");
+	return 0;
+}
+
+static int
+read_install(struct update_settings *s, struct error *err)
+{
+	static const char *const later[] = {"exim", "opensmtpd", "sendmail"};
+	static const char *const dane[] = {"auto", "yes", "no"};
+	static const char *const format[] = {"auto", "plain", "sts"};
+	const char *mta = config_string(s->config, "install", "mta");
+	int i;
+
+	for (size_t k = 0; k < ARRAY_LEN(later); k++)
+		if (strcmp(mta, later[k]) == 0)
+			return wrong(s, "install", "mta",
+				"not supported by this version, which writes postfix and texthash",
+				err);
+	s->kind = map_kind_find(mta);
+	if (s->kind == NULL)
+		return wrong(s, "install", "mta", "neither postfix nor texthash", err);
+	s->map_file = map_file(s->kind, config_string(s->config, "install", "path"));
+	if (s->map_file[0] != '/')
+		return wrong(s, "install", "path", "not an absolute path", err);
+	s->reload = config_bool(s->config, "install", "reload");
+	i = word_of(s, "install", "dane", dane, ARRAY_LEN(dane), "neither yes, no nor auto", err);
+	if (i < 0)
+		return -1;
+	s->dane = (enum dane_setting)i;
+	i = word_of(s, "postfix", "format", format, ARRAY_LEN(format),
+		"neither plain, sts nor auto", err);
+	if (i < 0)
+		return -1;
+	s->format = (enum postfix_format)i;
+	return 0;
+}
+
+int
+update_settings_load(const char *path, struct update_settings *out, struct error *err)
+{
+	struct config *c;
+
+	memset(out, 0, sizeof(*out));
+	if (config_load(path, update_settings_keys, update_settings_key_count, &out->config, err) <
+		0)
+		return -1;
+	c = out->config;
+	out->state_dir = config_string(c, "state", "dir");
+	out->config_dir = config_string(c, "postfix", "config_dir");
+	out->postconf = config_string(c, "postfix", "postconf");
+	out->postmap = config_string(c, "postfix", "postmap");
+	out->postfix = config_string(c, "postfix", "postfix");
+	out->ca_file = config_string(c, "postfix", "ca_file");
+	out->gone_percent = config_int(c, "brake", "gone_percent");
+	out->gone_min = config_int(c, "brake", "gone_min");
+	out->new_percent = config_int(c, "brake", "new_percent");
+	out->new_min = config_int(c, "brake", "new_min");
+	if (read_source(out, err) < 0 || read_install(out, err) < 0) {
+		update_settings_clear(out);
+		return -1;
+	}
+	return 0;
+}
+
+void
+update_settings_clear(struct update_settings *s)
+{
+	free(s->map_file);
+	config_free(s->config);
+	memset(s, 0, sizeof(*s));
+}
+
+const char *
+update_settings_url(const struct update_settings *s, size_t i)
+{
+	return config_nth(s->config, "source", "url", i);
+}

@@ -1,0 +1,53 @@
+/*
+ * settings: preload25-update.conf as plain data.
+ */
+#ifndef UPDATER_SETTINGS_H
+#define UPDATER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/config.h"
+#include "updater/fetch.h"
+#include "updater/postfix_policy.h"
+
+struct error;
+struct map_kind;
+
+#define UPDATE_SETTINGS_DEFAULT_PATH "/etc/preload25/preload25-update.conf"
+
+enum dane_setting { DANE_AUTO, DANE_YES, DANE_NO };
+
+struct update_settings {
+	struct config *config; /* owned; the strings below are lent by it unless said otherwise */
+	size_t url_count;      /* mirrors: config_nth() of [source] url */
+	const char *root;      /* NULL: not configured */
+	struct fetch_options fetch;
+	int64_t list_max; /* octets of a list document */
+	const char *state_dir;
+	const struct map_kind *kind;
+	char *map_file; /* owned */
+	bool reload;
+	enum postfix_format format; /* 0: by the version that is found */
+	enum dane_setting dane;
+	const char *config_dir;                   /* of Postfix; NULL: its default */
+	const char *postconf, *postmap, *postfix; /* programs; NULL: by PATH */
+	const char *ca_file;                      /* for setup */
+	int64_t gone_percent, gone_min, new_percent, new_min;
+};
+
+/* The keys, for the sample file and the manual. */
+extern const struct config_key update_settings_keys[];
+extern const size_t update_settings_key_count;
+
+/* Reads and checks; what is wrong is ERROR_CONFIG with file and line. */
+int update_settings_load(
+	const char *path, struct update_settings *out, struct error *err) MUST_CHECK;
+void update_settings_clear(struct update_settings *s);
+
+/* The i-th mirror. */
+const char *update_settings_url(const struct update_settings *s, size_t i);
+
+#endif

@@ -1,0 +1,407 @@
+#include "updater/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "updater/job.h"
+#include "updater/map.h"
+#include "updater/postfix.h"
+#include "updater/settings.h"
+#include "updater/tool.h"
+
+#define MAIN_CF_MAX ((size_t)4 * 1024 * 1024)
+#define CHANGES_MAX 8
+
+/* Catches what the map cannot: Postfix asks it for a domain as it was typed, and DNS for its ASCII
+ * form. Domains that are not ASCII then need a certificate that names their MX. */
+static const char non_ascii[] = "regexp:{{/[^ -~]/ secure match=hostname servername=hostname}}";
+
+enum param {
+	P_VERSION,
+	P_MAPS,
+	P_LEVEL,
+	P_DNS,
+	P_CAFILE,
+	P_RELAYHOST,
+	P_FALLBACK,
+	P_TLS_REQUIRED,
+	P_STS_PATTERNS,
+	P_SENDER_RELAY,
+	P_TRANSPORT,
+	P_HOST_LOOKUP,
+	P_COUNT
+};
+
+static const char *const names[P_COUNT] = {
+	[P_VERSION] = "mail_version",
+	[P_MAPS] = "smtp_tls_policy_maps",
+	[P_LEVEL] = "smtp_tls_security_level",
+	[P_DNS] = "smtp_dns_support_level",
+	[P_CAFILE] = "smtp_tls_CAfile",
+	[P_RELAYHOST] = "relayhost",
+	[P_FALLBACK] = "smtp_fallback_relay",
+	[P_TLS_REQUIRED] = "tls_required_enable",
+	[P_STS_PATTERNS] = "smtp_tls_enforce_sts_mx_patterns",
+	[P_SENDER_RELAY] = "sender_dependent_relayhost_maps",
+	[P_TRANSPORT] = "transport_maps",
+	[P_HOST_LOOKUP] = "smtp_host_lookup",
+};
+
+struct change {
+	const char *name;
+	char *value; /* owned */
+	const char *why;
+};
+
+struct setup {
+	const struct update_settings *s;
+	const struct setup_options *options;
+	char *raw[P_COUNT];      /* as main.cf has it; NULL: unknown to this version */
+	char *expanded[P_COUNT]; /* with $names replaced */
+	struct postfix_version version;
+	struct change changes[CHANGES_MAX];
+	size_t change_count;
+};
+
+static const char *
+value(const struct setup *u, enum param p)
+{
+	return u->expanded[p] != NULL ? u->expanded[p] : "";
+}
+
+static void
+change(struct setup *u, enum param p, char *text, const char *why)
+{
+	struct change *c = &u->changes[u->change_count++];
+
+	c->name = names[p];
+	c->value = text;
+	c->why = why;
+}
+
+/* --- what there is to change --------------------------------------------------------------------
+ */
+
+/* The administrator's own maps first: the first that answers wins. */
+static void
+plan_maps(struct setup *u)
+{
+	char *table = map_table(u->s->kind, u->s->map_file);
+	const char *text = u->raw[P_MAPS] != NULL ? u->raw[P_MAPS] : "";
+	size_t count;
+	char **maps = postfix_maps_split(text, &count);
+	bool have_table = false, have_regexp = false;
+	struct buf list;
+
+	buf_init(&list, MAIN_CF_MAX);
+	for (size_t i = 0; i < count; i++) {
+		have_table = have_table || strcmp(maps[i], table) == 0;
+		have_regexp = have_regexp || strcmp(maps[i], non_ascii) == 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		/* Where the table is missing, the regexp goes behind it. */
+		if (have_table || strcmp(maps[i], non_ascii) != 0)
+			buf_addf(&list, "%s%s", list.len > 0 ? ", " : "", maps[i]);
+		free(maps[i]);
+	}
+	free(maps);
+	if (!have_table)
+		buf_addf(&list, "%s%s, %s", list.len > 0 ? ", " : "", table, non_ascii);
+	else if (!have_regexp)
+		buf_addf(&list, ", %s", non_ascii);
+	if (!have_table || !have_regexp)
+		change(u, P_MAPS, buf_take(&list),
+			have_table ? "domains that are not written in ASCII go around the list"
+				   : "asks the list, after your own maps");
+	buf_clear(&list);
+	free(table);
+}
+
+static void
+plan(struct setup *u)
+{
+	static const char *const weak[] = {"", "none", "may"};
+
+	plan_maps(u);
+	/* CAfile even where there is a CApath: Debian's chroot has a copy of that which ages. */
+	if (value(u, P_CAFILE)[0] == '\0')
+		change(u, P_CAFILE, xstrdup(u->s->ca_file),
+			"without certificates to trust, no certificate is verified and mail waits");
+	if (strcmp(value(u, P_DNS), "dnssec") != 0)
+		change(u, P_DNS, xstrdup("dnssec"), "domains with DANE are deferred without it");
+	for (size_t i = 0; i < ARRAY_LEN(weak); i++)
+		if (strcmp(value(u, P_LEVEL), weak[i]) == 0)
+			change(u, P_LEVEL, xstrdup("dane"),
+				"for domains that are not listed: DANE where it is published, TLS "
+				"where "
+				"it is offered");
+	if (u->expanded[P_TLS_REQUIRED] != NULL && strcmp(value(u, P_TLS_REQUIRED), "no") != 0)
+		change(u, P_TLS_REQUIRED, xstrdup("no"),
+			"else a message with the header \"TLS-Required: no\" goes around the list");
+	if (postfix_format_for(&u->version) == POSTFIX_FORMAT_STS &&
+		u->expanded[P_STS_PATTERNS] != NULL && strcmp(value(u, P_STS_PATTERNS), "no") == 0)
+		change(u, P_STS_PATTERNS, xstrdup("yes"),
+			"lets Postfix also check the names of the mail servers");
+}
+
+static void
+tell_notes(const struct setup *u)
+{
+	FILE *out = u->options->out;
+	struct stat st;
+
+	if (value(u, P_FALLBACK)[0] != '\0')
+		fprintf(out,
+			"! smtp_fallback_relay = %s: it receives all mail that the list holds "
+			"back, "
+			"under no policy.\n  Unset it, or give it a line with the level secure in "
+			"a map "
+			"of your own.\n",
+			value(u, P_FALLBACK));
+	if (value(u, P_SENDER_RELAY)[0] != '\0')
+		fprintf(out,
+			"! sender_dependent_relayhost_maps is set: what it sends to a relay is not "
+			"protected by the list.\n");
+	if (value(u, P_TRANSPORT)[0] != '\0')
+		fprintf(out,
+			"! transport_maps is set: domains that it sends to another next hop are "
+			"not protected by the list.\n");
+	if (u->expanded[P_HOST_LOOKUP] != NULL && strstr(value(u, P_HOST_LOOKUP), "dns") == NULL)
+		fprintf(out, "! smtp_host_lookup = %s: DNSSEC needs dns in it.\n",
+			value(u, P_HOST_LOOKUP));
+	if (stat(value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file, &st) < 0)
+		fprintf(out,
+			"! %s is not there: all mail to listed domains would wait. Install "
+			"ca-certificates, or set [postfix] ca_file.\n",
+			value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file);
+	if (!file_exists(u->s->map_file))
+		fprintf(out,
+			"! %s is not there yet, and Postfix keeps all mail when a map is missing: "
+			"run "
+			"preload25-update first.\n  (--apply makes an empty map for the time "
+			"being.)\n",
+			u->s->map_file);
+}
+
+static void
+tell_changes(const struct setup *u)
+{
+	FILE *out = u->options->out;
+
+	for (size_t i = 0; i < u->change_count; i++)
+		fprintf(out, "# %s\n%s = %s\n", u->changes[i].why, u->changes[i].name,
+			u->changes[i].value);
+}
+
+/* --- doing it -----------------------------------------------------------------------------------
+ */
+
+/* Runs postconf with these arguments; its output goes to out if that is not NULL. */
+static int
+postconf(const struct setup *u, const char *option, const char *const *args, size_t count,
+	char **out, struct error *err)
+{
+	const char **argv = xcalloc(count + 5, sizeof(*argv));
+	struct tool_result result = {0};
+	char *file = tool_find(u->s->postconf, "postconf");
+	size_t n = 0;
+	int rc = -1;
+
+	if (file == NULL) {
+		free(argv);
+		return error_set(err, ERROR_CONFIG, "no postconf here: is Postfix installed?");
+	}
+	argv[n++] = file;
+	if (u->s->config_dir != NULL) {
+		argv[n++] = "-c";
+		argv[n++] = u->s->config_dir;
+	}
+	argv[n++] = option;
+	for (size_t i = 0; i < count; i++)
+		argv[n++] = args[i];
+	if (tool_run(argv, TOOL_TIMEOUT_MS, &result, err) == 0) {
+		if (result.status == 0) {
+			rc = 0;
+			if (out != NULL)
+				*out = xstrdup(buf_str(&result.out));
+		} else {
+			char *complaint = tool_complaint(&result);
+
+			error_set(err, ERROR_CONFIG, "%s: %s", file, complaint);
+			free(complaint);
+		}
+	}
+	tool_result_clear(&result);
+	free(file);
+	free((void *)argv);
+	return rc;
+}
+
+/* Whether Postfix can read maps of our type (cdb is a package of its own in Debian). */
+static int
+check_type(const struct setup *u, struct error *err)
+{
+	char *types = NULL, *line, *rest;
+	bool found = false;
+
+	if (postconf(u, "-m", NULL, 0, &types, err) < 0)
+		return -1;
+	for (line = strtok_r(types, " \n", &rest); line != NULL;
+		line = strtok_r(NULL, " \n", &rest))
+		found = found || strcmp(line, u->s->kind->type) == 0;
+	free(types);
+	if (found)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"this Postfix cannot read %s maps, and would keep all mail: install postfix-%s",
+		u->s->kind->type, u->s->kind->type);
+}
+
+static int
+backup(const struct setup *u, char **path, struct error *err)
+{
+	char text[CLOCK_TEXT_SIZE];
+	char *dir = NULL, *main_cf = NULL;
+	struct stat st;
+	struct buf bytes;
+	int rc = -1;
+
+	*path = NULL;
+	buf_init(&bytes, MAIN_CF_MAX);
+	clock_format(u->options->now_s, text);
+	if (u->s->config_dir != NULL) {
+		dir = xstrdup(u->s->config_dir);
+	} else {
+		static const char *const name[] = {"config_directory"};
+
+		if (postconf(u, "-h", name, 1, &dir, err) < 0)
+			goto out;
+		dir[strcspn(dir, "\n")] = '\0';
+	}
+	main_cf = xasprintf("%s/main.cf", dir);
+	*path = xasprintf("%s.preload25-%s", main_cf, text);
+	if (file_read(main_cf, &bytes, err) < 0)
+		goto out;
+	if (stat(main_cf, &st) < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s", main_cf);
+		goto out;
+	}
+	rc = file_replace(*path, bytes.data, bytes.len, st.st_mode & 07777, err);
+out:
+	buf_clear(&bytes);
+	free(main_cf);
+	free(dir);
+	return rc;
+}
+
+static int
+apply(const struct setup *u, struct error *err)
+{
+	FILE *out = u->options->out;
+	char *args[CHANGES_MAX];
+	char *path = NULL;
+	int rc;
+
+	rc = job_make_empty_map(u->s, err);
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		fprintf(out, "made %s, without entries: run preload25-update to fill it\n",
+			u->s->map_file);
+	if (u->change_count == 0)
+		return 0;
+	if (backup(u, &path, err) < 0) {
+		free(path);
+		return -1;
+	}
+	for (size_t i = 0; i < u->change_count; i++)
+		args[i] = xasprintf("%s = %s", u->changes[i].name, u->changes[i].value);
+	/* One call: postconf writes a new main.cf with all of it and renames it into place. */
+	rc = postconf(u, "-e", (const char *const *)args, u->change_count, NULL, err);
+	for (size_t i = 0; i < u->change_count; i++)
+		free(args[i]);
+	if (rc == 0)
+		fprintf(out,
+			"main.cf is changed; the old one is %s\n"
+			"now run: postfix reload\n",
+			path);
+	free(path);
+	return rc;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+static int
+look(struct setup *u, struct error *err)
+{
+	if (postfix_ask(u->s, names, P_COUNT, false, u->raw, err) < 0 ||
+		postfix_ask(u->s, names, P_COUNT, true, u->expanded, err) < 0)
+		return -1;
+	if (u->expanded[P_VERSION] == NULL ||
+		postfix_version_parse(u->expanded[P_VERSION], &u->version) < 0)
+		return error_set(err, ERROR_CONFIG, "postconf does not tell Postfix's version");
+	if (!postfix_version_at_least(&u->version, 3, 4, 0))
+		return error_set(err, ERROR_CONFIG,
+			"Postfix %s is too old: it cannot name the server it wants (3.4 can)",
+			u->expanded[P_VERSION]);
+	return check_type(u, err);
+}
+
+static int
+run(struct setup *u, struct error *err)
+{
+	FILE *out = u->options->out;
+	int rc;
+
+	if (look(u, err) < 0)
+		return -1;
+	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
+	if (value(u, P_RELAYHOST)[0] != '\0') {
+		fprintf(out,
+			"relayhost = %s: all mail goes to that host, so the list protects nothing "
+			"here.\nInstall it there. Nothing was changed.\n",
+			value(u, P_RELAYHOST));
+		return 1;
+	}
+	plan(u);
+	tell_notes(u);
+	if (u->change_count == 0) {
+		fprintf(out, "main.cf has all it needs\n");
+	} else {
+		fprintf(out, "main.cf needs:\n\n");
+		tell_changes(u);
+		fputc('\n', out);
+	}
+	if (u->options->apply) {
+		rc = apply(u, err);
+	} else {
+		rc = 0;
+		if (u->change_count > 0)
+			fprintf(out,
+				"preload25-update setup postfix --apply makes these changes, "
+				"after a backup; then run: postfix reload\n");
+	}
+	return rc;
+}
+
+int
+setup_postfix(
+	const struct update_settings *s, const struct setup_options *options, struct error *err)
+{
+	struct setup u = {.s = s, .options = options};
+	int rc = run(&u, err);
+
+	postfix_values_clear(u.raw, P_COUNT);
+	postfix_values_clear(u.expanded, P_COUNT);
+	for (size_t i = 0; i < u.change_count; i++)
+		free(u.changes[i].value);
+	return rc;
+}

@@ -1,0 +1,213 @@
+#include "updater/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/xalloc.h"
+
+#define STATE_MAX     ((size_t)64 * 1024)
+#define STATE_MODE    0644
+#define STATE_VERSION 1
+
+/* Every field of state.json, so that reading and writing cannot differ. */
+enum field_type { FIELD_INT, FIELD_BOOL, FIELD_CODE, FIELD_TEXT, FIELD_HASH };
+
+struct field {
+	const char *name;
+	enum field_type type;
+	size_t offset;
+};
+
+#define FIELD(name, type, member) \
+	{ \
+		name, type, offsetof(struct state, member) \
+	}
+
+static const struct field fields[] = {
+	FIELD("list_version", FIELD_INT, list.version),
+	FIELD("list_length", FIELD_INT, list.length),
+	FIELD("list_sha256", FIELD_HASH, list.sha256),
+	FIELD("list_timestamp", FIELD_INT, list.timestamp_s),
+	FIELD("list_expires", FIELD_INT, list.expires_s),
+	FIELD("list_confirmed_since", FIELD_INT, list.confirmed_since_s),
+	FIELD("anchor_sha256", FIELD_HASH, anchor),
+	FIELD("map_path", FIELD_TEXT, map.path),
+	FIELD("map_recipe", FIELD_TEXT, map.recipe),
+	FIELD("map_list_sha256", FIELD_HASH, map.sha256),
+	FIELD("map_version", FIELD_INT, map.version),
+	FIELD("map_rendered", FIELD_INT, map.rendered_s),
+	FIELD("map_since", FIELD_INT, map.since_s),
+	FIELD("map_lines", FIELD_INT, map.lines),
+	FIELD("map_lines_dane", FIELD_INT, map.lines_dane),
+	FIELD("left_testing", FIELD_INT, map.left_testing),
+	FIELD("left_run_out", FIELD_INT, map.left_run_out),
+	FIELD("left_dane", FIELD_INT, map.left_dane),
+	FIELD("map_next_end", FIELD_INT, map.next_end_s),
+	FIELD("map_inode", FIELD_INT, map.inode),
+	FIELD("map_size", FIELD_INT, map.size),
+	FIELD("map_mtime_ns", FIELD_INT, map.mtime_ns),
+	FIELD("reload_due", FIELD_BOOL, reload_due),
+	FIELD("dane", FIELD_BOOL, dane),
+	FIELD("last_run", FIELD_INT, last_run_s),
+	FIELD("last_success", FIELD_INT, last_success_s),
+	FIELD("last_error_time", FIELD_INT, last_error_s),
+	FIELD("last_error_code", FIELD_CODE, last_error_code),
+	FIELD("last_error", FIELD_TEXT, last_error),
+};
+
+static void *
+at(struct state *s, const struct field *f)
+{
+	return (char *)s + f->offset;
+}
+
+void
+state_init(struct state *s)
+{
+	memset(s, 0, sizeof(*s));
+}
+
+void
+state_set(char **field, const char *value)
+{
+	char *copy = value != NULL ? xstrdup(value) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+void
+state_clear(struct state *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (fields[i].type == FIELD_TEXT)
+			state_set(at(s, &fields[i]), NULL);
+	state_init(s);
+}
+
+static int
+read_field(const json_t *doc, const struct field *f, struct state *s, struct error *err)
+{
+	const json_t *value = json_object_get(doc, f->name);
+	const char *text;
+	int64_t number;
+
+	switch (f->type) {
+	case FIELD_INT:
+		return json_get_int(doc, f->name, INT64_MIN, INT64_MAX, at(s, f), err);
+	case FIELD_CODE:
+		if (json_get_int(doc, f->name, 0, 255, &number, err) < 0)
+			return -1;
+		*(int *)at(s, f) = (int)number;
+		return 0;
+	case FIELD_BOOL:
+		if (!json_is_boolean(value))
+			return error_set(err, ERROR_INPUT, "\"%s\" is not a boolean", f->name);
+		*(bool *)at(s, f) = json_is_true(value);
+		return 0;
+	case FIELD_TEXT:
+		if (json_is_null(value))
+			return 0;
+		if (json_get_string(doc, f->name, &text, err) < 0)
+			return -1;
+		state_set(at(s, f), text);
+		return 0;
+	case FIELD_HASH:
+		if (json_get_string(doc, f->name, &text, err) < 0)
+			return -1;
+		if (strlen(text) != 64 && text[0] != '\0')
+			return error_set(err, ERROR_INPUT, "\"%s\" is no SHA-256", f->name);
+		(void)snprintf(at(s, f), sizeof(s->list.sha256), "%s", text);
+		return 0;
+	}
+	abort();
+}
+
+static int
+parse(const struct buf *text, struct state *s, struct error *err)
+{
+	json_t *doc = NULL;
+	int64_t version;
+	int rc;
+
+	if (json_parse(buf_str(text), text->len, &doc, err) < 0)
+		return -1;
+	rc = json_get_int(doc, "state_version", STATE_VERSION, STATE_VERSION, &version, err);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(fields); i++)
+		rc = read_field(doc, &fields[i], s, err);
+	json_decref(doc);
+	return rc;
+}
+
+int
+state_load(const char *path, struct state *s, struct error *err)
+{
+	struct error why = {0};
+	struct buf text;
+	int rc;
+
+	state_init(s);
+	buf_init(&text, STATE_MAX);
+	rc = file_read_if_exists(path, &text, err);
+	if (rc > 0 && parse(&text, s, &why) < 0) {
+		log_warning("%s: damaged, begun anew: %s", path, why.text);
+		state_clear(s);
+		rc = 0;
+	}
+	buf_clear(&text);
+	return rc;
+}
+
+static json_t *
+field_value(const struct state *s, const struct field *f)
+{
+	const char *p = (const char *)s + f->offset;
+
+	switch (f->type) {
+	case FIELD_INT:
+		return json_integer(*(const int64_t *)(const void *)p);
+	case FIELD_CODE:
+		return json_integer(*(const int *)(const void *)p);
+	case FIELD_BOOL:
+		return json_boolean(*(const bool *)(const void *)p);
+	case FIELD_TEXT: {
+		const char *text = *(char *const *)(const void *)p;
+
+		return text != NULL ? json_string(text) : json_null();
+	}
+	case FIELD_HASH:
+		return json_string(p);
+	}
+	abort();
+}
+
+int
+state_store(const char *path, const struct state *s, struct error *err)
+{
+	json_t *doc = json_object();
+	struct buf text;
+	int rc;
+
+	json_object_set_new(doc, "state_version", json_integer(STATE_VERSION));
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		json_t *value = field_value(s, &fields[i]);
+
+		/* A path or a message that is not UTF-8 has no place in JSON. */
+		json_object_set_new(
+			doc, fields[i].name, value != NULL ? value : json_string("(not UTF-8)"));
+	}
+	buf_init(&text, STATE_MAX);
+	rc = json_compact(doc, &text, err);
+	buf_add_char(&text, '\n');
+	if (rc == 0)
+		rc = file_replace(path, text.data, text.len, STATE_MODE, err);
+	buf_clear(&text);
+	json_decref(doc);
+	return rc;
+}

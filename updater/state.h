@@ -1,0 +1,63 @@
+/*
+ * state: what the updater remembers of its own doings, DIR/state.json.
+ *
+ * For "status", and to see at once whether there is anything to do. Nothing depends on it for
+ * safety: without it the next run works from the list and the metadata beside it.
+ */
+#ifndef UPDATER_STATE_H
+#define UPDATER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct error;
+
+/* The list that counts, DIR/list.json. */
+struct state_list {
+	int64_t version; /* 0: there is none */
+	int64_t length;
+	char sha256[65];
+	int64_t timestamp_s, expires_s, confirmed_since_s;
+};
+
+/* The map that was made of it. */
+struct state_map {
+	char *path;         /* NULL: none was installed */
+	char *recipe;       /* how lines were made; another recipe makes another map */
+	char sha256[65];    /* of the list it was made of */
+	int64_t version;    /* of that list */
+	int64_t rendered_s; /* when */
+	int64_t since_s;    /* since when this version is installed */
+	int64_t lines, lines_dane;
+	int64_t left_testing, left_run_out, left_dane;
+	int64_t next_end_s; /* the first line runs out then; 0: there is no line */
+	/* Of the installed file, to see whether somebody else has changed it. */
+	int64_t inode, size, mtime_ns;
+};
+
+struct state {
+	struct state_list list;
+	struct state_map map;
+	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
+	bool reload_due;
+	bool dane;          /* the last answer to "does the resolver validate" */
+	int64_t last_run_s; /* 0: never */
+	int64_t last_success_s;
+	int64_t last_error_s;
+	int last_error_code;
+	char *last_error; /* NULL: none */
+};
+
+void state_init(struct state *s);
+void state_clear(struct state *s);
+/* 1 read; 0 there is none, or it is damaged (that is logged): s is as after state_init(). -1 it
+ * cannot be read. */
+int state_load(const char *path, struct state *s, struct error *err) MUST_CHECK;
+int state_store(const char *path, const struct state *s, struct error *err) MUST_CHECK;
+
+/* Replaces an owned string; value may be NULL. */
+void state_set(char **field, const char *value);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * tool: runs a program of the mail server's, without a shell, and keeps what it says.
+ */
+#ifndef UPDATER_TOOL_H
+#define UPDATER_TOOL_H
+
+#include "common/attr.h"
+#include "common/buf.h"
+
+struct error;
+
+/* Octets of output that are kept of each stream; more is an error. */
+#define TOOL_OUTPUT_MAX ((size_t)1024 * 1024)
+/* None of the tools that are run takes longer than some seconds. */
+#define TOOL_TIMEOUT_MS 60000
+
+struct tool_result {
+	int status;     /* exit code, or 128 + signal */
+	struct buf out; /* what it wrote to standard output ... */
+	struct buf err; /* ... and to standard error */
+};
+
+/* The file to run: configured, when that is not NULL (returned as it is); else name as found in
+ * PATH or in one of the folders for administrators, which cron's PATH lacks. NULL: not there. The
+ * caller frees it. */
+char *tool_find(const char *configured, const char *name);
+
+/* Runs argv (ended by NULL; argv[0] is the file) with nothing to read, and waits for its end. That
+ * it could not be run (ERROR_CONFIG), was too slow or too talkative (ERROR_TEMP) is an error; its
+ * exit code is not. result must be cleared in either case. */
+int tool_run(const char *const *argv, int timeout_ms, struct tool_result *result,
+	struct error *err) MUST_CHECK;
+void tool_result_clear(struct tool_result *result);
+
+/* The first line of what it wrote to standard error, or "exit code N": for messages. The caller
+ * frees it. */
+char *tool_complaint(const struct tool_result *result) RETURNS_NONNULL;
+
+#endif

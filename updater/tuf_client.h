@@ -1,0 +1,55 @@
+/*
+ * tuf_client: keeps a trusted copy of a TUF repository's metadata (specification 1.0, section 5).
+ *
+ *	tuf_client_open(dir, root, now_s, &c, err)           what is trusted already
+ *	tuf_client_refresh(c, fetch, "https://mirror/metadata/", err)
+ *	tuf_client_target(c, "list.json", &file)
+ *	tuf_client_download(c, fetch, "https://mirror/targets/", "list.json", sink, arg, err)
+ *
+ * Each file goes into DIR (root.json, timestamp.json, snapshot.json, targets.json) as soon as it
+ *was verified, by rename, so that a run that ends early keeps what it had proved. What is read back
+ *is verified anew. Roles that targets.json delegates to are not asked.
+ *
+ * ERROR_TEMP: the mirror failed. ERROR_SECURITY: it served what nobody may have signed, or what was
+ * valid once (rollback, mix-and-match). ERROR_EXPIRED: what it serves has expired (freeze).
+ */
+#ifndef UPDATER_TUF_CLIENT_H
+#define UPDATER_TUF_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "updater/fetch.h"
+
+struct error;
+struct tuf_client;
+struct tuf_file;
+
+/* dir must exist. root_path: the trust anchor, a root file that the administrator has installed. It
+ * counts when there is no trusted root yet, and when it is another file than the one that dir was
+ * begun with: then all that was trusted is forgotten. NULL: only look at what is there, write
+ * nothing (and refresh nothing). A bad anchor is ERROR_CONFIG; a root.json in dir that does not
+ * stand up to its own signatures ERROR_SECURITY. */
+int tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tuf_client **out,
+	struct error *err) MUST_CHECK;
+/* NULL is allowed. */
+void tuf_client_free(struct tuf_client *c);
+
+/* The whole workflow against one mirror; base ends in a slash. After an error the next mirror may
+ * be tried with the same client. */
+int tuf_client_refresh(
+	struct tuf_client *c, struct fetch *fetch, const char *base, struct error *err) MUST_CHECK;
+
+/* What the trusted targets.json says of a target: 1 found, 0 not, or there is no trusted
+ * targets.json. Without a refresh before, this may be old, and have expired. */
+int tuf_client_target(const struct tuf_client *c, const char *name, struct tuf_file *out);
+/* Whether there is a trusted targets.json. */
+bool tuf_client_ready(const struct tuf_client *c);
+
+/* Gets a target; base ends in a slash. The sink's pieces are worth nothing until this has returned
+ * 0: only then length and hashes were right. A mirror that lacks it is ERROR_TEMP. */
+int tuf_client_download(struct tuf_client *c, struct fetch *fetch, const char *base,
+	const char *name, fetch_sink *sink, void *arg, struct error *err) MUST_CHECK;
+
+#endif
