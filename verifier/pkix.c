@@ -234,8 +234,9 @@ judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) *
 		int depth = c->built < 1 ? 0 : c->built > sent ? sent - 1 : c->built - 1;
 
 		top = sk_X509_value(chain, depth);
-		/* R7.2: a leaf alone, or a gap that the issuer's URL would have filled. */
-		if (sent == 1 || (c->built == 1 && is_issuer_url_known(leaf))) {
+		/* R7.2: the issuer's URL would have filled the gap. Above an intermediate it more often
+		 * names the root of an authority that is not in the store. */
+		if (c->built <= 1 && is_issuer_url_known(leaf)) {
 			problem(out, arena, "pkix-incomplete-chain",
 				"the server sends %d certificate%s, and the issuer is missing (%s)",
 				sent, sent == 1 ? "" : "s", issuer_of(top, arena));

@@ -314,6 +314,12 @@ on_lost(struct smtp_probe *p, int error)
 	(void)snprintf(text, sizeof(text), "connection %s %s%s%s",
 		error == 0 ? "closed" : "lost", step_text(p), error == 0 ? "" : ": ",
 		error == 0 ? "" : strerror(error));
+	/* R6.11: the alert that says so is lost when the server closes with our EHLO unread. */
+	if (p->state == PROBE_EHLO2 && p->result.client_cert_requested && p->in.len == 0) {
+		add(p, "tls-client-certificate-required", SEVERITY_FAIL, text);
+		p->result.repeat = true;
+		return end(p);
+	}
 	add(p, p->state == PROBE_HANDSHAKE ? "tls-handshake-timeout" : "smtp-connection-lost",
 		SEVERITY_TEMP, text);
 	return end(p);
@@ -623,7 +629,8 @@ on_ehlo2(struct smtp_probe *p)
 			add(p, "starttls-offered-after-tls", SEVERITY_WARN,
 				"STARTTLS is offered again inside TLS");
 		}
-		return settle(p, VERDICT_PASS, NULL);
+		/* A key exchange that is too weak has failed it already. */
+		return settle(p, p->result.code == NULL ? VERDICT_PASS : VERDICT_FAIL, p->result.code);
 	}
 	if (p->reply.state == SMTP_COMPLETE && p->reply.code >= 400 && p->reply.code <= 499) {
 		j.verdict = SMTP_TEMP;

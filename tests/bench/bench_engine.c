@@ -1,0 +1,220 @@
+/*
+ * bench_engine: domains from standard input through one engine; one JSON report per line on standard
+ * output (--quiet: none), figures on standard error.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <event2/event.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "verifier/engine.h"
+#include "verifier/report.h"
+
+#define LINE_SIZE   4096
+#define REPORT_MAX  (16 * 1024 * 1024)
+#define STRINGS_MAX 16
+
+static struct engine *engine;
+static struct event_base *base;
+static bool quiet, at_end;
+static uint64_t verdicts[3], reports;
+
+static void feed(void);
+
+static void
+on_report(const struct report *report, void *arg)
+{
+	struct buf line;
+	struct error err;
+	json_t *json;
+
+	(void)arg;
+	verdicts[report->verdict]++;
+	reports++;
+	if (!quiet) {
+		json = report_to_json(report);
+		buf_init(&line, REPORT_MAX);
+		if (json_compact(json, &line, &err) < 0) {
+			fprintf(stderr, "bench_engine: %s\n", err.text);
+			exit(1);
+		}
+		puts(buf_str(&line));
+		buf_clear(&line);
+		json_decref(json);
+	}
+	feed();
+	if (at_end && engine_in_flight(engine) == 0)
+		event_base_loopbreak(base);
+}
+
+static void
+feed(void)
+{
+	char line[LINE_SIZE];
+
+	while (!at_end && engine_has_room(engine)) {
+		if (fgets(line, sizeof(line), stdin) == NULL) {
+			at_end = true;
+			break;
+		}
+		line[strcspn(line, "\n")] = '\0';
+		engine_submit(engine, line, on_report, NULL);
+	}
+}
+
+static double
+seconds_of(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+static unsigned int
+number(const char *text)
+{
+	uint64_t n;
+
+	if (str_parse_u64(text, strlen(text), 1000000000, &n) < 0) {
+		fprintf(stderr, "bench_engine: \"%s\" is not a number\n", text);
+		exit(2);
+	}
+	return (unsigned int)n;
+}
+
+static void
+usage(void)
+{
+	fputs("usage: bench_engine [--forward ADDR@PORT] [--anchor FILE] [--ca FILE] [--allow CIDR]\n"
+	      "         [--smtp-port N] [--https-port N] [--concurrency N] [--per-address N]\n"
+	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] [--quiet]\n"
+	      "         [--debug] < DOMAINS\n",
+		stderr);
+	exit(2);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"forward", required_argument, NULL, 'f'},
+		{"anchor", required_argument, NULL, 'a'},
+		{"ca", required_argument, NULL, 'c'},
+		{"allow", required_argument, NULL, 'l'},
+		{"smtp-port", required_argument, NULL, 's'},
+		{"https-port", required_argument, NULL, 'h'},
+		{"concurrency", required_argument, NULL, 'n'},
+		{"per-address", required_argument, NULL, 'p'},
+		{"per-operator", required_argument, NULL, 'o'},
+		{"rate", required_argument, NULL, 'r'},
+		{"deadline", required_argument, NULL, 'd'},
+		{"step", required_argument, NULL, 't'},
+		{"special", no_argument, NULL, 'u'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"debug", no_argument, NULL, 'D'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *forward[STRINGS_MAX], *allow[STRINGS_MAX];
+	struct engine_options o;
+	struct engine_stats stats;
+	struct error err;
+	struct rusage usage_end;
+	struct timespec begin, end;
+	double wall, cpu;
+	int c;
+
+	engine_options_default(&o);
+	o.dns_forward = forward;
+	o.allow = allow;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			if (o.dns_forward_count < STRINGS_MAX)
+				forward[o.dns_forward_count++] = optarg;
+			break;
+		case 'l':
+			if (o.allow_count < STRINGS_MAX)
+				allow[o.allow_count++] = optarg;
+			break;
+		case 'a':
+			o.trust_anchor = optarg;
+			break;
+		case 'c':
+			o.ca_file = optarg;
+			break;
+		case 's':
+			o.smtp_port = (uint16_t)number(optarg);
+			break;
+		case 'h':
+			o.https_port = (uint16_t)number(optarg);
+			break;
+		case 'n':
+			o.concurrency = number(optarg);
+			break;
+		case 'p':
+			o.per_address = number(optarg);
+			break;
+		case 'o':
+			o.per_operator = number(optarg);
+			break;
+		case 'r':
+			o.rate = number(optarg);
+			break;
+		case 'd':
+			o.deadline_s = number(optarg);
+			break;
+		case 't':
+			o.connect_s = o.greeting_s = o.reply_s = o.fetch_s = number(optarg);
+			o.session_s = 3 * o.reply_s;
+			break;
+		case 'u':
+			o.special_use_names = true;
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		case 'D':
+			log_to_stderr("bench_engine", LOG_LEVEL_DEBUG);
+			break;
+		default:
+			usage();
+		}
+	}
+	base = event_base_new();
+	if (clock_from_env(&o.clock, &err) < 0 || engine_new(&o, base, &engine, &err) < 0) {
+		fprintf(stderr, "bench_engine: %s\n", err.text);
+		return error_exit_code(&err);
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	feed();
+	if (engine_in_flight(engine) > 0)
+		event_base_dispatch(base);
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	(void)getrusage(RUSAGE_SELF, &usage_end);
+	engine_get_stats(engine, &stats);
+	wall = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	cpu = seconds_of(usage_end.ru_utime) + seconds_of(usage_end.ru_stime);
+	fprintf(stderr,
+		"domains %llu  pass %llu  fail %llu  unknown %llu\n"
+		"wall %.2f s  cpu %.2f s  %.0f domains per wall second  %.0f per cpu second\n"
+		"smtp sessions %llu  shared hosts %llu  policy fetches %llu  dns look-ups %llu\n"
+		"peak memory %ld MiB\n",
+		(unsigned long long)reports, (unsigned long long)verdicts[VERDICT_PASS],
+		(unsigned long long)verdicts[VERDICT_FAIL],
+		(unsigned long long)verdicts[VERDICT_UNKNOWN], wall, cpu, (double)reports / wall,
+		(double)reports / cpu, (unsigned long long)stats.smtp_sessions,
+		(unsigned long long)stats.smtp_shared, (unsigned long long)stats.policy_fetches,
+		(unsigned long long)stats.dns_queries, usage_end.ru_maxrss / 1024);
+	engine_free(engine);
+	event_base_free(base);
+	return 0;
+}

@@ -1,0 +1,562 @@
+/*
+ * A check:  WAIT (its turn) -> LOOK (look-ups, hosts and policy side by side) -> judged
+ *
+ * `pending` counts what is still to come; whoever takes it to nothing, or the deadline, wakes the
+ * timer, and the timer's callback judges, reports and frees: nothing else ends a check.
+ */
+#include "verifier/domain_check.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/arena.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "verifier/dns.h"
+#include "verifier/domain_judge.h"
+#include "verifier/domain_name.h"
+#include "verifier/mta_sts.h"
+#include "verifier/mx_host.h"
+#include "verifier/policy_fetch.h"
+#include "verifier/preload_record.h"
+#include "verifier/report.h"
+#include "verifier/tlsrpt.h"
+#include "verifier/txt_record.h"
+
+/* Octets of a TXT record shown in the report. */
+#define RECORD_SHOWN_MAX 1000
+
+enum { LOOK_MX, LOOK_STS, LOOK_TLSRPT, LOOK_PRELOAD, LOOKS };
+
+struct domain_check {
+	const struct domain_context *context; /* borrowed */
+	struct report *report;                /* owned */
+	struct arena *arena;                  /* the report's */
+	char *typed;
+	domain_report_cb *cb;
+	void *cb_arg;
+	struct event *timer; /* start, then deadline or end */
+	bool started;
+	char domain[DOMAIN_NAME_SIZE];
+	const char *owner[LOOKS]; /* names asked for */
+	struct dns_query *query[LOOKS];
+	struct mx_host_ref **hosts; /* by index of facts.mx; NULL: not asked for */
+	struct policy_waiter *policy;
+	struct domain_facts facts;
+	const char *tlsrpt_contact;
+	unsigned int pending;
+};
+
+static void
+wake(struct domain_check *c)
+{
+	event_active(c->timer, EV_TIMEOUT, 0);
+}
+
+static void
+one_less(struct domain_check *c)
+{
+	assert(c->pending > 0);
+	if (--c->pending == 0)
+		wake(c);
+}
+
+/* --- TXT records --------------------------------------------------------------------------------- */
+
+static void
+report_failure(struct domain_check *c, const struct dns_answer *a, const char *owner)
+{
+	const char *code = a->secure == DNS_BOGUS ? "dnssec-bogus"
+		: a->alias_loop			  ? "dns-alias-loop"
+						  : "dns-temporary";
+
+	finding_add(&c->report->findings, code, SEVERITY_TEMP, owner, NULL, "%s look-up: %s",
+		dns_type_name(a->type), a->why == NULL ? "failed" : a->why);
+}
+
+/* The texts of an answer; malformed RDATA is left out. */
+static struct txt_text *
+texts_of(struct domain_check *c, const struct dns_answer *a, size_t *count)
+{
+	struct txt_text *texts = arena_calloc(c->arena, a->count + 1, sizeof(*texts));
+
+	*count = 0;
+	for (size_t i = 0; i < a->count; i++) {
+		if (txt_from_wire(a->records[i].data, a->records[i].len, c->arena,
+			    &texts[*count]) == 0)
+			++*count;
+	}
+	return texts;
+}
+
+/* The record meant: the one that counts, or the first near miss; NULL without any. */
+static const char *
+record_shown(struct domain_check *c, const struct txt_kind *kind, const struct txt_text *texts,
+	size_t count)
+{
+	for (int near = 0; near < 2; near++) {
+		for (size_t i = 0; i < count; i++) {
+			enum txt_version v = txt_version(kind, texts[i].text, texts[i].len);
+			char text[RECORD_SHOWN_MAX];
+
+			if (v != (near ? TXT_VERSION_NEAR : TXT_VERSION_EXACT))
+				continue;
+			str_escape(texts[i].text, texts[i].len, text, sizeof(text));
+			return arena_strdup(c->arena, text);
+		}
+	}
+	return NULL;
+}
+
+static enum source_state
+source_of(enum txt_outcome outcome, const char *code, const char *missing)
+{
+	switch (outcome) {
+	case TXT_VALID:
+		return SOURCE_STATE_VALID;
+	case TXT_INVALID:
+	case TXT_MULTIPLE:
+		return SOURCE_STATE_BROKEN;
+	case TXT_NONE:
+	case TXT_OTHER:
+		break;
+	}
+	/* A near miss is meant to be a record. */
+	return code == NULL || strcmp(code, missing) == 0 ? SOURCE_STATE_ABSENT : SOURCE_STATE_BROKEN;
+}
+
+/* Escaped line by line; LF and CR LF both become LF. */
+static const char *
+policy_shown(struct domain_check *c, const char *text, size_t len)
+{
+	size_t room = 4 * len + 4, n = 0;
+	char *shown = arena_calloc(c->arena, room, 1);
+	const char *end = text + len;
+
+	while (text < end) {
+		const char *lf = memchr(text, '\n', (size_t)(end - text));
+		size_t line = (size_t)((lf == NULL ? end : lf) - text);
+
+		if (lf != NULL && line > 0 && text[line - 1] == '\r')
+			line--;
+		str_escape_controls(text, line, shown + n, room - n);
+		n += strlen(shown + n);
+		if (lf == NULL)
+			break;
+		shown[n++] = '\n';
+		text = lf + 1;
+	}
+	return shown;
+}
+
+static void
+on_policy(const struct policy_fetch_result *result, void *arg)
+{
+	struct domain_check *c = arg;
+	struct report *r = c->report;
+	const char *url = arena_printf(c->arena, POLICY_URL_FORMAT, c->domain);
+
+	c->policy = NULL;
+	for (size_t i = 0; i < result->findings.count; i++) {
+		const struct finding *x = &result->findings.items[i];
+
+		finding_add(&r->findings, x->code, x->severity, x->subject, x->fix, "%s", x->message);
+	}
+	if (result->fetched == VERDICT_PASS) {
+		struct mta_sts_policy *p = &c->facts.policy;
+		char *text = arena_memdup(c->arena, result->text, result->len + 1);
+
+		mta_sts_policy_parse(text, result->len, url, &r->findings, p);
+		r->mta_sts_policy = policy_shown(c, text, result->len);
+		r->mta_sts_mode = p->valid ? p->mode : POLICY_MODE_ABSENT;
+		r->mta_sts_max_age_s = p->valid ? p->max_age_s : 0;
+		r->mta_sts_mx = p->valid ? p->mx : NULL;
+		r->mta_sts_mx_count = p->valid ? p->mx_count : 0;
+		c->facts.sts_policy = p->valid ? SOURCE_STATE_VALID : SOURCE_STATE_BROKEN;
+	} else {
+		c->facts.sts_policy = result->fetched == VERDICT_FAIL ? SOURCE_STATE_BROKEN
+								      : SOURCE_STATE_TEMP;
+	}
+	one_less(c);
+}
+
+static void
+on_sts(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	struct report *r = c->report;
+	struct mta_sts_record record;
+	struct txt_text *texts;
+	size_t count;
+
+	c->query[LOOK_STS] = NULL;
+	if (answer->status == DNS_FAILED) {
+		report_failure(c, answer, c->owner[LOOK_STS]);
+		one_less(c);
+		return;
+	}
+	texts = texts_of(c, answer, &count);
+	mta_sts_rrset_parse(texts, count, c->owner[LOOK_STS], &r->findings, &record);
+	r->mta_sts_record = record_shown(c, &txt_kind_mta_sts, texts, count);
+	r->mta_sts_id = record.id;
+	c->facts.sts_record = source_of(record.outcome, record.code, "mta-sts-record-missing");
+	if (answer->aliases > 0 && answer->status == DNS_FOUND) {
+		finding_add(&r->findings, "mta-sts-record-cname", SEVERITY_INFO, c->owner[LOOK_STS],
+			NULL, "the record comes from %s", answer->canonical);
+	}
+	if (c->facts.sts_record == SOURCE_STATE_VALID) {
+		c->pending++;
+		c->policy = policy_fetch_start(c->context->fetcher, c->domain, on_policy, c);
+	}
+	one_less(c);
+}
+
+static void
+on_tlsrpt(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	struct tlsrpt_record record;
+	struct txt_text *texts;
+	size_t count;
+
+	c->query[LOOK_TLSRPT] = NULL;
+	if (answer->status == DNS_FAILED) {
+		report_failure(c, answer, c->owner[LOOK_TLSRPT]);
+	} else {
+		texts = texts_of(c, answer, &count);
+		tlsrpt_rrset_parse(
+			texts, count, c->owner[LOOK_TLSRPT], &c->report->findings, &record);
+		c->report->tlsrpt_record = record_shown(c, &txt_kind_tlsrpt, texts, count);
+		c->tlsrpt_contact = record.outcome == TXT_VALID ? record.mailto : NULL;
+	}
+	one_less(c);
+}
+
+static void
+on_preload(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	struct report *r = c->report;
+	struct preload_record *record = &c->facts.preload_record;
+	struct txt_text *texts;
+	size_t count;
+
+	c->query[LOOK_PRELOAD] = NULL;
+	r->preload_secure = answer->secure;
+	if (answer->status == DNS_FAILED) {
+		report_failure(c, answer, c->owner[LOOK_PRELOAD]);
+		one_less(c);
+		return;
+	}
+	texts = texts_of(c, answer, &count);
+	preload_rrset_parse(texts, count, c->owner[LOOK_PRELOAD], &r->findings, record);
+	r->preload_record = record_shown(c, &txt_kind_preload, texts, count);
+	c->facts.preload = source_of(record->outcome, record->code, "preload-record-missing");
+	r->preload_denied = c->facts.preload == SOURCE_STATE_ABSENT;
+	if (c->facts.preload == SOURCE_STATE_VALID &&
+		preload_record_has_expired(record, c->facts.now_s)) {
+		finding_add(&r->findings, "preload-expired", SEVERITY_INFO, c->owner[LOOK_PRELOAD],
+			NULL, "the date in \"until\" has passed");
+		c->facts.preload = SOURCE_STATE_ABSENT;
+		/* A refusal with a date ends with it as well. */
+		record->mode = POLICY_MODE_ABSENT;
+	}
+	r->preload_mode = record->mode;
+	one_less(c);
+}
+
+/* --- MX (section 3) ------------------------------------------------------------------------------ */
+
+static int
+compare_mx(const void *a, const void *b)
+{
+	const struct dns_record *x = a, *y = b;
+
+	if (x->preference != y->preference)
+		return x->preference < y->preference ? -1 : 1;
+	return strcmp(x->host, y->host);
+}
+
+static void
+on_host(void *arg)
+{
+	one_less(arg);
+}
+
+static void
+hosts_start(struct domain_check *c)
+{
+	struct domain_facts *f = &c->facts;
+
+	c->hosts = arena_calloc(c->arena, f->mx_count + 1, sizeof(struct mx_host_ref *));
+	for (size_t i = 0; i < f->mx_count; i++) {
+		if (f->mx[i].refused)
+			continue;
+		c->pending++;
+		c->hosts[i] = mx_host_get(c->context->hosts, f->mx[i].host, on_host, c);
+	}
+}
+
+/* Names that are not looked at. */
+static bool
+is_refused(struct domain_check *c, const char *host)
+{
+	struct finding_list *findings = &c->report->findings;
+
+	if (domain_name_reads_as_ip(host, strlen(host))) {
+		finding_add(findings, "mx-is-address", SEVERITY_FAIL, host, NULL,
+			"the MX record holds an address instead of a host name");
+		return true;
+	}
+	if (!c->context->special_use_names && domain_name_is_special_use(host)) {
+		finding_add(findings, "mx-special-use", SEVERITY_FAIL, host, NULL,
+			"no host with this name can be reached from the internet");
+		return true;
+	}
+	if (!domain_name_is_host(host)) {
+		finding_add(findings, "mx-name-invalid", SEVERITY_WARN, host, NULL,
+			"this is not a host name that a public authority can certify");
+	}
+	return false;
+}
+
+static void
+mx_take(struct domain_check *c, const struct dns_answer *answer)
+{
+	struct domain_facts *f = &c->facts;
+	struct finding_list *findings = &c->report->findings;
+	size_t nulls = 0;
+
+	qsort(answer->records, answer->count, sizeof(*answer->records), compare_mx);
+	for (size_t i = 0; i < answer->count; i++)
+		nulls += answer->records[i].host[0] == '\0';
+	if (nulls == answer->count) {
+		/* R3.4 */
+		finding_add(findings, "mx-null", SEVERITY_FAIL, c->domain, NULL,
+			"the null MX says that this domain receives no mail");
+		if (answer->records[0].preference != 0) {
+			finding_add(findings, "mx-null-preference", SEVERITY_WARN, c->domain, NULL,
+				"the null MX has preference %u instead of 0",
+				answer->records[0].preference);
+		}
+		c->report->mx_null = true;
+		f->mail = VERDICT_FAIL;
+		return;
+	}
+	f->mail = VERDICT_PASS;
+	if (nulls > 0) {
+		finding_add(findings, "mx-null-with-others", SEVERITY_FAIL, c->domain, NULL,
+			"a null MX stands beside other MX records");
+		f->mail = VERDICT_FAIL;
+	}
+	f->mx = arena_calloc(c->arena, answer->count + 1, sizeof(*f->mx));
+	for (size_t i = 0; i < answer->count; i++) {
+		const struct dns_record *record = &answer->records[i];
+		bool seen = record->host[0] == '\0';
+
+		for (size_t k = 0; k < f->mx_count && !seen; k++)
+			seen = strcmp(f->mx[k].host, record->host) == 0;
+		if (seen)
+			continue;
+		if (f->mx_count == MX_HOSTS_MAX || answer->excess) {
+			/* R3.17: no sample is called the whole. */
+			finding_add(findings, "mx-too-many", SEVERITY_FAIL, c->domain, NULL,
+				"more than %d MX hosts", MX_HOSTS_MAX);
+			f->mail = VERDICT_FAIL;
+			f->mx_count = 0;
+			return;
+		}
+		f->mx[f->mx_count].host = record->host;
+		f->mx[f->mx_count].preference = record->preference;
+		f->mx_count++;
+	}
+	for (size_t i = 0; i < f->mx_count; i++)
+		f->mx[i].refused = is_refused(c, f->mx[i].host);
+	hosts_start(c);
+}
+
+static void
+mx_implicit(struct domain_check *c)
+{
+	struct domain_facts *f = &c->facts;
+
+	finding_add(&c->report->findings, "mx-implicit", SEVERITY_INFO, c->domain, NULL,
+		"there is no MX record; mail goes to %s itself", c->domain);
+	f->mail = VERDICT_PASS;
+	f->implicit = true;
+	f->mx = arena_calloc(c->arena, 1, sizeof(*f->mx));
+	f->mx[0].host = c->domain;
+	f->mx_count = 1;
+	hosts_start(c);
+}
+
+static void
+on_mx(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	struct domain_facts *f = &c->facts;
+
+	c->query[LOOK_MX] = NULL;
+	c->report->mx_secure = answer->secure;
+	f->expanded = answer->canonical;
+	f->mx_lookup = answer->status != DNS_FAILED
+		? answer->secure == DNS_SECURE ? DANE_LOOKUP_SECURE : DANE_LOOKUP_INSECURE
+		: answer->secure == DNS_BOGUS ? DANE_LOOKUP_BOGUS
+					      : DANE_LOOKUP_FAILED;
+	if (answer->aliases > 0 && answer->status != DNS_FAILED) {
+		finding_add(&c->report->findings, "domain-cname", SEVERITY_INFO, c->domain, NULL,
+			"the domain is an alias of %s", answer->canonical);
+	}
+	switch (answer->status) {
+	case DNS_FAILED:
+		report_failure(c, answer, c->domain);
+		break;
+	case DNS_NXDOMAIN:
+		if (answer->aliases > 0) {
+			finding_add(&c->report->findings, "mx-missing", SEVERITY_FAIL, c->domain, NULL,
+				"the domain is an alias of %s, which does not exist", answer->canonical);
+		} else {
+			finding_add(&c->report->findings, "domain-nxdomain", SEVERITY_FAIL, c->domain,
+				NULL, "there is no such domain");
+			c->report->domain_gone = true;
+			c->report->gone_secure = answer->secure;
+		}
+		f->mail = VERDICT_FAIL;
+		break;
+	case DNS_NODATA:
+		mx_implicit(c);
+		break;
+	case DNS_FOUND:
+		mx_take(c, answer);
+		break;
+	}
+	one_less(c);
+}
+
+/* --- beginning and end --------------------------------------------------------------------------- */
+
+static void
+check_free(struct domain_check *c)
+{
+	for (int i = 0; i < LOOKS; i++)
+		dns_query_cancel(c->query[i]);
+	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++)
+		mx_host_release(c->hosts[i]);
+	policy_fetch_cancel(c->policy);
+	event_free(c->timer);
+	report_free(c->report);
+	free(c->typed);
+	free(c);
+}
+
+static void
+overdue(struct domain_check *c, int look)
+{
+	if (c->query[look] != NULL) {
+		finding_add(&c->report->findings, "dns-temporary", SEVERITY_TEMP, c->owner[look], NULL,
+			"no answer within %lld s", (long long)c->context->deadline_s);
+	}
+}
+
+static void
+finish(struct domain_check *c)
+{
+	struct domain_facts *f = &c->facts;
+	struct report *r = c->report;
+
+	if (r->ascii != NULL) {
+		for (int i = 0; i < LOOKS; i++)
+			overdue(c, i);
+		if (c->policy != NULL) {
+			finding_add(&r->findings, "mta-sts-policy-timeout", SEVERITY_TEMP,
+				arena_printf(c->arena, POLICY_URL_FORMAT, c->domain), NULL,
+				"no answer within %lld s", (long long)c->context->deadline_s);
+		}
+		for (size_t i = 0; c->hosts != NULL && i < f->mx_count; i++)
+			f->mx[i].info = c->hosts[i] == NULL ? NULL : mx_host_of(c->hosts[i]);
+		domain_judge(f, r);
+		r->contact = f->preload_record.contact != NULL ? f->preload_record.contact
+							       : c->tlsrpt_contact;
+	}
+	c->cb(r, c->cb_arg);
+	check_free(c);
+}
+
+static void
+look(struct domain_check *c)
+{
+	static const struct {
+		const char *prefix;
+		enum dns_type type;
+		dns_answer_cb *cb;
+	} looks[LOOKS] = {
+		[LOOK_MX] = {"", DNS_MX, on_mx},
+		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
+		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
+		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
+	};
+	struct timeval deadline = {c->context->deadline_s, 0};
+
+	c->started = true;
+	c->report->time_s = clock_now(&c->context->clock);
+	if (domain_name_parse(c->typed, strlen(c->typed), c->context->special_use_names,
+		    &c->report->findings, c->domain) < 0) {
+		c->report->verdict = VERDICT_FAIL;
+		finish(c);
+		return;
+	}
+	c->report->ascii = arena_strdup(c->arena, c->domain);
+	c->facts.domain = c->facts.expanded = c->report->ascii;
+	c->facts.now_s = c->report->time_s;
+	c->facts.max_age_min_s = c->context->max_age_min_s;
+	c->facts.deadline_s = c->context->deadline_s;
+	c->facts.hosts = c->context->hosts;
+	c->facts.mx_lookup = DANE_LOOKUP_FAILED; /* until it has answered */
+	(void)event_add(c->timer, &deadline);
+	for (int i = 0; i < LOOKS; i++) {
+		c->pending++;
+		c->owner[i] = arena_printf(c->arena, "%s%s", looks[i].prefix, c->domain);
+		c->query[i] = dns_query_start(c->context->resolver, c->owner[i], looks[i].type,
+			c->arena, looks[i].cb, c);
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct domain_check *c = arg;
+
+	if (c->started)
+		finish(c);
+	else
+		look(c);
+}
+
+struct domain_check *
+domain_check_start(const struct domain_context *context, const char *domain, int64_t delay_us,
+	domain_report_cb *cb, void *arg)
+{
+	struct domain_check *c = xcalloc(1, sizeof(*c));
+	struct timeval delay = {delay_us / 1000000, delay_us % 1000000};
+
+	c->context = context;
+	c->report = report_new(domain);
+	c->arena = c->report->arena;
+	c->typed = xstrdup(domain);
+	c->cb = cb;
+	c->cb_arg = arg;
+	c->timer = event_new(context->base, -1, 0, on_timer, c);
+	assert(c->timer != NULL);
+	(void)event_add(c->timer, &delay);
+	return c;
+}
+
+void
+domain_check_cancel(struct domain_check *c)
+{
+	if (c != NULL)
+		check_free(c);
+}

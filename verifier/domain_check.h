@@ -1,0 +1,47 @@
+/*
+ * domain_check: one look at one mail domain, from the name as typed to the report.
+ *
+ *	c = domain_check_start(&context, "example.org", delay, on_report, arg);
+ *	    on_report(report, arg): exactly once, from the loop; the report is lent until it returns
+ *	domain_check_cancel(c);    instead, before the callback has come
+ *
+ * Look-ups run side by side; MX hosts and policy hosts come from the tables shared by all domains.
+ * At the deadline what is known is judged, and the rest is "could not tell".
+ */
+#ifndef VERIFIER_DOMAIN_CHECK_H
+#define VERIFIER_DOMAIN_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/clock.h"
+
+struct dns_resolver;
+struct domain_check;
+struct event_base;
+struct mx_host_table;
+struct policy_fetcher;
+struct report;
+
+/* Borrowed by every check for its life. */
+struct domain_context {
+	struct clock clock;
+	struct event_base *base;
+	struct dns_resolver *resolver;
+	struct mx_host_table *hosts;
+	struct policy_fetcher *fetcher;
+	bool special_use_names;
+	int64_t deadline_s;
+	int64_t max_age_min_s;
+};
+
+typedef void domain_report_cb(const struct report *report, void *arg);
+
+/* Begins after delay_us microseconds. domain: as typed by a person; copied. */
+struct domain_check *domain_check_start(const struct domain_context *context, const char *domain,
+	int64_t delay_us, domain_report_cb *cb, void *arg) RETURNS_NONNULL;
+/* NULL is allowed. */
+void domain_check_cancel(struct domain_check *c);
+
+#endif

@@ -1,0 +1,748 @@
+#include "verifier/domain_judge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/str.h"
+#include "verifier/tlsa.h"
+
+/* R11.7 */
+#define MAX_AGE_SHORT_S 604800
+
+/* What one MX host comes to for this domain. */
+struct host_state {
+	bool skipped;   /* no address: no sender can use it (R3.11) */
+	bool reached;   /* at least one address answered */
+	enum verdict dns; /* fail: R3.12, R3.14, R3.17; unknown: look-up failed */
+	enum verdict starttls, pkix;
+	enum dane_state dane;
+	const char *dane_code;
+	struct dane_match *matches; /* by address */
+};
+
+struct judgement {
+	const struct domain_facts *f;
+	struct report *r;
+	struct host_state *hosts;
+	enum verdict gate; /* sections 2 and 3 */
+	enum verdict starttls, pkix, dane;
+	bool dane_broken, dane_temp, dane_some;
+	bool pkix_needed;
+};
+
+/* fail > unknown > pass */
+static enum verdict
+worse(enum verdict a, enum verdict b)
+{
+	if (a == VERDICT_FAIL || b == VERDICT_FAIL)
+		return VERDICT_FAIL;
+	return a == VERDICT_UNKNOWN || b == VERDICT_UNKNOWN ? VERDICT_UNKNOWN : VERDICT_PASS;
+}
+
+static void
+copy_findings(struct finding_list *to, const struct finding_list *from, bool soften_temp)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		const struct finding *x = &from->items[i];
+
+		finding_add(to, x->code,
+			soften_temp && x->severity == SEVERITY_TEMP ? SEVERITY_WARN : x->severity,
+			x->subject, x->fix, "%s", x->message);
+	}
+}
+
+/* --- hosts --------------------------------------------------------------------------------------- */
+
+static bool
+is_skippable(const struct mx_host *h)
+{
+	return h != NULL && h->address_count == 0 && !h->dangling &&
+		(h->address_lookup == DANE_LOOKUP_SECURE ||
+			h->address_lookup == DANE_LOOKUP_INSECURE);
+}
+
+static void
+judge_host_dns(struct judgement *j, size_t i)
+{
+	struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	struct finding_list *findings = &j->r->findings;
+
+	s->dns = VERDICT_PASS;
+	if (h->dangling) {
+		finding_add(findings, "mx-dangling", SEVERITY_FAIL, h->name, NULL,
+			"the registrable domain of this MX host does not exist");
+		s->dns = VERDICT_FAIL;
+		return;
+	}
+	if (h->address_lookup == DANE_LOOKUP_BOGUS || h->address_lookup == DANE_LOOKUP_FAILED) {
+		const struct dns_answer *a = h->a->status == DNS_FAILED ? h->a : h->aaaa;
+		const char *code = h->address_lookup == DANE_LOOKUP_BOGUS ? "dnssec-bogus"
+			: a->alias_loop						  ? "dns-alias-loop"
+										  : "dns-temporary";
+
+		finding_add(findings, code, SEVERITY_TEMP, h->name, NULL, "address look-up: %s",
+			a->why == NULL ? "failed" : a->why);
+		s->dns = VERDICT_UNKNOWN;
+	}
+	if (h->too_many) {
+		finding_add(findings, "mx-too-many", SEVERITY_FAIL, h->name, NULL,
+			"more than %d addresses", MX_ADDRESSES_MAX);
+		s->dns = VERDICT_FAIL;
+	}
+	for (size_t k = 0; k < h->address_count; k++) {
+		const struct mx_address *a = &h->addresses[k];
+
+		if (a->special == NULL)
+			continue;
+		finding_add(findings, "mx-special-address", SEVERITY_FAIL, a->subject, NULL,
+			"the address is not reachable from the internet (%s)", a->special);
+		s->dns = VERDICT_FAIL;
+	}
+	/* Behind an alias the name in the MX record stays the reference (R3.6). The implicit host is
+	 * the domain itself: domain-cname says it. */
+	if (h->address_count > 0 && !j->f->implicit &&
+		(h->a->count > 0 ? h->a : h->aaaa)->aliases > 0) {
+		finding_add(findings, "mx-cname", SEVERITY_WARN, h->name, NULL,
+			"the MX host is an alias of %s", (h->a->count > 0 ? h->a : h->aaaa)->canonical);
+	}
+}
+
+static void
+judge_host_addresses(struct judgement *j, size_t i)
+{
+	struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	struct finding_list *findings = &j->r->findings;
+
+	s->starttls = s->pkix = VERDICT_PASS;
+	for (size_t k = 0; k < h->address_count; k++)
+		s->reached |= h->addresses[k].answered;
+	for (size_t k = 0; k < h->address_count; k++) {
+		const struct mx_address *a = &h->addresses[k];
+		bool v6 = address_is_ipv6(&a->address);
+
+		if (a->special != NULL)
+			continue;
+		if (s->reached && !a->answered) {
+			/* R3.13: an address nobody can reach does not count beside one that works. */
+			if (v6 && (a->connect_errno == ENETUNREACH || a->connect_errno == EAFNOSUPPORT ||
+					  a->connect_errno == EADDRNOTAVAIL)) {
+				finding_add(findings, "verifier-no-ipv6", SEVERITY_INFO, a->subject,
+					NULL, "not tested: no IPv6 here");
+			} else if (v6) {
+				finding_add(findings, "mx-ipv6-unreachable", SEVERITY_WARN, a->subject,
+					NULL, "the IPv6 address does not answer, another address does");
+			} else {
+				copy_findings(findings, &a->findings, true);
+			}
+			continue;
+		}
+		copy_findings(findings, &a->findings, false);
+		s->starttls = worse(s->starttls, a->starttls);
+		s->pkix = worse(s->pkix, a->pkix);
+	}
+	if (!s->reached)
+		s->starttls = s->pkix = VERDICT_UNKNOWN;
+	s->starttls = worse(s->starttls, s->dns);
+	s->pkix = worse(s->pkix, s->dns);
+}
+
+static enum dane_session
+host_session(struct judgement *j, size_t i)
+{
+	struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	const char *const domains[2] = {j->f->domain, j->f->expanded};
+	bool match = false, untold = false, mismatch = false, plain = false;
+
+	s->matches = arena_calloc(j->r->arena, h->address_count + 1, sizeof(*s->matches));
+	for (size_t k = 0; k < h->address_count; k++) {
+		const struct mx_address *a = &h->addresses[k];
+
+		if (a->special != NULL || (!a->answered && s->reached))
+			continue;
+		mx_host_match_domain(j->f->hosts, h, a, domains,
+			strcmp(domains[0], domains[1]) == 0 ? 1 : 2, j->r->arena, &s->matches[k]);
+		match |= s->matches[k].result == DANE_MATCH;
+		mismatch |= a->dane_session == DANE_SESSION_MISMATCH &&
+			s->matches[k].result != DANE_MATCH;
+		plain |= a->dane_session == DANE_SESSION_NO_STARTTLS;
+		untold |= a->dane_session == DANE_SESSION_NONE;
+	}
+	if (plain)
+		return DANE_SESSION_NO_STARTTLS;
+	if (mismatch)
+		return DANE_SESSION_MISMATCH;
+	return match && !untold ? DANE_SESSION_MATCH : DANE_SESSION_NONE;
+}
+
+static void
+judge_host_dane(struct judgement *j, size_t i)
+{
+	struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	struct dane_inputs in = {
+		.mx = j->f->mx_lookup,
+		.address = h->address_lookup,
+		.tlsa = h->tlsa_lookup,
+		.usable = h->tlsa.usable_count > 0,
+	};
+
+	if (h->tlsa_lookup == DANE_LOOKUP_SECURE)
+		in.session = host_session(j, i);
+	s->dane = dane_combine(&in, &s->dane_code);
+}
+
+static void
+report_host_dane(struct judgement *j, size_t i)
+{
+	const struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	struct finding_list *findings = &j->r->findings;
+
+	/* Until it is known whether something else qualifies the domain (R13.6). */
+	if (h->tlsa_lookup == DANE_LOOKUP_SECURE) {
+		tlsa_set_findings(&h->tlsa, h->tlsa_owner, SEVERITY_WARN, findings);
+		copy_findings(findings, &h->tlsa_findings, false);
+	}
+	if (s->dane == DANE_STATE_DEFER && h->tlsa_owner != NULL &&
+		strcmp(s->dane_code, "dane-tlsa-lookup-failed") == 0) {
+		finding_add(findings, s->dane_code, SEVERITY_TEMP, h->tlsa_owner, NULL, "%s",
+			h->tlsa_why == NULL ? "the look-up failed" : h->tlsa_why);
+	}
+	if (s->dane_code != NULL && strcmp(s->dane_code, "dane-tlsa-insecure") == 0) {
+		finding_add(findings, s->dane_code, SEVERITY_INFO, h->tlsa_owner, NULL,
+			"TLSA records without DNSSEC signatures protect nobody");
+	}
+	if (s->dane == DANE_STATE_HOST_ONLY) {
+		finding_add(findings, "dane-mx-insecure", finding_severity("dane-mx-insecure"),
+			j->f->domain, NULL, "the MX records of %s are not signed", j->f->domain);
+	}
+	if (s->dane != DANE_STATE_FAIL)
+		return;
+	if (strcmp(s->dane_code, "dane-starttls-missing") == 0) {
+		finding_add(findings, s->dane_code, SEVERITY_FAIL, h->name, NULL,
+			"%s has TLSA records, but the host offers no TLS", h->tlsa_owner);
+		return;
+	}
+	for (size_t k = 0; k < h->address_count; k++) {
+		const struct mx_address *a = &h->addresses[k];
+		const struct dane_match *m = &s->matches[k];
+
+		if (a->dane_session == DANE_SESSION_MISMATCH && m->code != NULL) {
+			finding_add(findings, m->code, SEVERITY_FAIL, a->subject,
+				strcmp(m->code, "tlsa-mismatch") == 0 && a->spki_sha256 != NULL
+					? arena_printf(j->r->arena,
+						  "Publish the key now in use, and remove the old record "
+						  "when its TTL has passed twice:\n%s. IN TLSA 3 1 1 %s",
+						  h->tlsa_owner, a->spki_sha256)
+					: NULL,
+				"%s", m->message == NULL ? "the TLSA records do not match" : m->message);
+		}
+	}
+}
+
+/* R3.11, R3.18, R3.19, R3.16 */
+static void
+judge_hosts_together(struct judgement *j)
+{
+	const struct domain_facts *f = j->f;
+	struct finding_list *findings = &j->r->findings;
+	size_t skipped = 0, reached = 0, unreached = 0, addresses = 0, v4 = 0, v6 = 0;
+
+	for (size_t i = 0; i < f->mx_count; i++) {
+		const struct mx_host *h = f->mx[i].info;
+
+		skipped += j->hosts[i].skipped;
+		reached += j->hosts[i].reached;
+		for (size_t k = 0; h != NULL && k < h->address_count; k++) {
+			addresses++;
+			if (address_is_ipv6(&h->addresses[k].address))
+				v6++;
+			else
+				v4++;
+		}
+	}
+	for (size_t i = 0; i < f->mx_count; i++) {
+		const struct mx_host *h = f->mx[i].info;
+		const struct host_state *s = &j->hosts[i];
+
+		if (f->mx[i].refused)
+			continue;
+		if (s->skipped && f->implicit) {
+			finding_add(findings, "mx-missing", SEVERITY_FAIL, f->domain, NULL,
+				"neither MX nor address records");
+		} else if (s->skipped) {
+			finding_add(findings, "mx-no-address",
+				skipped == f->mx_count ? SEVERITY_FAIL : SEVERITY_WARN, f->mx[i].host,
+				NULL, "the MX host has no address");
+		} else if (h == NULL) {
+			finding_add(findings, "mx-unreachable", SEVERITY_TEMP, f->mx[i].host, NULL,
+				"could not be tested within %lld s", (long long)f->deadline_s);
+			unreached++;
+		} else if (!s->reached && s->dns != VERDICT_FAIL) {
+			unreached++;
+			if (reached > 0) {
+				finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name, NULL,
+					"no address of this host answers");
+			}
+		}
+	}
+	if (skipped > 0 && skipped == f->mx_count)
+		j->gate = VERDICT_FAIL;
+	if (unreached > 0 && reached == 0 && unreached + skipped == f->mx_count) {
+		finding_add(findings, "mx-all-unreachable", SEVERITY_TEMP, f->domain, NULL,
+			"no MX host answers");
+	}
+	if (addresses > MX_ADDRESSES_ALL_MAX) {
+		finding_add(findings, "mx-too-many", SEVERITY_FAIL, f->domain, NULL,
+			"%zu addresses in all, at most %d are tested", addresses,
+			MX_ADDRESSES_ALL_MAX);
+		j->gate = VERDICT_FAIL;
+	}
+	if (v4 > 0 && v6 == 0) {
+		finding_add(findings, "mx-ipv4-only", SEVERITY_INFO, f->domain, NULL,
+			"no MX host has an IPv6 address");
+	} else if (v6 > 0 && v4 == 0) {
+		finding_add(findings, "mx-ipv6-only", SEVERITY_WARN, f->domain, NULL,
+			"no MX host has an IPv4 address");
+	}
+}
+
+static void
+judge_hosts(struct judgement *j)
+{
+	const struct domain_facts *f = j->f;
+	size_t counted = 0, authenticated = 0, with_dane = 0;
+
+	j->starttls = j->pkix = j->dane = VERDICT_PASS;
+	for (size_t i = 0; i < f->mx_count; i++) {
+		struct host_state *s = &j->hosts[i];
+		const struct domain_mx *mx = &f->mx[i];
+
+		s->dane = DANE_STATE_UNREACHABLE;
+		if (mx->info != NULL && is_skippable(mx->info)) {
+			s->skipped = true;
+			continue;
+		}
+		counted++;
+		if (mx->refused) {
+			s->dns = s->starttls = s->pkix = VERDICT_FAIL;
+			s->dane = DANE_STATE_NONE;
+		} else if (mx->info != NULL) {
+			judge_host_dns(j, i);
+			judge_host_addresses(j, i);
+			judge_host_dane(j, i);
+			report_host_dane(j, i);
+		}
+		j->starttls = worse(j->starttls, s->starttls);
+		j->pkix = worse(j->pkix, s->pkix);
+		j->gate = worse(j->gate, mx->info != NULL || mx->refused ? s->dns : VERDICT_UNKNOWN);
+		authenticated += s->dane == DANE_STATE_AUTHENTICATED;
+		with_dane += s->dane == DANE_STATE_AUTHENTICATED || s->dane == DANE_STATE_FAIL;
+		j->dane_broken |= s->dane == DANE_STATE_FAIL;
+		j->dane_temp |= s->dane == DANE_STATE_DEFER ||
+			(s->dane == DANE_STATE_UNREACHABLE && mx->info != NULL);
+		switch (s->dane) {
+		case DANE_STATE_AUTHENTICATED:
+			break;
+		case DANE_STATE_UNREACHABLE:
+		case DANE_STATE_DEFER:
+			j->dane = worse(j->dane, VERDICT_UNKNOWN);
+			break;
+		case DANE_STATE_NONE:
+		case DANE_STATE_HOST_ONLY:
+		case DANE_STATE_ENCRYPT_ONLY:
+		case DANE_STATE_FAIL:
+			j->dane = VERDICT_FAIL;
+			break;
+		}
+	}
+	j->dane_some = with_dane > 0;
+	if (authenticated > 0 && authenticated < counted && j->dane == VERDICT_FAIL && !j->dane_broken) {
+		finding_add(&j->r->findings, "dane-partial", SEVERITY_WARN, f->domain, NULL,
+			"%zu of %zu MX hosts have matching TLSA records", authenticated, counted);
+	}
+	judge_hosts_together(j);
+	if (counted == 0)
+		j->starttls = j->pkix = j->dane = j->gate == VERDICT_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+}
+
+/* The certificates, once it is known whether they matter (R7.3, R14.1). */
+static void
+report_pkix(struct judgement *j)
+{
+	for (size_t i = 0; i < j->f->mx_count; i++) {
+		const struct mx_host *h = j->f->mx[i].info;
+
+		for (size_t k = 0; h != NULL && k < h->address_count; k++) {
+			const struct mx_address *a = &h->addresses[k];
+
+			if (a->special != NULL || a->cert_sha256 == NULL)
+				continue;
+			pkix_report(&a->pkix_result,
+				j->pkix_needed ? SEVERITY_FAIL : SEVERITY_INFO, a->subject,
+				&j->r->findings);
+		}
+	}
+}
+
+/* --- the three ways (R18.1) ---------------------------------------------------------------------- */
+
+enum way { WAY_ABSENT, WAY_FAIL, WAY_TEMP, WAY_PASS };
+
+static enum way
+way_of(enum verdict v)
+{
+	return v == VERDICT_PASS ? WAY_PASS : v == VERDICT_FAIL ? WAY_FAIL : WAY_TEMP;
+}
+
+static bool
+is_covered(struct judgement *j, const char *const *patterns, size_t count, const char *code,
+	const char *what)
+{
+	bool covered = true;
+
+	for (size_t i = 0; i < j->f->mx_count; i++) {
+		const char *host = j->f->mx[i].host;
+
+		if (mta_sts_host_is_covered(patterns, count, host))
+			continue;
+		finding_add(&j->r->findings, code, SEVERITY_FAIL, host, NULL,
+			"%s does not name this MX host", what);
+		covered = false;
+	}
+	return covered;
+}
+
+static void
+report_policy(struct judgement *j)
+{
+	const struct mta_sts_policy *p = &j->f->policy;
+	struct finding_list *findings = &j->r->findings;
+
+	if (p->mode == POLICY_MODE_TESTING) {
+		finding_add(findings, "mta-sts-mode-testing", SEVERITY_INFO, j->f->domain, NULL,
+			"the policy's mode is testing");
+	} else if (p->mode == POLICY_MODE_NONE) {
+		finding_add(findings, "mta-sts-mode-none", SEVERITY_INFO, j->f->domain, NULL,
+			"the policy's mode is none: the owner says no");
+		return;
+	}
+	if (p->max_age_s < MAX_AGE_SHORT_S) {
+		finding_add(findings, "mta-sts-max-age-short", SEVERITY_WARN, j->f->domain, NULL,
+			"max_age is %lld s", (long long)p->max_age_s);
+	}
+	for (size_t i = 0; i < p->mx_count; i++) {
+		bool used = false;
+
+		for (size_t k = 0; k < j->f->mx_count; k++)
+			used |= mta_sts_pattern_matches(p->mx[i], j->f->mx[k].host);
+		if (!used) {
+			finding_add(findings, "mta-sts-mx-unused", SEVERITY_INFO, p->mx[i], NULL,
+				"no MX host matches this line of the policy");
+		}
+	}
+}
+
+static enum way
+judge_sts(struct judgement *j)
+{
+	const struct domain_facts *f = j->f;
+	enum verdict v = VERDICT_PASS;
+
+	if (f->sts_record == SOURCE_STATE_ABSENT)
+		return WAY_ABSENT;
+	if (f->sts_record != SOURCE_STATE_VALID)
+		return f->sts_record == SOURCE_STATE_BROKEN ? WAY_FAIL : way_of(worse(VERDICT_UNKNOWN, j->pkix));
+	if (f->sts_policy != SOURCE_STATE_VALID) {
+		return f->sts_policy == SOURCE_STATE_BROKEN ? WAY_FAIL
+							    : way_of(worse(VERDICT_UNKNOWN, j->pkix));
+	}
+	report_policy(j);
+	if (f->policy.mode == POLICY_MODE_NONE)
+		return WAY_FAIL;
+	if (f->mx_count > 0 &&
+		!is_covered(j, f->policy.mx, f->policy.mx_count, "mta-sts-mx-mismatch", "the policy"))
+		v = VERDICT_FAIL;
+	j->r->mta_sts = v = worse(v, worse(j->gate, j->pkix));
+	if (f->policy.blocks_listing)
+		v = VERDICT_FAIL;
+	if (f->policy.max_age_s < f->max_age_min_s) {
+		finding_add(&j->r->findings, "eligibility-max-age", SEVERITY_FAIL, f->domain, NULL,
+			"max_age is %lld s, the list takes %lld s and more",
+			(long long)f->policy.max_age_s, (long long)f->max_age_min_s);
+		v = VERDICT_FAIL;
+	}
+	if (j->dane_broken) {
+		finding_add(&j->r->findings, "eligibility-dane-broken", SEVERITY_FAIL, f->domain, NULL,
+			"DANE fails, so senders with DANE cannot deliver whatever MTA-STS says");
+		v = VERDICT_FAIL;
+	} else if (j->dane_temp) {
+		v = worse(v, VERDICT_UNKNOWN);
+	}
+	return way_of(v);
+}
+
+/* DANE or STARTTLS with the opt-in record. */
+static enum way
+judge_optin(struct judgement *j, enum admission_source *source)
+{
+	const struct domain_facts *f = j->f;
+	enum verdict starttls = j->pkix;
+
+	if (f->preload == SOURCE_STATE_ABSENT)
+		return WAY_ABSENT;
+	if (f->preload == SOURCE_STATE_BROKEN)
+		return WAY_FAIL;
+	if (f->preload == SOURCE_STATE_VALID && f->preload_record.mx_count > 0 && f->mx_count > 0 &&
+		!is_covered(j, f->preload_record.mx, f->preload_record.mx_count,
+			"preload-mx-mismatch", "the opt-in record"))
+		return WAY_FAIL;
+	if (j->dane_broken)
+		starttls = VERDICT_FAIL;
+	else if (j->dane_temp)
+		starttls = worse(starttls, VERDICT_UNKNOWN);
+	*source = j->dane == VERDICT_PASS ? SOURCE_DANE : SOURCE_STARTTLS;
+	if (f->preload == SOURCE_STATE_TEMP) {
+		return j->dane == VERDICT_FAIL && starttls == VERDICT_FAIL ? WAY_FAIL : WAY_TEMP;
+	}
+	if (j->dane == VERDICT_PASS || starttls == VERDICT_PASS)
+		return way_of(worse(VERDICT_PASS, j->gate));
+	if (j->dane == VERDICT_UNKNOWN || starttls == VERDICT_UNKNOWN)
+		return way_of(worse(VERDICT_UNKNOWN, j->gate));
+	return WAY_FAIL;
+}
+
+/* --- the entry ----------------------------------------------------------------------------------- */
+
+static void
+entry_patterns(struct report *r, const char *const *names, size_t count)
+{
+	size_t n = 0;
+
+	r->mxs = arena_calloc(r->arena, count + 1, sizeof(*r->mxs));
+	for (size_t i = 0; i < count; i++)
+		r->mxs[i] = arena_strdup(r->arena, names[i]);
+	qsort(r->mxs, count, sizeof(*r->mxs), str_cmp_ptr);
+	for (size_t i = 0; i < count; i++) {
+		if (n == 0 || strcmp(r->mxs[n - 1], r->mxs[i]) != 0)
+			r->mxs[n++] = r->mxs[i];
+	}
+	r->mxs_count = n;
+}
+
+static void
+entry_from_policy(struct judgement *j)
+{
+	const struct mta_sts_policy *p = &j->f->policy;
+	const struct preload_record *o = &j->f->preload_record;
+
+	j->r->source = SOURCE_MTA_STS;
+	j->r->mode = p->mode;
+	j->r->max_age_s = p->max_age_s;
+	entry_patterns(j->r, p->mx, p->mx_count);
+	if (j->f->preload == SOURCE_STATE_VALID && o->mode != p->mode) {
+		finding_add(&j->r->findings, "preload-policy-differs", SEVERITY_INFO, j->f->domain,
+			NULL, "the opt-in record says mode %s, the MTA-STS policy %s, which counts",
+			policy_mode_name(o->mode), policy_mode_name(p->mode));
+	}
+}
+
+static void
+entry_from_optin(struct judgement *j, enum admission_source source)
+{
+	const struct preload_record *o = &j->f->preload_record;
+
+	j->r->source = source;
+	j->r->mode = o->mode;
+	j->r->max_age_s = o->max_age_s;
+	if (o->mx_count > 0) {
+		entry_patterns(j->r, o->mx, o->mx_count);
+	} else {
+		const char **names = arena_calloc(j->r->arena, j->f->mx_count + 1, sizeof(*names));
+
+		for (size_t i = 0; i < j->f->mx_count; i++)
+			names[i] = j->f->mx[i].host;
+		entry_patterns(j->r, names, j->f->mx_count);
+	}
+}
+
+/* --- severities that hang on the outcome --------------------------------------------------------- */
+
+static bool
+is_one_of(const char *code, const char *const *codes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+settle_severities(struct judgement *j)
+{
+	static const char *const invitations[] = {"mta-sts-record-missing", "preload-record-missing"};
+	struct finding_list *findings = &j->r->findings;
+	size_t n = 0;
+
+	for (size_t i = 0; i < findings->count; i++) {
+		struct finding *x = &findings->items[i];
+
+		if (j->r->eligible) {
+			/* How to become eligible otherwise is no news then. */
+			if (is_one_of(x->code, invitations, ARRAY_LEN(invitations)))
+				continue;
+			/* It does not concern the way by which the domain qualifies (R18.2). */
+			if (x->severity == SEVERITY_FAIL)
+				x->severity = SEVERITY_WARN;
+		} else if (strcmp(x->code, "tlsa-all-unusable") == 0) {
+			x->severity = SEVERITY_FAIL;
+		}
+		findings->items[n++] = *x;
+	}
+	findings->count = n;
+	finding_list_sort(findings);
+}
+
+/* --- the report's table of hosts ----------------------------------------------------------------- */
+
+static enum verdict
+dane_verdict(enum dane_state state)
+{
+	return state == DANE_STATE_AUTHENTICATED || state == DANE_STATE_HOST_ONLY ? VERDICT_PASS
+		: state == DANE_STATE_FAIL					   ? VERDICT_FAIL
+										   : VERDICT_UNKNOWN;
+}
+
+static void
+fill_address(const struct mx_address *a, const struct dane_match *m, struct arena *arena,
+	struct report_address *out)
+{
+	out->address = arena_strdup(arena, a->text);
+	out->starttls = a->special != NULL ? VERDICT_FAIL : a->starttls;
+	out->pkix = a->special != NULL ? VERDICT_FAIL : a->pkix;
+	if (m != NULL && a->dane_session != DANE_SESSION_NONE)
+		out->dane = m->result == DANE_MATCH ? VERDICT_PASS : VERDICT_FAIL;
+	out->tls_version = a->tls_version;
+	out->cipher = a->cipher == NULL ? NULL : arena_strdup(arena, a->cipher);
+	out->client_cert_requested = a->client_cert_requested;
+	out->spki_sha256 = a->spki_sha256 == NULL ? NULL : arena_strdup(arena, a->spki_sha256);
+	out->cert_sha256 = a->cert_sha256 == NULL ? NULL : arena_strdup(arena, a->cert_sha256);
+	out->not_after_s = a->pkix_result.not_after_s;
+}
+
+static void
+fill_mx(struct judgement *j, size_t i, struct report_mx *out)
+{
+	const struct domain_mx *mx = &j->f->mx[i];
+	const struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = mx->info;
+	struct arena *arena = j->r->arena;
+
+	out->host = mx->host;
+	out->preference = mx->preference;
+	if (h == NULL || s->skipped)
+		return;
+	out->secure = h->secure;
+	out->starttls = s->starttls;
+	out->pkix = s->pkix;
+	out->dane = dane_verdict(s->dane);
+	out->addresses = arena_calloc(arena, h->address_count + 1, sizeof(*out->addresses));
+	out->address_count = h->address_count;
+	for (size_t k = 0; k < h->address_count; k++) {
+		int version = h->addresses[k].tls_version;
+
+		fill_address(&h->addresses[k], s->matches == NULL ? NULL : &s->matches[k], arena,
+			&out->addresses[k]);
+		if (version != 0 && (out->tls_version == 0 || version < out->tls_version))
+			out->tls_version = version;
+	}
+	if (out->tls_version != 0 &&
+		(j->r->tls_version == 0 || out->tls_version < j->r->tls_version))
+		j->r->tls_version = out->tls_version;
+	if (h->tlsa_lookup == DANE_LOOKUP_SECURE) {
+		out->tlsa = arena_calloc(arena, h->tlsa.count + 1, sizeof(*out->tlsa));
+		out->tlsa_count = h->tlsa.count;
+		for (size_t k = 0; k < h->tlsa.count; k++)
+			out->tlsa[k] = arena_strdup(arena, h->tlsa.records[k].text);
+	}
+}
+
+static void
+fill(struct judgement *j)
+{
+	struct report *r = j->r;
+
+	r->mx = arena_calloc(r->arena, j->f->mx_count + 1, sizeof(*r->mx));
+	r->mx_count = j->f->mx_count;
+	for (size_t i = 0; i < j->f->mx_count; i++)
+		fill_mx(j, i, &r->mx[i]);
+	r->auth_pkix = j->f->mx_count > 0 && j->pkix == VERDICT_PASS;
+	r->auth_dane = j->f->mx_count > 0 && j->dane == VERDICT_PASS;
+	r->dane = j->dane_broken ? VERDICT_FAIL
+		: r->auth_dane	 ? VERDICT_PASS
+				 : VERDICT_UNKNOWN;
+}
+
+/* --- all of it ----------------------------------------------------------------------------------- */
+
+static void
+decide(struct judgement *j, enum way sts, enum way optin, enum admission_source source)
+{
+	const struct domain_facts *f = j->f;
+	struct report *r = j->r;
+	bool sts_says_no = f->sts_record == SOURCE_STATE_VALID &&
+		f->sts_policy == SOURCE_STATE_VALID && f->policy.mode == POLICY_MODE_NONE;
+
+	/* R19.7: the wish to stay out wins over everything. */
+	if (f->preload_record.mode == POLICY_MODE_NONE) {
+		finding_add(&r->findings, "eligibility-refused", SEVERITY_FAIL, f->domain, NULL,
+			"the opt-in record says mode=none");
+		r->mode = POLICY_MODE_NONE;
+		r->verdict = VERDICT_FAIL;
+	} else if (sts_says_no) {
+		r->mode = POLICY_MODE_NONE;
+		r->verdict = VERDICT_FAIL;
+	} else if (j->gate == VERDICT_FAIL) {
+		r->verdict = VERDICT_FAIL;
+	} else if (sts == WAY_PASS && f->preload != SOURCE_STATE_TEMP) {
+		entry_from_policy(j);
+		r->eligible = true;
+		r->verdict = VERDICT_PASS;
+	} else if (sts == WAY_PASS || sts == WAY_TEMP || optin == WAY_TEMP) {
+		/* A policy that could not be read, or a record that may say none, decides. */
+		r->verdict = VERDICT_UNKNOWN;
+	} else if (optin == WAY_PASS) {
+		entry_from_optin(j, source);
+		r->eligible = true;
+		r->verdict = VERDICT_PASS;
+	} else if (j->gate == VERDICT_UNKNOWN && sts == WAY_ABSENT && optin == WAY_ABSENT) {
+		/* Neither policy nor opt-in, and DNS itself could not tell. */
+		r->verdict = f->mail == VERDICT_UNKNOWN ? VERDICT_UNKNOWN : VERDICT_FAIL;
+	} else {
+		r->verdict = VERDICT_FAIL;
+	}
+}
+
+void
+domain_judge(const struct domain_facts *f, struct report *r)
+{
+	struct judgement j = {.f = f, .r = r, .gate = f->mail};
+	enum admission_source source = SOURCE_NONE;
+	enum way sts, optin;
+
+	j.hosts = arena_calloc(r->arena, f->mx_count + 1, sizeof(*j.hosts));
+	judge_hosts(&j);
+	sts = judge_sts(&j);
+	optin = judge_optin(&j, &source);
+	j.pkix_needed = j.dane != VERDICT_PASS || sts != WAY_ABSENT;
+	report_pkix(&j);
+	decide(&j, sts, optin, source);
+	fill(&j);
+	settle_severities(&j);
+}

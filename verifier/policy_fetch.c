@@ -1,0 +1,746 @@
+/*
+ * A fetch:  RESOLVE (A and AAAA) -> TRANSFER (libcurl) -> DONE (remembered for share_s)
+ */
+#include "verifier/policy_fetch.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <openssl/ssl.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "verifier/address.h"
+#include "verifier/dns.h"
+#include "verifier/mta_sts.h"
+#include "verifier/pkix.h"
+
+/* Addresses of one policy host that are tried. */
+#define POLICY_ADDRESSES_MAX 8
+/* Callbacks in one turn of the loop. */
+#define READY_BATCH 64
+
+struct policy_waiter {
+	TAILQ_ENTRY(policy_waiter) link;
+	struct fetch *fetch;
+	policy_fetch_cb *cb;
+	void *cb_arg;
+};
+
+struct fetch {
+	const char *domain; /* in arena; the key, first for compare_fetches() */
+	struct policy_fetcher *fetcher; /* borrowed */
+	struct arena *arena;            /* owned */
+	enum { FETCH_RESOLVE, FETCH_TRANSFER, FETCH_DONE } state;
+	const char *host;
+	const char *url;
+	struct dns_query *query[2]; /* A, AAAA; NULL when answered */
+	const struct dns_answer *answer[2];
+	CURL *easy;
+	struct curl_slist *resolve;
+	char error_text[CURL_ERROR_SIZE];
+	struct buf body;
+	bool too_large, encoded, special;
+	int alert;                   /* TLS alert received or sent; -1: none */
+	struct pkix_result *problem; /* why the certificate was refused */
+	struct policy_fetch_result result;
+	int64_t done_s;
+	TAILQ_HEAD(, policy_waiter) waiters;
+	TAILQ_ENTRY(fetch) done_link;  /* in fetcher->done, oldest first */
+	TAILQ_ENTRY(fetch) ready_link; /* in fetcher->ready */
+	bool in_ready;
+};
+
+struct policy_fetcher {
+	struct policy_fetcher_options options;
+	struct event_base *base; /* borrowed */
+	CURLM *multi;
+	struct event *timer, *ready_event;
+	void *by_domain; /* tsearch() tree of struct fetch */
+	TAILQ_HEAD(, fetch) done;
+	TAILQ_HEAD(, fetch) ready; /* done, with waiters still to be called */
+	size_t done_count;
+	uint64_t count;
+};
+
+static int
+compare_fetches(const void *a, const void *b)
+{
+	return strcmp(((const struct fetch *)a)->domain, ((const struct fetch *)b)->domain);
+}
+
+/* The monotonic second on the event loop. */
+static int64_t
+loop_s(struct policy_fetcher *f)
+{
+	struct timeval now;
+
+	event_base_gettimeofday_cached(f->base, &now);
+	return now.tv_sec;
+}
+
+static void
+transfer_clear(struct fetch *t)
+{
+	if (t->easy != NULL) {
+		(void)curl_multi_remove_handle(t->fetcher->multi, t->easy);
+		curl_easy_cleanup(t->easy);
+		t->easy = NULL;
+	}
+	curl_slist_free_all(t->resolve);
+	t->resolve = NULL;
+}
+
+static void
+fetch_free(struct fetch *t)
+{
+	struct policy_waiter *w;
+
+	while ((w = TAILQ_FIRST(&t->waiters)) != NULL) {
+		TAILQ_REMOVE(&t->waiters, w, link);
+		free(w);
+	}
+	transfer_clear(t);
+	dns_query_cancel(t->query[0]);
+	dns_query_cancel(t->query[1]);
+	buf_clear(&t->body);
+	arena_free(t->arena);
+	free(t);
+}
+
+static void
+fetch_forget(struct fetch *t)
+{
+	struct policy_fetcher *f = t->fetcher;
+
+	(void)tdelete(t, &f->by_domain, compare_fetches);
+	if (t->state == FETCH_DONE) {
+		TAILQ_REMOVE(&f->done, t, done_link);
+		f->done_count--;
+	}
+	if (t->in_ready)
+		TAILQ_REMOVE(&f->ready, t, ready_link);
+	fetch_free(t);
+}
+
+/* --- the end of a fetch -------------------------------------------------------------------------- */
+
+static void
+make_ready(struct fetch *t)
+{
+	if (!t->in_ready) {
+		t->in_ready = true;
+		TAILQ_INSERT_TAIL(&t->fetcher->ready, t, ready_link);
+	}
+	event_active(t->fetcher->ready_event, EV_TIMEOUT, 0);
+}
+
+static void
+fetch_done(struct fetch *t)
+{
+	transfer_clear(t);
+	if (t->result.fetched == VERDICT_PASS) {
+		t->result.text = arena_memdup(t->arena, buf_str(&t->body), t->body.len + 1);
+		t->result.len = t->body.len;
+	}
+	buf_clear(&t->body);
+	t->state = FETCH_DONE;
+	t->done_s = loop_s(t->fetcher);
+	TAILQ_INSERT_TAIL(&t->fetcher->done, t, done_link);
+	t->fetcher->done_count++;
+	make_ready(t);
+}
+
+static void fail(struct fetch *t, enum severity severity, const char *code, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+static void
+fail(struct fetch *t, enum severity severity, const char *code, const char *fmt, ...)
+{
+	char text[400];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	finding_add(&t->result.findings, code, severity, t->url, NULL, "%s", text);
+	t->result.fetched = severity == SEVERITY_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+}
+
+/* Oldest first; those with waiters stay. */
+static void
+forget_old(struct policy_fetcher *f)
+{
+	struct fetch *t;
+	int64_t now = loop_s(f);
+
+	while ((t = TAILQ_FIRST(&f->done)) != NULL && TAILQ_EMPTY(&t->waiters) &&
+		(now - t->done_s >= f->options.share_s || f->done_count > POLICY_SHARED_MAX))
+		fetch_forget(t);
+}
+
+static void
+on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct policy_fetcher *f = arg;
+	struct fetch *t;
+
+	for (int i = 0; i < READY_BATCH && (t = TAILQ_FIRST(&f->ready)) != NULL; i++) {
+		struct policy_waiter *w = TAILQ_FIRST(&t->waiters);
+		policy_fetch_cb *cb;
+		void *cb_arg;
+
+		if (w == NULL) {
+			TAILQ_REMOVE(&f->ready, t, ready_link);
+			t->in_ready = false;
+			continue;
+		}
+		TAILQ_REMOVE(&t->waiters, w, link);
+		cb = w->cb;
+		cb_arg = w->cb_arg;
+		free(w);
+		cb(&t->result, cb_arg);
+	}
+	if (!TAILQ_EMPTY(&f->ready))
+		event_active(f->ready_event, EV_TIMEOUT, 0);
+	else
+		forget_old(f);
+}
+
+/* --- TLS of a transfer --------------------------------------------------------------------------- */
+
+static int
+on_verify(X509_STORE_CTX *ctx, void *arg)
+{
+	struct fetch *t = arg;
+	struct pkix_result result;
+
+	pkix_judge(t->fetcher->options.store, X509_STORE_CTX_get0_untrusted(ctx), t->host,
+		clock_now(&t->fetcher->options.clock), t->arena, &result);
+	if (result.verdict == VERDICT_PASS) {
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return 1;
+	}
+	t->problem = arena_memdup(t->arena, &result, sizeof(result));
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REJECTED);
+	return 0;
+}
+
+static void
+on_tls_info(const SSL *ssl, int where, int value)
+{
+	struct fetch *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if ((where & SSL_CB_ALERT) != 0 && (value & 0xff) != SSL_AD_CLOSE_NOTIFY && t->alert < 0)
+		t->alert = value & 0xff;
+}
+
+static CURLcode
+on_ssl_ctx(CURL *easy UNUSED, void *ctx, void *arg)
+{
+	/* Our own judgement instead of OpenSSL's and curl's: at our clock, with one store for all
+	 * transfers, and by the rules that the MX hosts are held against. */
+	SSL_CTX_set_cert_verify_callback(ctx, on_verify, arg);
+	SSL_CTX_set_app_data(ctx, arg);
+	SSL_CTX_set_info_callback(ctx, on_tls_info);
+	return CURLE_OK;
+}
+
+static curl_socket_t
+on_open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
+{
+	struct fetch *t = arg;
+	struct address a;
+
+	if (address_from_sockaddr(&to->addr, &a) < 0 ||
+		!address_filter_permits(t->fetcher->options.filter, &a)) {
+		t->special = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+/* --- HTTP of a transfer -------------------------------------------------------------------------- */
+
+static size_t
+on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct fetch *t = arg;
+	long status = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200 || t->encoded)
+		return 0; /* whatever it says does not count: stop here */
+	if (buf_add(&t->body, data, size * count) < 0) {
+		t->too_large = true;
+		return 0;
+	}
+	return size * count;
+}
+
+static size_t
+on_header(char *data, size_t size, size_t count, void *arg)
+{
+	static const char name[] = "content-encoding:";
+	struct fetch *t = arg;
+	size_t len = size * count;
+
+	if (len > sizeof(name) - 1 && strncasecmp(data, name, sizeof(name) - 1) == 0) {
+		const char *value = data + sizeof(name) - 1, *end = data + len;
+
+		while (value < end && (*value == ' ' || *value == '\t'))
+			value++;
+		while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+			end--;
+		if (value < end && !str_ieq(value, (size_t)(end - value), "identity", 8))
+			t->encoded = true;
+	}
+	return len;
+}
+
+static void
+judge_response(struct fetch *t, long status)
+{
+	struct finding_list *findings = &t->result.findings;
+	char *type = NULL;
+	enum verdict v;
+
+	t->result.fetched = mta_sts_check_status(status, t->url, findings);
+	if (t->result.fetched != VERDICT_PASS)
+		return;
+	if (t->encoded) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-encoding",
+			"the policy comes compressed although that was not asked for");
+		return;
+	}
+	if (t->too_large) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-too-large",
+			"the policy is larger than %d octets", MTA_STS_POLICY_MAX);
+		return;
+	}
+	(void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+	v = mta_sts_check_content_type(type, t->url, findings);
+	if (v != VERDICT_PASS)
+		t->result.fetched = v;
+}
+
+static void
+judge_tls_failure(struct fetch *t, const char *why)
+{
+	if (t->problem != NULL) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-certificate", "%s (%s)",
+			t->problem->problems[0].message, t->problem->problems[0].code);
+	} else if (t->alert == SSL_AD_UNRECOGNIZED_NAME) {
+		/* R9.5 */
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-certificate",
+			"the server has no certificate for %s", t->host);
+	} else if (t->alert >= 0) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-tls",
+			"the TLS handshake ends with the alert \"%s\"",
+			SSL_alert_desc_string_long(t->alert));
+	} else {
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
+	}
+}
+
+static void
+judge_transfer(struct fetch *t, CURLcode rc)
+{
+	const char *why = t->error_text[0] != '\0' ? t->error_text : curl_easy_strerror(rc);
+	long status = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	switch (rc) {
+	case CURLE_OK:
+		judge_response(t, status);
+		break;
+	case CURLE_WRITE_ERROR: /* on_body() stopped it */
+		judge_response(t, status);
+		break;
+	case CURLE_COULDNT_CONNECT:
+		if (t->special) {
+			fail(t, SEVERITY_FAIL, "mta-sts-policy-special-address",
+				"%s has a special-use address", t->host);
+		} else {
+			fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
+		}
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-timeout", "no complete answer within %lld s",
+			(long long)t->fetcher->options.fetch_s);
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+		judge_tls_failure(t, why);
+		break;
+	case CURLE_PARTIAL_FILE:
+	case CURLE_HTTP2_STREAM:
+	case CURLE_RECV_ERROR:
+		if (status == 200) {
+			fail(t, SEVERITY_TEMP, "mta-sts-policy-truncated", "%s", why);
+			break;
+		}
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
+		break;
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-http-status", "no HTTP answer: %s", why);
+		break;
+	default:
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
+		break;
+	}
+}
+
+static void
+transfer_start(struct fetch *t, const char *addresses)
+{
+	struct policy_fetcher *f = t->fetcher;
+	const struct policy_fetcher_options *o = &f->options;
+	char text[POLICY_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 3) + 320];
+	CURLcode rc = CURLE_OK;
+	CURL *easy = curl_easy_init();
+
+	assert(easy != NULL);
+	t->easy = easy;
+	t->state = FETCH_TRANSFER;
+	f->count++;
+	/* The "+" lets the entry run out, so that curl's own cache does not grow. */
+	(void)snprintf(text, sizeof(text), "+%s:%u:%s", t->host, o->port, addresses);
+	t->resolve = curl_slist_append(NULL, text);
+	if (o->port == 443)
+		(void)snprintf(text, sizeof(text), "%s", t->url);
+	else
+		(void)snprintf(text, sizeof(text), "https://%s:%u/.well-known/mta-sts.txt", t->host,
+			o->port);
+#define SET(option, value) rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, option, value)
+	SET(CURLOPT_URL, text);
+	SET(CURLOPT_PRIVATE, t);
+	SET(CURLOPT_RESOLVE, t->resolve);
+	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_NOPROXY, "*");
+	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_FRESH_CONNECT, 1L);
+	SET(CURLOPT_FORBID_REUSE, 1L);
+	SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	SET(CURLOPT_SSL_ENABLE_ALPN, 0L);
+	SET(CURLOPT_TIMEOUT_MS, (long)(o->fetch_s * 1000));
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->fetch_s * 1000));
+	SET(CURLOPT_ERRORBUFFER, t->error_text);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, t);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, t);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L); /* on top of on_verify() */
+	SET(CURLOPT_CAINFO, NULL);       /* nothing to load: on_verify() has the store */
+	SET(CURLOPT_CAPATH, NULL);
+	SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+	SET(CURLOPT_SSL_CTX_DATA, t);
+	(void)snprintf(text, sizeof(text), "preload25/" PRELOAD25_VERSION " (%s)", o->client_name);
+	SET(CURLOPT_USERAGENT, text);
+#undef SET
+	if (rc != CURLE_OK || curl_multi_add_handle(f->multi, easy) != CURLM_OK) {
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "cannot start the transfer: %s",
+			curl_easy_strerror(rc));
+		fetch_done(t);
+	}
+}
+
+/* --- libcurl on the event loop ------------------------------------------------------------------- */
+
+static void
+take_messages(struct policy_fetcher *f)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(f->multi, &left)) != NULL) {
+		struct fetch *t = NULL;
+		CURLcode rc = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		judge_transfer(t, rc);
+		fetch_done(t);
+	}
+}
+
+static void
+on_socket_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct policy_fetcher *f = arg;
+	int running, action = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+		(what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	(void)curl_multi_socket_action(f->multi, fd, action, &running);
+	take_messages(f);
+}
+
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct policy_fetcher *f = arg;
+	int running;
+
+	(void)curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	take_messages(f);
+}
+
+static int
+on_curl_timer(CURLM *multi UNUSED, long ms, void *arg)
+{
+	struct policy_fetcher *f = arg;
+	struct timeval wait = {ms / 1000, (ms % 1000) * 1000};
+
+	if (ms < 0)
+		(void)event_del(f->timer);
+	else
+		(void)event_add(f->timer, &wait);
+	return 0;
+}
+
+static int
+on_curl_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct policy_fetcher *f = arg;
+	struct event *ev = socket_arg;
+	short bits = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
+		(what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+
+	if (ev != NULL)
+		event_free(ev);
+	ev = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		ev = event_new(f->base, fd, bits, on_socket_event, f);
+		assert(ev != NULL);
+		(void)event_add(ev, NULL);
+	}
+	(void)curl_multi_assign(f->multi, fd, ev);
+	return 0;
+}
+
+/* --- resolving ----------------------------------------------------------------------------------- */
+
+static void
+on_resolved(struct fetch *t)
+{
+	char addresses[POLICY_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 3) + 1] = "";
+	const struct dns_answer *failed = NULL;
+	size_t count = 0, len = 0;
+
+	for (size_t k = 0; k < 2; k++) {
+		const struct dns_answer *a = t->answer[k];
+
+		if (a->status == DNS_FAILED && (failed == NULL || a->secure == DNS_BOGUS))
+			failed = a;
+		for (size_t i = 0; i < a->count && count < POLICY_ADDRESSES_MAX; i++) {
+			struct address address;
+			char text[ADDRESS_TEXT_SIZE];
+			const char *special;
+
+			if (address_from_bytes(a->records[i].data, a->records[i].len, t->fetcher->options.port,
+				    &address) < 0)
+				continue;
+			address_format(&address, text);
+			special = address_special(&address);
+			if (!address_filter_permits(t->fetcher->options.filter, &address)) {
+				fail(t, SEVERITY_FAIL, "mta-sts-policy-special-address",
+					"%s has the address %s (%s)", t->host, text,
+					special == NULL ? "special use" : special);
+				fetch_done(t);
+				return;
+			}
+			len += (size_t)snprintf(addresses + len, sizeof(addresses) - len,
+				address_is_ipv6(&address) ? "%s[%s]" : "%s%s", count == 0 ? "" : ",",
+				text);
+			count++;
+		}
+	}
+	if (failed != NULL && failed->secure == DNS_BOGUS) {
+		finding_add(&t->result.findings, "dnssec-bogus", SEVERITY_TEMP, t->host, NULL, "%s",
+			failed->why);
+		fetch_done(t);
+	} else if (count > 0) {
+		transfer_start(t, addresses);
+	} else if (failed != NULL) {
+		finding_add(&t->result.findings, "dns-temporary", SEVERITY_TEMP, t->host, NULL, "%s",
+			failed->why);
+		fetch_done(t);
+	} else {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-host-missing", "%s has no address", t->host);
+		fetch_done(t);
+	}
+}
+
+static void
+on_answer(const struct dns_answer *answer, void *arg)
+{
+	struct fetch *t = arg;
+	size_t k = answer->type == DNS_AAAA;
+
+	t->query[k] = NULL;
+	t->answer[k] = answer;
+	if (t->answer[0] != NULL && t->answer[1] != NULL)
+		on_resolved(t);
+}
+
+/* --- interface ----------------------------------------------------------------------------------- */
+
+int
+policy_fetcher_new(const struct policy_fetcher_options *options, struct event_base *base,
+	struct policy_fetcher **out, struct error *err)
+{
+	struct policy_fetcher *f = xcalloc(1, sizeof(*f));
+
+	*out = NULL;
+	f->options = *options;
+	f->base = base;
+	TAILQ_INIT(&f->done);
+	TAILQ_INIT(&f->ready);
+	f->timer = event_new(base, -1, 0, on_timer, f);
+	f->ready_event = event_new(base, -1, 0, on_ready, f);
+	assert(f->timer != NULL && f->ready_event != NULL);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+		(f->multi = curl_multi_init()) == NULL) {
+		policy_fetcher_free(f);
+		return error_set(err, ERROR_TEMP, "cannot set up libcurl");
+	}
+	(void)curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	(void)curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
+	(void)curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	(void)curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+	*out = f;
+	return 0;
+}
+
+static void
+keep_node(void *node UNUSED)
+{
+}
+
+static void
+collect_fetch(const void *node, VISIT which, void *arg)
+{
+	struct fetch *t = *(struct fetch *const *)node;
+	struct fetch ***next = arg;
+
+	if (which == postorder || which == leaf)
+		*(*next)++ = t;
+}
+
+static void
+count_fetch(const void *node UNUSED, VISIT which, void *arg)
+{
+	if (which == postorder || which == leaf)
+		++*(size_t *)arg;
+}
+
+void
+policy_fetcher_free(struct policy_fetcher *f)
+{
+	struct fetch **all, **next;
+	size_t count = 0;
+
+	if (f == NULL)
+		return;
+	twalk_r(f->by_domain, count_fetch, &count);
+	all = next = xcalloc(count + 1, sizeof(struct fetch *));
+	twalk_r(f->by_domain, collect_fetch, &next);
+	tdestroy(f->by_domain, keep_node);
+	for (size_t i = 0; i < count; i++)
+		fetch_free(all[i]);
+	free(all);
+	if (f->multi != NULL)
+		(void)curl_multi_cleanup(f->multi);
+	event_free(f->timer);
+	event_free(f->ready_event);
+	free(f);
+}
+
+static struct fetch *
+fetch_new(struct policy_fetcher *f, const char *domain)
+{
+	struct fetch *t = xcalloc(1, sizeof(*t));
+
+	t->fetcher = f;
+	t->arena = arena_new();
+	t->domain = arena_strdup(t->arena, domain);
+	t->host = arena_printf(t->arena, "mta-sts.%s", domain);
+	t->url = arena_printf(t->arena, POLICY_URL_FORMAT, domain);
+	t->alert = -1;
+	TAILQ_INIT(&t->waiters);
+	buf_init(&t->body, MTA_STS_POLICY_MAX);
+	finding_list_init(&t->result.findings, t->arena);
+	if (tsearch(t, &f->by_domain, compare_fetches) == NULL)
+		abort(); /* out of memory */
+	t->query[0] = dns_query_start(f->options.resolver, t->host, DNS_A, t->arena, on_answer, t);
+	t->query[1] =
+		dns_query_start(f->options.resolver, t->host, DNS_AAAA, t->arena, on_answer, t);
+	return t;
+}
+
+struct policy_waiter *
+policy_fetch_start(
+	struct policy_fetcher *f, const char *domain, policy_fetch_cb *cb, void *arg)
+{
+	struct policy_waiter *w = xcalloc(1, sizeof(*w));
+	struct fetch key = {.domain = domain}, *t = NULL;
+	void *node;
+
+	forget_old(f);
+	node = tfind(&key, &f->by_domain, compare_fetches);
+	if (node != NULL)
+		t = *(struct fetch **)node;
+	if (t != NULL && t->state == FETCH_DONE && TAILQ_EMPTY(&t->waiters) &&
+		loop_s(f) - t->done_s >= f->options.share_s) {
+		fetch_forget(t);
+		t = NULL;
+	}
+	if (t == NULL)
+		t = fetch_new(f, domain);
+	w->fetch = t;
+	w->cb = cb;
+	w->cb_arg = arg;
+	TAILQ_INSERT_TAIL(&t->waiters, w, link);
+	if (t->state == FETCH_DONE)
+		make_ready(t);
+	return w;
+}
+
+void
+policy_fetch_cancel(struct policy_waiter *w)
+{
+	if (w == NULL)
+		return;
+	/* The fetch itself goes on: its own limits end it, and others may ask for it. */
+	TAILQ_REMOVE(&w->fetch->waiters, w, link);
+	free(w);
+}
+
+uint64_t
+policy_fetch_count(const struct policy_fetcher *f)
+{
+	return f->count;
+}
