@@ -1,8 +1,9 @@
 /*
  * lab_kinds: what sorts of mail domains live in the lab, and what a verifier must say of each.
  *
- * Texts may hold: $D the domain, $L its first label, $A1 the first host's address, $MX one "mx:"
- * line for each MX host, $WILD one "mx: *.PARENT" line for each. "|" divides several records.
+ * Texts may hold: $D the domain, $L its first label, $A1 the first host's address, $TLSA1 its RDATA
+ * of TLSA 3 1 1, $MX one "mx:" line for each MX host, $WILD one "mx: *.PARENT" line for each. "|"
+ * divides several records.
  */
 #ifndef LAB_KINDS_H
 #define LAB_KINDS_H
@@ -22,6 +23,7 @@ enum lab_hosting {
 enum {
 	LAB_ZONE_ANY = 100, /* unsigned, NSEC or NSEC3 as the dice fall */
 	LAB_ZONE_ABSENT,    /* not delegated at all */
+	LAB_ZONE_PARENT,    /* no zone of its own: its records are in test. ; no SPF record */
 };
 
 struct lab_kind_host {

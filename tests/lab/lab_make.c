@@ -111,6 +111,7 @@ struct maker {
 
 /* What is collected while one domain is made. */
 struct draft {
+	const struct lab_pki *pki;
 	const char *domain; /* without the last dot */
 	const struct lab_kind *kind;
 	struct buf zone;
@@ -188,6 +189,12 @@ expand(const struct draft *d, const char *text)
 			inet_ntop(AF_INET, &a, address, sizeof(address));
 			buf_add_str(&out, address);
 			p += 3;
+		} else if (strncmp(p, "$TLSA1", 6) == 0) {
+			char *rdata = lab_pki_tlsa(d->pki, d->mx[0], LAB_CERT_OK, 3, 1, 1);
+
+			buf_add_str(&out, rdata);
+			free(rdata);
+			p += 6;
 		} else if (strncmp(p, "$MX", 3) == 0) {
 			add_mx_lines(&out, d, false);
 			p += 3;
@@ -585,7 +592,8 @@ fill_domain(struct maker *m, struct draft *d, bool first_provider, struct error 
 	} else if (strcmp(kind->mx, "-") != 0) {
 		each_part(d, kind->mx, add_mx);
 	}
-	add_txt(&d->zone, d->domain, "v=spf1 mx -all");
+	if (kind->zone != LAB_ZONE_PARENT)
+		add_txt(&d->zone, d->domain, "v=spf1 mx -all");
 	if (kind->records != NULL)
 		each_part(d, kind->records, add_record);
 	if (kind->policy_host != NULL && strcmp(kind->policy_host, "cname") == 0) {
@@ -614,7 +622,7 @@ static int
 make_domain(struct maker *m, const char *domain, const struct lab_kind *kind, bool story,
 	struct error *err)
 {
-	struct draft d = {.domain = domain, .kind = kind};
+	struct draft d = {.pki = m->pki, .domain = domain, .kind = kind};
 	char *zone_name = xasprintf("%s.", domain);
 	enum lab_signing signing;
 	int rc = -1;
@@ -622,6 +630,11 @@ make_domain(struct maker *m, const char *domain, const struct lab_kind *kind, bo
 	buf_init(&d.zone, DOMAIN_TEXT_MAX);
 	if (kind->zone == LAB_ZONE_ABSENT) {
 		rc = 0;
+		goto out;
+	}
+	if (kind->zone == LAB_ZONE_PARENT) {
+		rc = fill_domain(m, &d, story, err);
+		buf_add(&m->test_zone, buf_str(&d.zone), d.zone.len);
 		goto out;
 	}
 	signing = kind->zone == LAB_ZONE_ANY ? any_signing(m) : (enum lab_signing)kind->zone;

@@ -187,8 +187,8 @@ issue(const struct template *t, EVP_PKEY *key, X509 *issuer_cert, EVP_PKEY *issu
 		snprintf(san, sizeof(san), "DNS:%s", t->dns_name);
 		add_extension(cert, cert, NID_subject_alt_name, san);
 	}
-	/* As with every public authority: where the intermediate could be fetched, so that a leaf sent
-	 * alone is an incomplete chain and not an unknown authority. */
+	/* As with every public authority: where the intermediate could be fetched, so that a leaf
+	 * sent alone is an incomplete chain and not an unknown authority. */
 	if (issuer_cert != NULL && X509_self_signed(issuer_cert, 0) == 0)
 		add_extension(cert, issuer_cert, NID_info_access,
 			"caIssuers;URI:http://aia.lab-ca.test/intermediate.der");

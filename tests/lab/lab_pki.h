@@ -29,8 +29,8 @@ enum lab_cert {
 	LAB_CERT_CN_ONLY,        /* the name as common name, no subjectAltName */
 	LAB_CERT_DEEP_WILDCARD,  /* *.parent of parent: one label too few */
 	LAB_CERT_SELF_SIGNED,    /* leaf signed by its own key */
-	LAB_CERT_UNKNOWN_CA,     /* complete chain to a root nobody trusts (root not sent) */
-	LAB_CERT_INCOMPLETE,     /* leaf only */
+	LAB_CERT_UNKNOWN_CA,     /* leaf of a root nobody trusts, which is not sent */
+	LAB_CERT_INCOMPLETE,     /* leaf only; it names the issuer's URL */
 	LAB_CERT_CLIENT_ONLY,    /* extended key usage clientAuth */
 	LAB_CERT_DANE_TA,        /* leaf from the private DANE root, which is sent along */
 	LAB_CERT_DANE_TA_ABSENT, /* the same without the root */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ enum {
 	PORT_COUNT = 20000,
 	PORT_TRIES = 200,
 	SNI_MAX = 256,
+	LINGER_S = 5, /* for a client to read what we said last */
 };
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer,
@@ -402,9 +404,11 @@ mute_read(struct bufferevent *bev, void *arg)
 	evbuffer_drain(in, evbuffer_get_length(in));
 }
 
+/* limit_s 0: no limit. */
 static void
-mute_start(struct lab_endpoint *e, evutil_socket_t fd)
+mute_start(struct lab_endpoint *e, evutil_socket_t fd, time_t limit_s)
 {
+	struct timeval limit = {.tv_sec = limit_s};
 	struct mute *m = xcalloc(1, sizeof(*m));
 
 	m->endpoint = e;
@@ -412,7 +416,23 @@ mute_start(struct lab_endpoint *e, evutil_socket_t fd)
 	if (m->bev == NULL)
 		abort();
 	bufferevent_setcb(m->bev, mute_read, NULL, mute_event, m);
+	if (limit_s > 0)
+		bufferevent_set_timeouts(m->bev, &limit, NULL);
 	bufferevent_enable(m->bev, EV_READ);
+}
+
+void
+lab_session_linger(struct lab_endpoint *e, struct bufferevent *bev)
+{
+	int fd = fcntl(bufferevent_getfd(bev), F_DUPFD_CLOEXEC, 0);
+
+	bufferevent_free(bev);
+	if (fd < 0) {
+		lab_session_ended(e);
+		return;
+	}
+	shutdown(fd, SHUT_WR);
+	mute_start(e, fd, LINGER_S);
 }
 
 static void
@@ -444,7 +464,7 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, i
 		lab_session_ended(e);
 		return;
 	case LAB_CONN_SILENT:
-		mute_start(e, fd);
+		mute_start(e, fd, 0);
 		return;
 	case LAB_CONN_SERVE:
 		break;

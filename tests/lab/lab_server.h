@@ -79,5 +79,8 @@ SSL *lab_server_tls(struct lab_endpoint *e, struct lab_served **host) RETURNS_NO
 void lab_smtpd_start(struct lab_endpoint *e, evutil_socket_t fd);
 void lab_httpsd_start(struct lab_endpoint *e, evutil_socket_t fd);
 void lab_session_ended(struct lab_endpoint *e);
+/* Ends a session after a TLS error, instead of lab_session_ended(): frees bev, which must own its
+ * descriptor, and reads on for a while, so that no RST for unread data overtakes our alert. */
+void lab_session_linger(struct lab_endpoint *e, struct bufferevent *bev);
 
 #endif

@@ -56,10 +56,14 @@ session_free(struct session *s)
 		fclose(s->message);
 	if (s->delay != NULL)
 		event_free(s->delay);
-	bufferevent_free(s->bev);
-	if (!s->tls)
-		close(s->fd); /* inside TLS the bufferevent owns it */
-	lab_session_ended(s->endpoint);
+	if (s->tls && s->state == SESSION_HANDSHAKE) {
+		lab_session_linger(s->endpoint, s->bev);
+	} else {
+		bufferevent_free(s->bev);
+		if (!s->tls)
+			close(s->fd); /* inside TLS the bufferevent owns it */
+		lab_session_ended(s->endpoint);
+	}
 	free(s->from);
 	free(s->to);
 	free(s);
