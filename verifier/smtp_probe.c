@@ -283,14 +283,12 @@ step_text(const struct smtp_probe *p)
 static enum want
 on_timeout(struct smtp_probe *p)
 {
-	struct timeval now;
 	char text[160];
 	const char *code = "smtp-timeout";
 
 	if (p->state == PROBE_QUIT)
 		return end(p);
-	event_base_gettimeofday_cached(p->prober->base, &now);
-	if (evutil_timercmp(&now, &p->step_end, >=)) {
+	if (evutil_timercmp(&p->step_end, &p->session_end, <)) {
 		if (p->state == PROBE_CONNECT)
 			code = "smtp-connect-timeout";
 		else if (p->state == PROBE_BANNER)
@@ -336,6 +334,8 @@ on_connect_error(struct smtp_probe *p, int error)
 		code = "smtp-connect-refused";
 	else if (error == ECONNRESET)
 		code = "smtp-connection-lost";
+	if (error == ECONNRESET)
+		p->result.reach = SMTP_REACH_TCP; /* accepted and thrown out before we looked */
 	(void)snprintf(text, sizeof(text), "cannot connect: %s", strerror(error));
 	add(p, code, SEVERITY_TEMP, text);
 	return end(p);
