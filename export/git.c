@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,23 +55,63 @@ start_library(void)
 	(void)git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 }
 
+bool
+gitrepo_has_commit(struct gitrepo *g)
+{
+	git_oid oid;
+
+	return git_reference_name_to_id(&oid, g->repo, "HEAD") == 0;
+}
+
+/* libgit2 tries in the work tree whether there are symbolic links; killed, it leaves the one it
+ * made. */
+static void
+remove_probes(const char *path)
+{
+	char *pattern = xasprintf("%s/_git2_????????????????", path);
+	glob_t found;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			(void)unlink(found.gl_pathv[i]);
+		globfree(&found);
+	}
+	free(pattern);
+}
+
 int
 gitrepo_create(const char *path, struct gitrepo **out, struct error *err)
 {
 	git_repository_init_options options;
 	git_repository *repo;
+	int rc;
 
 	*out = NULL;
 	start_library();
 	(void)git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
 	options.flags = GIT_REPOSITORY_INIT_MKPATH;
 	options.initial_head = GIT_BRANCH;
-	if (git_repository_init_ext(&repo, path, &options) < 0) {
+	rc = git_repository_init_ext(&repo, path, &options);
+	if (rc == GIT_ELOCKED) {
+		/* A run that was killed while it made this very repository. */
+		static const char *const locks[] = {"config.lock", "HEAD.lock"};
+
+		for (size_t i = 0; i < ARRAY_LEN(locks); i++) {
+			char *lock = xasprintf("%s/.git/%s", path, locks[i]);
+
+			(void)unlink(lock);
+			free(lock);
+		}
+		rc = git_repository_init_ext(&repo, path, &options);
+	}
+	if (rc < 0) {
 		git_failed(err, ERROR_CONFIG, path);
 		(void)git_libgit2_shutdown();
 		return -1;
 	}
 	*out = wrap(repo, path);
+	if (!gitrepo_has_commit(*out))
+		remove_probes(path);
 	return 0;
 }
 
@@ -107,14 +148,6 @@ gitrepo_close(struct gitrepo *g)
 	free(g->state_dir);
 	free(g);
 	(void)git_libgit2_shutdown();
-}
-
-bool
-gitrepo_has_commit(struct gitrepo *g)
-{
-	git_oid oid;
-
-	return git_reference_name_to_id(&oid, g->repo, "HEAD") == 0;
 }
 
 int

@@ -389,7 +389,7 @@ tidy(struct repository *r, struct error *err)
 
 /* Written before the first change, removed after the last: what a killed run was about to do. */
 struct journal {
-	int64_t timestamp; /* version of the timestamp that makes it valid */
+	int64_t timestamp; /* version of the timestamp that makes it valid; 0: the first root */
 	int64_t time_s;
 	char *message;
 };
@@ -429,7 +429,7 @@ read_journal(const struct repository *r, struct journal *j, struct error *err)
 	rc = file_read_if_exists(path, &text, err);
 	if (rc > 0) {
 		if (json_parse(buf_str(&text), text.len, &object, err) < 0 ||
-			json_get_int(object, "timestamp", 1, TUF_INT_MAX, &j->timestamp, err) < 0 ||
+			json_get_int(object, "timestamp", 0, TUF_INT_MAX, &j->timestamp, err) < 0 ||
 			json_get_int(object, "time", 0, INT64_MAX, &j->time_s, err) < 0 ||
 			json_get_string(object, "message", &message, err) < 0)
 			rc = error_prefix(err, "%s", path);
@@ -495,6 +495,8 @@ name_targets(struct repository *r, struct error *err)
 	struct tuf_file file;
 	int rc = 0;
 
+	if (r->meta[TUF_ROLE_TARGETS] == NULL)
+		return 0;
 	for (size_t i = 0; rc == 0 && tuf_targets_nth(r->meta[TUF_ROLE_TARGETS], i, &name, &file);
 		i++) {
 		char *hashed = target_path(r, file.sha256, name);
@@ -550,8 +552,8 @@ recover(struct repository *r, struct error *err)
 	if (rc <= 0)
 		return rc;
 	gitrepo_unlock(r->git);
-	if (r->meta[TUF_ROLE_TIMESTAMP] != NULL &&
-		tuf_meta_version(r->meta[TUF_ROLE_TIMESTAMP]) == j.timestamp) {
+	if ((r->meta[TUF_ROLE_TIMESTAMP] != NULL ? tuf_meta_version(r->meta[TUF_ROLE_TIMESTAMP])
+						 : 0) == j.timestamp) {
 		rc = finish(r, &j, commit, err);
 		if (rc == 0)
 			log_info("%s: completed the publication that was interrupted, commit %.10s",
@@ -805,10 +807,10 @@ repository_push(struct repository *r, struct error *err)
 		if (failed++ == 0)
 			*err = why;
 		else
-			log_error("push to %s", why.text);
+			log_error("push: %s", why.text);
 	}
 	if (failed > 0)
-		return error_prefix(err, "push to");
+		return error_prefix(err, "push");
 	return 0;
 }
 
@@ -899,6 +901,7 @@ write_root(struct repository *r, int64_t now_s, struct error *err)
 	}
 	root = tuf_build_root(1, now_s + r->options.expires_s[TUF_ROLE_ROOT], roles);
 	buf_init(&text, TUF_ROOT_MAX);
+	file_remove_stale(path);
 	rc = tuf_sign(root, &signer, 1, &text, err);
 	if (rc == 0)
 		rc = file_replace(path, text.data, text.len, FILE_MODE, err);
@@ -912,8 +915,10 @@ static int
 write_attributes(struct repository *r, struct error *err)
 {
 	char *path = xasprintf("%s/" ATTRIBUTES, r->path);
-	int rc = file_replace(path, attributes, sizeof(attributes) - 1, FILE_MODE, err);
+	int rc;
 
+	file_remove_stale(path);
+	rc = file_replace(path, attributes, sizeof(attributes) - 1, FILE_MODE, err);
 	free(path);
 	return rc;
 }
@@ -922,26 +927,38 @@ int
 repository_create(const struct repository_options *options, int64_t now_s, struct error *err)
 {
 	struct repository *r = new_repository(options);
-	struct git_author author = {options->author_name, options->author_mail, now_s};
+	struct journal j = {.time_s = now_s};
+	struct journal begun = {0};
 	char commit[GIT_COMMIT_SIZE];
 	int rc = -1;
 
+	j.message = xstrdup("root 1: a new authority\n");
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
 		if (tuf_signer_load(options->keys[i], &r->signers[i], err) < 0)
 			goto out;
 	if (gitrepo_create(options->path, &r->git, err) < 0)
 		goto out;
 	if (gitrepo_has_commit(r->git)) {
-		error_set(err, ERROR_CONFIG, "%s: there is a repository already", options->path);
-		goto out;
+		/* Complete, unless a run was killed right behind the commit. */
+		rc = read_journal(r, &begun, err);
+		if (rc == 0)
+			rc = error_set(err, ERROR_CONFIG, "%s: there is a repository already",
+				options->path);
+		if (rc < 0)
+			goto out;
+		rc = -1;
 	}
 	if (take_lock(r, err) < 0)
 		goto out;
 	gitrepo_unlock(r->git);
-	if (write_attributes(r, err) < 0 || make_dirs(r, err) < 0 || write_root(r, now_s, err) < 0)
+	if (!gitrepo_has_commit(r->git) &&
+		(write_journal(r, &j, err) < 0 || write_attributes(r, err) < 0 ||
+			make_dirs(r, err) < 0 || write_root(r, now_s, err) < 0))
 		goto out;
-	rc = gitrepo_commit(r->git, &our_paths, "root 1: a new authority\n", &author, commit, err);
+	rc = finish(r, &j, commit, err);
 out:
+	free(j.message);
+	free(begun.message);
 	repository_close(r);
 	return rc;
 }
