@@ -364,7 +364,7 @@ static int
 refresh_local(struct job *j, struct error *err)
 {
 	const char *why;
-	char *path;
+	char *path, sha256[sizeof(j->state.list.sha256)];
 	struct error damage = {0};
 	int rc = 0;
 
@@ -380,7 +380,9 @@ refresh_local(struct job *j, struct error *err)
 		log_warning("%s", damage.text);
 		j->state.list.sha256[0] = '\0';
 	} else {
-		rc = make_map(j, path, j->state.list.sha256, err);
+		/* A copy: installing writes the state anew. */
+		(void)snprintf(sha256, sizeof(sha256), "%s", j->state.list.sha256);
+		rc = make_map(j, path, sha256, err);
 	}
 	free(path);
 	return rc;

@@ -1,0 +1,715 @@
+/* The cron job against repositories in local folders: what is installed when, what runs out, what the
+ * brake holds, and what is left when the process dies at any step. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "export/list.h"
+#include "export/tuf_metadata.h"
+#include "updater/job.h"
+#include "updater/map.h"
+#include "updater/report.h"
+#include "updater/settings.h"
+#include "updater/state.h"
+#include "common/log.h"
+
+#include "updater_repo.h"
+
+/* --- the n-th operation on files ---------------------------------------------------------------- */
+
+/* Calls of these functions from the updater come here first. While armed, the n-th one kills the
+ * process, or fails for want of space. */
+static struct {
+	bool armed, kill;
+	int left;
+	bool hit;
+} fault;
+
+static bool
+fault_hits(void)
+{
+	if (!fault.armed || fault.left-- > 0)
+		return false;
+	fault.hit = true;
+	if (fault.kill)
+		(void)raise(SIGKILL);
+	errno = ENOSPC;
+	return true;
+}
+
+#define REAL(name)                                                                                 \
+	static __typeof__(name) *real;                                                             \
+	if (real == NULL)                                                                          \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+	REAL(write)
+	return fd > 2 && fault_hits() ? -1 : real(fd, data, len);
+}
+
+int
+fsync(int fd)
+{
+	REAL(fsync)
+	return fault_hits() ? -1 : real(fd);
+}
+
+int
+rename(const char *from, const char *to)
+{
+	REAL(rename)
+	return fault_hits() ? -1 : real(from, to);
+}
+
+int
+link(const char *from, const char *to)
+{
+	REAL(link)
+	return fault_hits() ? -1 : real(from, to);
+}
+
+int
+mkostemp(char *name, int flags)
+{
+	REAL(mkostemp)
+	return fault_hits() ? -1 : real(name, flags);
+}
+
+/* --- scenery ------------------------------------------------------------------------------------ */
+
+struct world {
+	struct repo repo;
+	struct update_settings settings;
+	char *conf, *list, *map, *root;
+};
+
+static void
+world_init(struct world *w, const char *name, const char *mta, const char *more)
+{
+	char *conf_name = xasprintf("%s.conf", name), *list_name = xasprintf("%s.list", name),
+	     *map_name = xasprintf("%s.map%s", name, strcmp(mta, "postfix") == 0 ? ".cdb" : ""),
+	     *root_name = xasprintf("%s.root", name);
+	char *text;
+
+	w->conf = in_temp(conf_name);
+	w->list = in_temp(list_name);
+	w->map = in_temp(map_name);
+	w->root = in_temp(root_name);
+	text = xasprintf("[source]\nurl = file:%s/%s\nroot = %s\n"
+			 "[state]\ndir = %s/%s.state\n"
+			 "[install]\nmta = %s\npath = %s\ndane = no\n[postfix]\nformat = plain\n"
+			 "postmap = %s/postmap\n%s",
+		temp_dir, name, w->root, temp_dir, name, mta, w->map, temp_dir,
+		more != NULL ? more : "");
+	write_text(w->conf, text, strlen(text));
+	repo_init(&w->repo, name);
+	OK(update_settings_load(w->conf, &w->settings, &ok_err));
+	free(text);
+	free(conf_name);
+	free(list_name);
+	free(map_name);
+	free(root_name);
+}
+
+static void
+world_clear(struct world *w)
+{
+	repo_clear(&w->repo);
+	update_settings_clear(&w->settings);
+	free(w->conf);
+	free(w->list);
+	free(w->map);
+	free(w->root);
+}
+
+/* Stands in for Postfix's own tool: looks keys up by this program's reader. What is tested is that it
+ * is asked, and believed; real postmap is asked in test_map. */
+static void
+make_postmap(const char *text)
+{
+	char *path = in_temp("postmap");
+
+	write_text(path, text, strlen(text));
+	assert_int_equal(chmod(path, 0755), 0);
+	free(path);
+}
+
+static const char texthash_postmap[] = "#!/bin/sh\n"
+				       "[ \"$1\" = -q ] || exit 1\n"
+				       "f=${3#texthash:}\n"
+				       "grep \"^$2 \" \"$f\" | cut -d' ' -f2- | grep .\n";
+
+static void
+publish(struct world *w, const struct list_spec *spec)
+{
+	write_list(w->list, spec);
+	repo_publish(&w->repo, w->list);
+	if (!file_exists(w->root)) {
+		char *path = repo_path(&w->repo, TUF_ROLE_ROOT);
+		struct buf root;
+
+		read_bytes(path, &root);
+		write_text(w->root, root.data, root.len);
+		buf_clear(&root);
+		free(path);
+	}
+}
+
+static int
+run_job(struct world *w, int64_t now_s, struct error *err)
+{
+	struct job_options options = {.now_s = now_s};
+
+	error_clear(err);
+	return job_run(&w->settings, &options, err);
+}
+
+static void
+expect_job(struct world *w, int64_t now_s, int want, const char *text)
+{
+	struct error err;
+	int rc = run_job(w, now_s, &err);
+	int code = rc < 0 ? error_exit_code(&err) : rc;
+
+	if (code != want || (text != NULL && strstr(err.text, text) == NULL))
+		fail_msg("exit code %d (%s), want %d (%s)", code, err.text, want,
+			text != NULL ? text : "");
+}
+
+static bool
+listed(struct world *w, const char *key, const char *want)
+{
+	struct error err = {0};
+	struct buf value;
+	bool found;
+	int rc;
+
+	buf_init(&value, 1 << 20);
+	rc = map_find(w->settings.kind, w->map, key, &value, &err);
+	if (rc < 0)
+		fail_msg("%s", err.text);
+	found = rc > 0 && (want == NULL || strcmp(buf_str(&value), want) == 0);
+	buf_clear(&value);
+	return found;
+}
+
+static bool
+has_example(struct world *w, int i)
+{
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), "example-%08d.test", i);
+	return listed(w, key, NULL);
+}
+
+/* --- tests -------------------------------------------------------------------------------------- */
+
+static void
+test_install(void **state UNUSED)
+{
+	static const char *const mtas[] = {"texthash", "postfix"};
+
+	for (size_t i = 0; i < ARRAY_LEN(mtas); i++) {
+		for (int zstd = 0; zstd < 2; zstd++) {
+			struct world w;
+			struct stat before, after;
+			char *name = xasprintf("install-%s-%d", mtas[i], zstd);
+
+			world_init(&w, name, mtas[i], NULL);
+			w.repo.zstd = zstd;
+			publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 100});
+			if (zstd) { /* then the plain one is not asked for */
+				char *plain = xasprintf("%s/targets", w.repo.dir);
+				glob_t found;
+				char *pattern = xasprintf("%s/*.list.json", plain);
+
+				assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+				assert_int_equal(unlink(found.gl_pathv[0]), 0);
+				globfree(&found);
+				free(pattern);
+				free(plain);
+			}
+			make_postmap(i == 0 ? texthash_postmap
+					    : "#!/bin/sh\nexit 1\n");
+			if (i == 1) {
+				/* A tool that does not find the keys stops it. */
+				expect_job(&w, NOW, 2, "postmap");
+				assert_false(file_exists(w.map));
+				w.settings.postmap = NULL; /* by PATH, if there is one */
+			}
+			expect_job(&w, NOW, 0, NULL);
+			assert_true(listed(&w, MAP_SENTINEL, "7"));
+			assert_true(listed(&w, "example-00000001.test",
+				"secure match=mx.example-00000001.test servername=hostname"));
+			assert_true(has_example(&w, 100));
+			assert_false(has_example(&w, 101));
+			/* Nothing new: the map is not touched. */
+			assert_int_equal(stat(w.map, &before), 0);
+			expect_job(&w, NOW + 60, 0, NULL);
+			assert_int_equal(stat(w.map, &after), 0);
+			assert_true(before.st_ino == after.st_ino);
+			world_clear(&w);
+			free(name);
+		}
+	}
+}
+
+/* Entries run out before any network, and one by one. */
+static void
+vary_life(int i, struct list_entry *e)
+{
+	if (i == 2)
+		e->policy.max_age_s = DAY;
+	if (i == 3)
+		e->policy.mode = LIST_MODE_TESTING;
+	if (i == 4) {
+		e->policy.auth_pkix = false;
+		e->policy.auth_dane = true;
+	}
+}
+
+static void
+test_runs_out(void **state UNUSED)
+{
+	struct world w;
+	char *metadata;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "runs-out", "texthash", NULL);
+	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	publish(&w, &(struct list_spec){
+			    .version = 1, .first = 1, .last = 5, .vary = vary_life});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 1) && has_example(&w, 2) && has_example(&w, 5));
+	assert_false(has_example(&w, 3) || has_example(&w, 4));
+	/* The mirror goes away. */
+	metadata = xasprintf("%s/metadata/timestamp.json", w.repo.dir);
+	assert_int_equal(unlink(metadata), 0);
+	expect_job(&w, NOW + DAY - 3601, 3, "timestamp.json: not there");
+	assert_true(has_example(&w, 2));
+	expect_job(&w, NOW + DAY - 3600, 3, "timestamp.json: not there");
+	assert_false(has_example(&w, 2));
+	assert_true(has_example(&w, 1) && has_example(&w, 5));
+	/* The list itself expires: that is said, and what it holds stays as long as it may. */
+	expect_job(&w, NOW + 14 * DAY, 5, "expired");
+	assert_true(has_example(&w, 1));
+	expect_job(&w, NOW + 30 * DAY, 5, "expired");
+	assert_false(has_example(&w, 1));
+	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	/* And with a mirror that has nothing newer. */
+	free(metadata);
+	world_clear(&w);
+}
+
+static void
+test_refusals(void **state UNUSED)
+{
+	struct world w;
+	struct buf map, now;
+	char *older;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "refusals", "texthash", NULL);
+	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 50});
+	expect_job(&w, NOW, 0, NULL);
+	read_bytes(w.map, &map);
+	/* Signed and fresh as metadata, but an older list; the same version with other contents; one
+	 * that has expired. */
+	publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 50});
+	expect_job(&w, NOW, 4, "rollback: list 4 is older than list 5");
+	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 51});
+	expect_job(&w, NOW, 4, "another list than before has the version 5");
+	publish(&w, &(struct list_spec){.version = 6,
+			    .first = 1,
+			    .last = 50,
+			    .timestamp_s = NOW - 3 * DAY,
+			    .expires_s = NOW - DAY});
+	expect_job(&w, NOW, 5, "list 6 has expired");
+	/* Signed, but no list. */
+	older = in_temp("garbage");
+	write_text(older, "{}\n", 3);
+	repo_publish(&w.repo, older);
+	expect_job(&w, NOW, 4, "signed, but not sound");
+	read_bytes(w.map, &now);
+	assert_int_equal(map.len, now.len);
+	assert_memory_equal(map.data, now.data, map.len);
+	/* A good one afterwards is taken. */
+	publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 50});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(listed(&w, MAP_SENTINEL, "7"));
+	free(older);
+	buf_clear(&map);
+	buf_clear(&now);
+	world_clear(&w);
+}
+
+static void
+test_brake(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		int first, last;
+		int want;
+		const char *text;
+	} cases[] = {
+		{"one in ten goes", 21, 200, 0, NULL},
+		{"more than that", 22, 200, 1, "would drop 21 of 200"},
+		{"half comes new", 1, 300, 0, NULL},
+		{"more than that", 1, 301, 1, "would add 101 domains to 200"},
+		{"all is exchanged", 1001, 1200, 1, "would drop 200 of 200"},
+	};
+
+	make_postmap(texthash_postmap);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct job_options churn = {.now_s = NOW, .allow_churn = true};
+		struct world w;
+		char *name = xasprintf("brake-%zu", i);
+
+		print_message("# %s\n", cases[i].name);
+		world_init(&w, name, "texthash", "[brake]\ngone_min = 5\nnew_min = 5\n");
+		publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
+		expect_job(&w, NOW, 0, NULL);
+		publish(&w, &(struct list_spec){.version = 2,
+				    .first = cases[i].first,
+				    .last = cases[i].last});
+		expect_job(&w, NOW, cases[i].want, cases[i].text);
+		assert_true(listed(&w, MAP_SENTINEL, cases[i].want == 0 ? "2" : "1"));
+		assert_true(has_example(&w, 200) || cases[i].want == 0);
+		OK(job_run(&w.settings, &churn, &ok_err));
+		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		world_clear(&w);
+		free(name);
+	}
+}
+
+static void
+test_dry_run(void **state UNUSED)
+{
+	struct job_options dry = {.now_s = NOW, .dry_run = true};
+	struct world w;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "dry", "texthash", NULL);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	OK(job_run(&w.settings, &dry, &ok_err));
+	assert_false(file_exists(w.map));
+	expect_job(&w, NOW, 0, NULL);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	OK(job_run(&w.settings, &dry, &ok_err));
+	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(listed(&w, MAP_SENTINEL, "2"));
+	world_clear(&w);
+}
+
+/* A map that was damaged, exchanged or removed is made again without any network; the one before is
+ * kept as FILE.1. */
+static void
+test_repair(void **state UNUSED)
+{
+	struct world w;
+	char *previous, *timestamp, zeros[4096] = {0};
+	struct stat st;
+
+	world_init(&w, "repair", "postfix", NULL);
+	w.settings.postmap = NULL;
+	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	expect_job(&w, NOW, 0, NULL);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	expect_job(&w, NOW, 0, NULL);
+	previous = xasprintf("%s.1", w.map);
+	assert_int_equal(stat(previous, &st), 0);
+	timestamp = xasprintf("%s/metadata/timestamp.json", w.repo.dir);
+	assert_int_equal(unlink(timestamp), 0);
+	write_text(w.map, zeros, sizeof(zeros));
+	expect_job(&w, NOW, 3, NULL);
+	assert_true(has_example(&w, 4));
+	assert_int_equal(unlink(w.map), 0);
+	expect_job(&w, NOW, 3, NULL);
+	assert_true(has_example(&w, 4));
+	free(timestamp);
+	free(previous);
+	world_clear(&w);
+}
+
+/* The stored list was altered: it is not used, and fetched again. */
+static void
+test_altered_state(void **state UNUSED)
+{
+	struct world w;
+	char *pattern;
+	glob_t found;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "altered", "texthash", NULL);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	expect_job(&w, NOW, 0, NULL);
+	pattern = xasprintf("%s/list-*.json", w.settings.state_dir);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	write_text(found.gl_pathv[0], "x", 1);
+	assert_int_equal(unlink(w.map), 0);
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 3));
+	globfree(&found);
+	free(pattern);
+	world_clear(&w);
+}
+
+/* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one or
+ * the new one, whole; and the next run does the rest. */
+static void
+fault_everywhere(const char *name, bool kill_it)
+{
+	struct world w;
+	bool reached = true;
+	int n;
+
+	world_init(&w, name, "postfix", NULL);
+	w.settings.postmap = NULL;
+	w.repo.zstd = true;
+	for (n = 0; reached; n++) {
+		struct error err = {0};
+		bool old, new;
+		int version = 2 + n;
+		char want[24];
+		int status = 0;
+		pid_t pid;
+
+		assert_true(n < 1000);
+		publish(&w, &(struct list_spec){
+				    .version = version, .first = 1, .last = version % 2 ? 40 : 41});
+		if (n == 0) { /* the map to lose */
+			expect_job(&w, NOW, 0, NULL);
+			continue;
+		}
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			int rc;
+
+			fault.kill = kill_it;
+			fault.left = n - 1;
+			fault.armed = true;
+			rc = run_job(&w, NOW, &err);
+			fault.armed = false;
+			_exit(!fault.hit		 ? 0
+				: rc == 0		 ? 10 /* it was not needed */
+				: error_exit_code(&err) == 3 ? 3
+							     : 99);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (kill_it)
+			reached = WIFSIGNALED(status);
+		else
+			reached = WIFEXITED(status) && WEXITSTATUS(status) != 0;
+		if (!reached || !kill_it) {
+			assert_true(WIFEXITED(status));
+			if (WEXITSTATUS(status) == 99)
+				fail_msg("operation %d: not exit code 3", n);
+		} else {
+			assert_int_equal(WTERMSIG(status), SIGKILL);
+		}
+		(void)snprintf(want, sizeof(want), "%d", version - 1);
+		old = listed(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !((version - 1) % 2);
+		(void)snprintf(want, sizeof(want), "%d", version);
+		new = listed(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !(version % 2);
+		if (!(old || new) || !has_example(&w, 1) || !has_example(&w, 40))
+			fail_msg("operation %d: neither the old map nor the new one", n);
+		expect_job(&w, NOW, 0, NULL);
+		assert_true(listed(&w, MAP_SENTINEL, want));
+	}
+	print_message("# %d operations\n", n - 2);
+	assert_true(n > 15); /* the hooks do see the job */
+	world_clear(&w);
+}
+
+static void
+test_kill(void **state UNUSED)
+{
+	fault_everywhere("kill", true);
+}
+
+static void
+test_full_disk(void **state UNUSED)
+{
+	fault_everywhere("full", false);
+}
+
+static void
+test_mirrors(void **state UNUSED)
+{
+	struct world w;
+	char *more = xasprintf("[source]\nurl = file:%s/nowhere\nurl = file:%s/bad\n", temp_dir,
+		temp_dir);
+	char *bad = in_temp("bad"), *command;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "mirrors", "texthash", more);
+	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	/* A copy with an altered timestamp. */
+	command = xasprintf("%s/metadata", bad);
+	OK(file_mkdirs(command, 0755, &ok_err));
+	free(command);
+	command = xasprintf("%s/metadata/timestamp.json", bad);
+	write_text(command, "{}", 2);
+	/* Whatever the order, the good one is found. */
+	for (int i = 0; i < 12; i++) {
+		publish(&w, &(struct list_spec){.version = 2 + i, .first = 1, .last = 3});
+		expect_job(&w, NOW, 0, NULL);
+	}
+	/* Without it the worst is told. */
+	free(command);
+	command = xasprintf("%s/metadata/timestamp.json", w.repo.dir);
+	assert_int_equal(unlink(command), 0);
+	expect_job(&w, NOW, 4, "/bad/metadata/timestamp.json");
+	free(command);
+	free(bad);
+	free(more);
+	world_clear(&w);
+}
+
+/* A lock that is held is exit code 3 and changes nothing. */
+static void
+test_lock(void **state UNUSED)
+{
+	struct world w;
+	struct file_lock *lock;
+	char *path;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "lock", "texthash", NULL);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	expect_job(&w, NOW, 0, NULL);
+	path = xasprintf("%s/lock", w.settings.state_dir);
+	OK(file_lock_take(path, &lock, &ok_err));
+	expect_job(&w, NOW, 3, "another run");
+	file_lock_free(lock);
+	expect_job(&w, NOW, 0, NULL);
+	free(path);
+	world_clear(&w);
+}
+
+static void
+test_reports(void **state UNUSED)
+{
+	struct error err = {0};
+	struct world w;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+	struct buf list;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "reports", "texthash", NULL);
+	publish(&w, &(struct list_spec){
+			    .version = 3, .first = 1, .last = 5, .vary = vary_life});
+	out = open_memstream(&text, &size);
+	assert_int_equal(report_status(&w.settings, NOW, out, &err), 1);
+	assert_int_equal(report_explain(&w.settings, "example-00000001.test", NOW, out, &err), 1);
+	assert_int_equal(report_verify(&w.settings, w.list, NOW, out, &err), -1);
+	assert_int_equal(error_exit_code(&err), 2);
+	expect_job(&w, NOW, 0, NULL);
+	assert_int_equal(report_status(&w.settings, NOW, out, &err), 0);
+	assert_int_equal(fflush(out), 0);
+	assert_non_null(strstr(text, "list         3 of"));
+	assert_non_null(strstr(text, "3 enforced"));
+	assert_non_null(strstr(text, "1 in testing mode"));
+	assert_non_null(strstr(text, "1 with DANE only"));
+	assert_int_equal(report_explain(&w.settings, "EXAMPLE-00000001.Test.", NOW, out, &err), 0);
+	assert_int_equal(fflush(out), 0);
+	assert_non_null(strstr(text,
+		"example-00000001.test secure match=mx.example-00000001.test servername=hostname"));
+	assert_int_equal(report_explain(&w.settings, "example-00000003.test", NOW, out, &err), 0);
+	assert_int_equal(fflush(out), 0);
+	assert_non_null(strstr(text, "testing only"));
+	assert_int_equal(report_explain(&w.settings, "other.test", NOW, out, &err), 1);
+	assert_non_null(strstr(err.text, "not listed"));
+	assert_int_equal(report_explain(&w.settings, "a b.test", NOW, out, &err), -1);
+	assert_int_equal(error_exit_code(&err), 2);
+	assert_int_equal(report_status(&w.settings, NOW + 14 * DAY, out, &err), -1);
+	assert_int_equal(error_exit_code(&err), 5);
+	/* verify: the file, and the same with any one byte changed. */
+	OK(report_verify(&w.settings, w.list, NOW, out, &ok_err));
+	read_bytes(w.list, &list);
+	for (size_t i = 0; i < list.len; i += 7) {
+		list.data[i] ^= 1;
+		write_text(w.list, list.data, list.len);
+		list.data[i] ^= 1;
+		assert_int_equal(report_verify(&w.settings, w.list, NOW, out, &err), -1);
+		assert_int_equal(error_exit_code(&err), 4);
+	}
+	assert_int_equal(report_verify(&w.settings, "/nonexistent", NOW, out, &err), -1);
+	assert_int_equal(error_exit_code(&err), 2);
+	(void)fclose(out);
+	free(text);
+	buf_clear(&list);
+	world_clear(&w);
+}
+
+static void
+test_settings(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"[install]\nmta = exim\n", ":2: mta = exim: not supported"},
+		{"[install]\nmta = qmail\n", ":2: mta = qmail"},
+		{"[install]\npath = preload\n", ":2: path = preload: not an absolute path"},
+		{"[install]\ndane = perhaps\n", ":2: dane = perhaps"},
+		{"[source]\nurl = ftp://example.org/\n", ":2: url = ftp://example.org/"},
+		{"[source]\nroot =\n", ":2: root has no value"},
+		{"[postfix]\nformat = new\n", ":2: format = new"},
+	};
+	char *path = in_temp("settings.conf");
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct update_settings s;
+		struct error err = {0};
+
+		write_text(path, cases[i].text, strlen(cases[i].text));
+		assert_int_equal(update_settings_load(path, &s, &err), -1);
+		assert_int_equal(error_exit_code(&err), 2);
+		if (strstr(err.text, cases[i].want) == NULL)
+			fail_msg("%s lacks %s", err.text, cases[i].want);
+	}
+	free(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_install),
+		cmocka_unit_test(test_runs_out),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_brake),
+		cmocka_unit_test(test_dry_run),
+		cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_altered_state),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_mirrors),
+		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_settings),
+	};
+
+	log_to_stderr("test", LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
+}
