@@ -30,6 +30,9 @@ enum {
 	OPERATORS_PER_16 = 250,
 	POLICY_LAST_OCTET = 200,
 	SECOND_ADDRESS_OFFSET = 100,
+	POD_HOSTS = 2,
+	POD_DOMAINS = 150, /* about so many domains each */
+	PODS_MAX = (POLICY_LAST_OCTET - 1) / POD_HOSTS,
 };
 
 /* Who hosts the mail of the world. Shares follow what crawls of real MX records find: a few names
@@ -37,16 +40,15 @@ enum {
 static const struct provider_row {
 	const char *name;
 	int share;
-	int hosts;       /* MX hosts it has */
+	int hosts;       /* MX hosts it has; with per_domain it follows from the lab's size */
 	int mx_each;     /* MX records each domain gets */
-	bool per_domain; /* each domain has an MX name of its own, below a wildcard */
+	bool per_domain; /* each domain has an MX name of its own, below the wildcard of a pod */
 	bool dane;
 	enum lab_signing signing;
 } provider_rows[] = {
 	{.name = "bigmail.test", .share = 36, .hosts = 5, .mx_each = 5, .signing = LAB_SIGN_NONE},
 	{.name = "cloudpost.test",
 		.share = 24,
-		.hosts = 4,
 		.mx_each = 1,
 		.per_domain = true,
 		.signing = LAB_SIGN_NONE},
@@ -85,6 +87,8 @@ static const struct provider_row {
 struct provider {
 	const struct provider_row *row;
 	unsigned int operator_number;
+	int pods; /* per_domain: groups of POD_HOSTS addresses, as many as the lab's size asks for
+		   */
 };
 
 /* The MX hosts that own-hosted domains of one kind share for a while. */
@@ -377,7 +381,7 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 {
 	static const struct lab_kind_host good = {.behaviour = "ok"};
 	static const struct lab_kind_host good_tlsa = {.behaviour = "ok", .tlsa = "3 1 1"};
-	static const struct lab_kind_host wild = {.behaviour = "wildcard", .no_address = true};
+	static const struct lab_kind_host wild = {.behaviour = "wildcard"};
 	const struct provider_row *row = p->row;
 	char *zone_name = xasprintf("%s.", row->name), *name;
 	struct buf zone;
@@ -386,15 +390,16 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 	p->operator_number = m->operators++;
 	buf_init(&zone, DOMAIN_TEXT_MAX);
 	lab_zone_begin(&zone, zone_name, FIRST_SERIAL);
-	for (int i = 1; i <= row->hosts; i++) {
-		name = row->per_domain ? xasprintf("*.mx.%s", row->name)
-				       : xasprintf("mx%d.%s", i, row->name);
-		add_smtp_host(m, &zone, name, p->operator_number, (unsigned int)i,
+	p->pods = (int)(m->options->domains * (size_t)row->share / 100 / POD_DOMAINS) + 1;
+	if (p->pods > PODS_MAX)
+		p->pods = PODS_MAX;
+	for (int i = 0; i < (row->per_domain ? p->pods * POD_HOSTS : row->hosts); i++) {
+		name = row->per_domain ? xasprintf("*.mx%d.%s", i / POD_HOSTS + 1, row->name)
+				       : xasprintf("mx%d.%s", i + 1, row->name);
+		add_smtp_host(m, &zone, name, p->operator_number, (unsigned int)i + 1,
 			row->per_domain     ? &wild
 				: row->dane ? &good_tlsa
 					    : &good);
-		if (row->per_domain && i <= 2)
-			add_a(&zone, name, address_of(p->operator_number, (unsigned int)i));
 		free(name);
 	}
 	name = xasprintf("mta-sts-clients.%s", row->name);
@@ -434,14 +439,15 @@ static void
 hosts_from_provider(struct maker *m, struct draft *d, bool first)
 {
 	const struct provider *p = pick_provider(m, d->kind->hosting == LAB_HOSTED_DANE, first);
-	int start = (int)dice(m, (unsigned int)p->row->hosts);
+	int start = (int)dice(m, (unsigned int)(p->row->per_domain ? p->pods : p->row->hosts));
 
 	d->provider = p;
 	d->operator_number = p->operator_number;
 	if (p->row->per_domain) {
 		char *label = expand(d, "$L");
 
-		d->mx[d->mx_count++] = xasprintf("%s-test.mx.%s", label, p->row->name);
+		d->mx[d->mx_count++] =
+			xasprintf("%s-test.mx%d.%s", label, start % p->pods + 1, p->row->name);
 		free(label);
 		return;
 	}
