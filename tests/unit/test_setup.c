@@ -1,0 +1,398 @@
+/* setup postfix: what it proposes for which main.cf, and that --apply does just that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "export/tuf_metadata.h"
+#include "updater/map.h"
+#include "updater/postfix.h"
+#include "updater/settings.h"
+#include "updater/setup.h"
+
+#include "updater_repo.h"
+
+/* Behaves as postconf does where setup asks it: values of main.cf before defaults, unknown parameters
+ * a warning and nothing else, -e replaces or appends lines. */
+static const char fake_postconf[] =
+	"#!/bin/sh\n"
+	"[ \"$1\" = -c ] || { echo 'postconf: fatal: no -c' >&2; exit 1; }\n"
+	"dir=$2; shift 2\n"
+	"[ ! -e \"$dir/broken\" ] || { echo 'postconf: fatal: something is wrong' >&2; exit 1; }\n"
+	"case $1 in\n"
+	"-m) cat \"$dir/types\"; exit 0 ;;\n"
+	"-e) shift\n"
+	"	for e in \"$@\"; do\n"
+	"		n=${e%% *}\n"
+	"		grep -v \"^$n = \" \"$dir/main.cf\" >\"$dir/main.cf.tmp\"\n"
+	"		printf '%s\\n' \"$e\" >>\"$dir/main.cf.tmp\"\n"
+	"		mv \"$dir/main.cf.tmp\" \"$dir/main.cf\"\n"
+	"	done; exit 0 ;;\n"
+	"-x) shift ;;\n"
+	"esac\n"
+	"for n in \"$@\"; do\n"
+	"	grep -h -m1 \"^$n =\" \"$dir/main.cf\" \"$dir/defaults\" | head -n 1 | grep . ||\n"
+	"		echo \"postconf: warning: $n: unknown parameter\" >&2\n"
+	"done\n";
+
+static const char defaults[] = "smtp_tls_policy_maps =\nsmtp_tls_security_level =\n"
+			       "smtp_dns_support_level =\nsmtp_tls_CAfile =\nrelayhost =\n"
+			       "smtp_fallback_relay =\nsender_dependent_relayhost_maps =\n"
+			       "transport_maps =\nsmtp_host_lookup = dns\n";
+
+#define TABLE  "cdb:@/map"
+#define REGEXP "regexp:{{/[^ -~]/ secure match=hostname servername=hostname}}"
+
+struct scene {
+	struct update_settings settings;
+	char *dir, *out;
+	size_t size;
+};
+
+static char *
+in_scene(const struct scene *s, const char *name)
+{
+	return xasprintf("%s/%s", s->dir, name);
+}
+
+static void
+put(const struct scene *s, const char *name, const char *text)
+{
+	char *path = in_scene(s, name);
+
+	write_text(path, text, strlen(text));
+	free(path);
+}
+
+/* "@" in a text stands for the scene's folder. */
+static char *
+with_dir(const struct scene *s, const char *text)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	for (; *text != '\0'; text++) {
+		if (*text == '@')
+			buf_add_str(&out, s->dir);
+		else
+			buf_add_char(&out, *text);
+	}
+	return buf_take(&out);
+}
+
+static void
+scene_init(struct scene *s, const char *name, const char *version, const char *main_cf)
+{
+	char *text, *path;
+
+	memset(s, 0, sizeof(*s));
+	s->dir = in_temp(name);
+	OK(file_mkdirs(s->dir, 0755, &ok_err));
+	put(s, "postconf", fake_postconf);
+	path = in_scene(s, "postconf");
+	assert_int_equal(chmod(path, 0755), 0);
+	free(path);
+	put(s, "types", "btree\ncdb\nhash\nregexp\ntexthash\n");
+	put(s, "ca.pem", "certificates\n");
+	text = xasprintf("mail_version = %s\n%s%s", version, defaults,
+		strncmp(version, "3.1", 3) == 0
+			? "tls_required_enable = yes\nsmtp_tls_enforce_sts_mx_patterns = yes\n"
+			: "");
+	put(s, "defaults", text);
+	free(text);
+	text = with_dir(s, main_cf);
+	put(s, "main.cf", text);
+	free(text);
+	text = xasprintf("[state]\ndir = %s/state\n[install]\npath = %s/map\n"
+			 "[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
+		s->dir, s->dir, s->dir, s->dir, s->dir);
+	put(s, "conf", text);
+	free(text);
+	path = in_scene(s, "conf");
+	OK(update_settings_load(path, &s->settings, &ok_err));
+	free(path);
+}
+
+static void
+scene_clear(struct scene *s)
+{
+	update_settings_clear(&s->settings);
+	free(s->dir);
+	free(s->out);
+}
+
+static int
+run(struct scene *s, bool apply, struct error *err)
+{
+	struct setup_options options = {.apply = apply, .now_s = NOW};
+	int rc;
+
+	free(s->out);
+	s->out = NULL;
+	error_clear(err);
+	options.out = open_memstream(&s->out, &s->size);
+	rc = setup_postfix(&s->settings, &options, err);
+	(void)fclose(options.out);
+	return rc;
+}
+
+static char *
+main_cf(const struct scene *s)
+{
+	char *path = in_scene(s, "main.cf"), *text;
+	struct buf bytes;
+
+	read_bytes(path, &bytes);
+	text = buf_take(&bytes);
+	free(path);
+	return text;
+}
+
+static void
+must_say(const struct scene *s, const char *text, bool said)
+{
+	char *want = with_dir(s, text);
+
+	if ((strstr(s->out, want) != NULL) != said)
+		fail_msg("%s\n%s: %s", s->out, said ? "lacks" : "has", want);
+	free(want);
+}
+
+static void
+test_proposals(void **state UNUSED)
+{
+	static const struct {
+		const char *name, *version, *main_cf;
+		const char *says[6];
+		const char *not_said[4];
+	} cases[] = {
+		{"fresh", "3.7.11", "",
+			{"smtp_tls_policy_maps = " TABLE ", " REGEXP "\n",
+				"smtp_tls_CAfile = @/ca.pem\n", "smtp_dns_support_level = dnssec\n",
+				"smtp_tls_security_level = dane\n", "is not there yet"},
+			{"tls_required_enable"}},
+		{"Debian 13", "3.10.13", "smtp_tls_security_level = may\nsmtp_tls_CApath = /etc/ssl/certs\n",
+			{"smtp_tls_security_level = dane\n", "tls_required_enable = no\n",
+				"smtp_tls_CAfile = @/ca.pem\n"},
+			{"enforce_sts_mx_patterns"}},
+		{"own maps first", "3.7.11",
+			"smtp_tls_policy_maps = hash:/etc/postfix/own, inline:{a.test=may, "
+			"{b.test = secure}}\n",
+			{"smtp_tls_policy_maps = hash:/etc/postfix/own, inline:{a.test=may, "
+			 "{b.test = secure}}, " TABLE ", " REGEXP "\n"},
+			{NULL}},
+		{"without the regexp", "3.7.11", "smtp_tls_policy_maps = " TABLE " hash:/own\n",
+			{"smtp_tls_policy_maps = " TABLE ", hash:/own, " REGEXP "\n"}, {NULL}},
+		{"stricter already", "3.7.11",
+			"smtp_tls_security_level = encrypt\nsmtp_tls_CAfile = /etc/own.pem\n",
+			{"/etc/own.pem is not there"},
+			{"smtp_tls_security_level = ", "smtp_tls_CAfile ="}},
+		{"patterns switched off", "3.11.7", "smtp_tls_enforce_sts_mx_patterns = no\n",
+			{"smtp_tls_enforce_sts_mx_patterns = yes\n"}, {NULL}},
+		{"fallback", "3.7.11",
+			"smtp_fallback_relay = [relay.test]\ntransport_maps = hash:/t\n",
+			{"! smtp_fallback_relay = [relay.test]", "! transport_maps"}, {NULL}},
+		{"complete", "3.7.11",
+			"smtp_tls_policy_maps = " TABLE ", " REGEXP
+			"\nsmtp_tls_CAfile = @/ca.pem\nsmtp_dns_support_level = dnssec\n"
+			"smtp_tls_security_level = dane\n",
+			{"main.cf has all it needs"}, {"main.cf needs", "--apply makes these"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct scene s;
+		struct error err;
+		char *before, *after, *name = xasprintf("proposal-%zu", i);
+
+		print_message("# %s\n", cases[i].name);
+		scene_init(&s, name, cases[i].version, cases[i].main_cf);
+		before = main_cf(&s);
+		if (run(&s, false, &err) != 0)
+			fail_msg("%s", err.text);
+		for (size_t k = 0; k < 6 && cases[i].says[k] != NULL; k++)
+			must_say(&s, cases[i].says[k], true);
+		for (size_t k = 0; k < 4 && cases[i].not_said[k] != NULL; k++)
+			must_say(&s, cases[i].not_said[k], false);
+		after = main_cf(&s);
+		assert_string_equal(before, after);
+		free(before);
+		free(after);
+		scene_clear(&s);
+		free(name);
+	}
+}
+
+static void
+test_apply(void **state UNUSED)
+{
+	static const char text[] = "# mine\nmyhostname = mail.test\nsmtp_tls_security_level = may\n"
+				   "smtp_tls_policy_maps = hash:/own\n";
+	struct error err = {0};
+	struct scene s;
+	struct buf kept, value;
+	char *after, *pattern, *want;
+	glob_t found;
+
+	scene_init(&s, "apply", "3.10.13", text);
+	if (run(&s, true, &err) != 0)
+		fail_msg("%s", err.text);
+	must_say(&s, "now run: postfix reload", true);
+	after = main_cf(&s);
+	want = with_dir(&s, "smtp_tls_policy_maps = hash:/own, " TABLE ", " REGEXP "\n");
+	assert_non_null(strstr(after, want));
+	assert_non_null(strstr(after, "# mine\n"));
+	assert_non_null(strstr(after, "tls_required_enable = no\n"));
+	free(want);
+	/* The backup is the old file; there is a map, without entries, for Postfix to open. */
+	pattern = in_scene(&s, "main.cf.preload25-*");
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	read_bytes(found.gl_pathv[0], &kept);
+	assert_string_equal(buf_str(&kept), text);
+	globfree(&found);
+	buf_init(&value, 100);
+	assert_int_equal(
+		map_find(s.settings.kind, s.settings.map_file, MAP_SENTINEL, &value, &err), 1);
+	/* Again: nothing to do, and no second backup. */
+	assert_int_equal(run(&s, true, &err), 0);
+	must_say(&s, "main.cf has all it needs", true);
+	want = main_cf(&s);
+	assert_string_equal(after, want);
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, 1);
+	globfree(&found);
+	buf_clear(&kept);
+	buf_clear(&value);
+	free(want);
+	free(pattern);
+	free(after);
+	scene_clear(&s);
+}
+
+/* Where the list would protect nothing, or Postfix could not read it, nothing is changed. */
+static void
+test_refusals(void **state UNUSED)
+{
+	static const struct {
+		const char *name, *version, *main_cf, *file, *text;
+		int rc;
+		const char *says;
+	} cases[] = {
+		{"relayhost", "3.7.11", "relayhost = [smart.test]\n", NULL, NULL, 1,
+			"protects nothing"},
+		{"no cdb", "3.7.11", "", "types", "btree\nhash\n", -1, "postfix-cdb"},
+		{"too old", "3.3.1", "", NULL, NULL, -1, "too old"},
+		{"no version", "none", "", NULL, NULL, -1, "version"},
+		{"postconf fails", "3.7.11", "", "broken", "", -1, "something is wrong"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct scene s;
+		struct error err;
+		char *after, *name = xasprintf("refusal-%zu", i);
+
+		print_message("# %s\n", cases[i].name);
+		scene_init(&s, name, cases[i].version, cases[i].main_cf);
+		if (cases[i].file != NULL)
+			put(&s, cases[i].file, cases[i].text);
+		for (int apply = 0; apply < 2; apply++) {
+			assert_int_equal(run(&s, apply, &err), cases[i].rc);
+			if (cases[i].rc > 0)
+				must_say(&s, cases[i].says, true);
+			else if (strstr(err.text, cases[i].says) == NULL)
+				fail_msg("%s lacks %s", err.text, cases[i].says);
+			if (cases[i].rc < 0)
+				assert_int_equal(error_exit_code(&err), 2);
+		}
+		after = main_cf(&s);
+		assert_string_equal(after, cases[i].main_cf);
+		assert_false(file_exists(s.settings.map_file));
+		free(after);
+		scene_clear(&s);
+		free(name);
+	}
+}
+
+static void
+test_split(void **state UNUSED)
+{
+	static const struct {
+		const char *text;
+		const char *want[4];
+	} cases[] = {
+		{"", {NULL}},
+		{" , ,", {NULL}},
+		{"hash:/a", {"hash:/a"}},
+		{"hash:/a,cdb:/b  texthash:/c", {"hash:/a", "cdb:/b", "texthash:/c"}},
+		{REGEXP ",hash:/a", {REGEXP, "hash:/a"}},
+		{"inline:{a=b, {c = d, e}} x:y", {"inline:{a=b, {c = d, e}}", "x:y"}},
+		{"x:{a, b", {"x:{a, b"}},
+		{"x} y", {"x}", "y"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t count;
+		char **maps = postfix_maps_split(cases[i].text, &count);
+
+		for (size_t k = 0; k < count; k++) {
+			assert_true(k < 4 && cases[i].want[k] != NULL);
+			assert_string_equal(maps[k], cases[i].want[k]);
+			free(maps[k]);
+		}
+		assert_true(count == 4 || cases[i].want[count] == NULL);
+		free(maps);
+	}
+}
+
+/* Which lines follow from the Postfix that is here. */
+static void
+test_decide(void **state UNUSED)
+{
+	static const struct {
+		const char *version, *main_cf;
+		enum dane_setting dane;
+		bool before;
+		const char *want;
+	} cases[] = {
+		{"3.7.11", "", DANE_NO, true, "postfix plain dane=no"},
+		{"3.10.4", "", DANE_YES, false, "postfix plain dane=yes"},
+		{"3.10.5", "", DANE_YES, false, "postfix sts dane=yes"},
+		{"nonsense", "", DANE_NO, false, "postfix plain dane=no"},
+		/* The map is in use, and Postfix does not ask for DNSSEC. */
+		{"3.7.11", "smtp_tls_policy_maps = " TABLE "\n", DANE_AUTO, true,
+			"postfix plain dane=no"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct scene s;
+		struct postfix_recipe recipe;
+		char *name = xasprintf("decide-%zu", i);
+
+		scene_init(&s, name, cases[i].version, cases[i].main_cf);
+		s.settings.dane = cases[i].dane;
+		postfix_decide(&s.settings, cases[i].before, &recipe);
+		assert_string_equal(recipe.text, cases[i].want);
+		scene_clear(&s);
+		free(name);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_proposals),
+		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_decide),
+	};
+
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
+}
