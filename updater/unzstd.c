@@ -61,7 +61,8 @@ unzstd_add(void *arg, const void *data, size_t len, struct error *err)
 		u->left -= (int64_t)out.pos;
 		if (out.pos > 0 && u->sink(u->arg, u->out, out.pos, err) < 0)
 			return -1;
-	} while (in.pos < in.size || out.pos == out.size);
+		/* A full buffer may hide more, unless the frame has ended with it. */
+	} while (in.pos < in.size || (out.pos == out.size && !u->between_frames));
 	return 0;
 }
 

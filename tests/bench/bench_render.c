@@ -1,0 +1,213 @@
+/*
+ * bench_render: a list of N synthetic entries rendered into a cdb map, beside Postfix's own postmap on
+ * the equivalent text, each in a process of its own.
+ *
+ * usage: bench_render [ENTRIES [POSTMAP]]     default 1000000, postmap by PATH; "-" for none
+ *
+ * Prints seconds (wall and CPU) and resident memory of both, and the ratio. Files go to TMPDIR.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "export/list_writer.h"
+#include "updater/map.h"
+#include "updater/render.h"
+#include "updater/tool.h"
+
+#define NOW INT64_C(1795435200)
+/* Ten providers host most domains; the rest have hosts of their own. */
+#define PROVIDERS 10
+
+struct figures {
+	double wall_s, cpu_s;
+	long rss_kb;
+};
+
+static void die(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
+
+static void
+die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("bench_render: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static void
+make_list(const char *path, int64_t entries)
+{
+	struct list_header header = {.author = "bench",
+		.confirmed_since_s = NOW - 3600,
+		.expires_s = NOW + 86400,
+		.timestamp_s = NOW,
+		.vantages = 1,
+		.version = 1};
+	struct list_writer *w;
+	struct error err;
+
+	if (list_writer_open(path, &header, &w, &err) < 0)
+		die("%s", err.text);
+	for (int64_t i = 0; i < entries; i++) {
+		char domain[32], first[64], second[64];
+		const char *mxs[2] = {first, second};
+		struct list_entry e = {.domain = domain,
+			.policy = {.auth_pkix = true,
+				.max_age_s = 604800,
+				.mode = LIST_MODE_ENFORCE,
+				.mxs = mxs,
+				.mxs_count = 2,
+				.source = LIST_SOURCE_MTA_STS,
+				.tls = "1.3"}};
+
+		(void)snprintf(domain, sizeof(domain), "d%08" PRId64 ".example", i);
+		if (i % 4 != 0) {
+			(void)snprintf(first, sizeof(first), "*.mail.p%d.example", (int)(i % PROVIDERS));
+			(void)snprintf(second, sizeof(second), "mx1.p%d.example", (int)(i % PROVIDERS));
+		} else {
+			(void)snprintf(first, sizeof(first), "mx1.%s", domain);
+			(void)snprintf(second, sizeof(second), "mx2.%s", domain);
+		}
+		list_writer_add_entry(w, &e);
+	}
+	if (list_writer_commit(w, NULL, &err) < 0)
+		die("%s", err.text);
+	list_writer_free(w);
+}
+
+/* The whole of what the updater does between a verified list and a finished map. */
+static void
+render_to(const char *list_path, const char *mta, const char *file)
+{
+	struct render_options options = {.format = POSTFIX_FORMAT_PLAIN, .now_s = NOW};
+	struct render_result result;
+	struct list_reader *list;
+	struct map_writer *w;
+	struct error err;
+
+	if (list_reader_open(list_path, &list, &err) < 0 ||
+		map_writer_open(map_kind_find(mta), file, &w, &err) < 0 ||
+		render(list, &options, w, &result, &err) < 0 || map_writer_finish(w, &err) < 0 ||
+		map_writer_install(w, false, &err) < 0)
+		die("%s", err.text);
+	map_writer_free(w);
+	list_reader_close(list);
+	render_result_clear(&result);
+}
+
+static double
+now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* Runs a child and measures it alone. argv NULL: the renderer. */
+static struct figures
+measure(const char *const *argv, const char *list, const char *file)
+{
+	struct rusage usage;
+	struct figures f;
+	double start = now_s();
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		if (argv != NULL)
+			(void)execv(argv[0], (char *const *)(uintptr_t)argv);
+		else
+			render_to(list, "postfix", file);
+		_exit(argv != NULL ? 127 : 0);
+	}
+	if (wait4(pid, &status, 0, &usage) != pid || status != 0)
+		die("%s failed (status %d)", argv != NULL ? argv[0] : "rendering", status);
+	f.wall_s = now_s() - start;
+	f.cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	f.rss_kb = usage.ru_maxrss;
+	return f;
+}
+
+static void
+print_figures(const char *name, const struct figures *f, const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		die("%s is not there", file);
+	printf("%-16s %8.2f s wall %8.2f s CPU %8ld KiB resident %12lld bytes\n", name, f->wall_s,
+		f->cpu_s, f->rss_kb, (long long)st.st_size);
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t entries = 1000000;
+	const char *tmp = getenv("TMPDIR");
+	char *dir = xasprintf("%s/preload25-bench-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	char *list, *map, *text, *text_map, *table, *postmap;
+	struct figures ours, theirs;
+
+	if (argc > 3 || (argc > 1 && str_parse_u64(argv[1], strlen(argv[1]), 100000000, &entries) < 0))
+		die("usage: bench_render [ENTRIES [POSTMAP]]");
+	postmap = argc > 2 && strcmp(argv[2], "-") == 0
+		? NULL
+		: tool_find(argc > 2 ? argv[2] : NULL, "postmap");
+	if (mkdtemp(dir) == NULL)
+		die("%s: cannot make it", dir);
+	list = xasprintf("%s/list.json", dir);
+	map = xasprintf("%s/ours.cdb", dir);
+	text = xasprintf("%s/theirs", dir);
+	text_map = xasprintf("%s.cdb", text);
+	table = xasprintf("cdb:%s", text);
+	make_list(list, (int64_t)entries);
+	printf("%" PRIu64 " entries\n", entries);
+	ours = measure(NULL, list, map);
+	print_figures("preload25-update", &ours, map);
+	if (postmap != NULL) {
+		const char *const command[] = {postmap, table, NULL};
+
+		render_to(list, "texthash", text);
+		theirs = measure(command, NULL, NULL);
+		print_figures("postmap", &theirs, text_map);
+		printf("ratio: %.2f of postmap's wall time, %.2f of its CPU time\n",
+			ours.wall_s / theirs.wall_s, ours.cpu_s / theirs.cpu_s);
+	} else {
+		printf("SKIPPED the comparison: no postmap here\n");
+	}
+	(void)unlink(list);
+	(void)unlink(map);
+	(void)unlink(text);
+	(void)unlink(text_map);
+	(void)rmdir(dir);
+	free(list);
+	free(map);
+	free(text);
+	free(text_map);
+	free(table);
+	free(postmap);
+	free(dir);
+	return 0;
+}
