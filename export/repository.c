@@ -666,6 +666,10 @@ put_draft(struct repository *r, const struct draft *d, const struct repository_f
 				FILE_MODE, err);
 		free(path);
 	}
+	/* Before the commit: a name less later on would change the files' ctime, and git would have to
+	 * read them again to see that they are the same. */
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		(void)unlink(files[i].path);
 	if (rc == 0 && load_published(r, err) < 0)
 		rc = -1;
 	if (rc == 0)

@@ -63,9 +63,8 @@ int repository_head(
 	struct repository *r, char commit[static GIT_COMMIT_SIZE], struct error *err) MUST_CHECK;
 
 struct repository_file {
-	const char *name; /* of the target: [a-z0-9.-]+ */
-	const char
-		*path; /* on the repository's file system; it gets further names, its own stays */
+	const char *name; /* of the target: letters, digits, "." and "-" */
+	const char *path; /* on the repository's file system; once published this name is gone */
 };
 
 struct repository_publication {
