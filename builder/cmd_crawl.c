@@ -103,6 +103,8 @@ cmd_crawl(struct app *app, const struct cli_call *call, struct error *err)
 
 	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0)
 		return -1;
+	if (settings->workers > 1)
+		log_warning("crawl: workers = %u: this version runs one event loop", settings->workers);
 	rc = crawl_run(store, settings, &options, &p, &end, err);
 	if (shown.any)
 		fprintf(stderr, "\r\033[K");

@@ -10,6 +10,7 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
+#include "verifier/address.h"
 
 #define MINUTE 60
 #define HOUR   (60 * MINUTE)
@@ -69,7 +70,8 @@ const struct config_key settings_keys[] = {
 		"(without any: local)"),
 
 	INT("crawl", "concurrency", "500", 1, 100000, "domains in flight"),
-	INT("crawl", "workers", "1", 1, 1, "event loops (one in this version)"),
+	INT("crawl", "workers", "1", 1, 64,
+		"event loops; this version runs one whatever is asked for, and says so"),
 	INT("crawl", "per_address", "2", 1, 1000, "connections at once to one address"),
 	INT("crawl", "per_operator", "8", 1, 10000,
 		"connections at once to the hosts of one operator"),
@@ -227,8 +229,20 @@ read_vantages(struct holder *h, struct error *err)
 	return 0;
 }
 
-static void
-read_engine(struct holder *h, const struct clock *clock)
+/* The engine checks the blocks too, but only here is known where they were written. */
+static int
+check_allow(const struct holder *h, const struct engine_options *e, struct error *err)
+{
+	struct address_filter *filter = NULL;
+
+	if (address_filter_new(e->allow, e->allow_count, &filter, err) < 0)
+		return error_prefix(err, "%s: allow", config_where(h->config, "network", "allow"));
+	address_filter_free(filter);
+	return 0;
+}
+
+static int
+read_engine(struct holder *h, const struct clock *clock, struct error *err)
 {
 	const struct config *c = h->config;
 	struct engine_options *e = &h->settings.engine;
@@ -260,6 +274,7 @@ read_engine(struct holder *h, const struct clock *clock)
 	e->share_s = config_int(c, "crawl", "share");
 	e->max_age_min_s = config_int(c, "life", "max_age_min");
 	h->settings.workers = (unsigned)config_int(c, "crawl", "workers");
+	return check_allow(h, e, err);
 }
 
 static int
@@ -357,9 +372,8 @@ settings_load(const char *path, const struct clock *clock, struct settings **out
 	if (config_load(path, settings_keys, settings_key_count, &h->config, err) < 0)
 		goto fail;
 	if (read_vantages(h, err) < 0 || read_life(h, err) < 0 || read_store(h, err) < 0 ||
-		read_publication(h, err) < 0)
+		read_publication(h, err) < 0 || read_engine(h, clock, err) < 0)
 		goto fail;
-	read_engine(h, clock);
 	*out = &h->settings;
 	return 0;
 fail:
