@@ -177,13 +177,13 @@ postfix_decide(const struct update_settings *s, bool before, struct postfix_reci
 	bool have = false;
 
 	memset(out, 0, sizeof(*out));
-	if (s->format == 0 || s->dane == DANE_AUTO) {
+	if (s->format == POSTFIX_FORMAT_AUTO || s->dane == DANE_AUTO) {
 		have = postfix_ask(s, names, ARRAY_LEN(names), true, values, &why) == 0;
 		if (!have)
 			log_info("%s", why.text);
 	}
 	out->format = s->format;
-	if (out->format == 0) {
+	if (out->format == POSTFIX_FORMAT_AUTO) {
 		/* The plain form is understood everywhere. */
 		out->format = POSTFIX_FORMAT_PLAIN;
 		if (have && values[0] != NULL && postfix_version_parse(values[0], &version) == 0)

@@ -19,8 +19,9 @@ struct list_entry;
 struct list_header;
 
 enum postfix_format {
-	POSTFIX_FORMAT_PLAIN = 1, /* every Postfix from 3.4 on */
-	POSTFIX_FORMAT_STS,       /* 3.10.5 and later: MX host names are checked too */
+	POSTFIX_FORMAT_AUTO,  /* by the version that is found; not for writing */
+	POSTFIX_FORMAT_PLAIN, /* every Postfix from 3.4 on */
+	POSTFIX_FORMAT_STS,   /* 3.10.5 and later: MX host names are checked too */
 };
 
 /* What becomes of an entry. */

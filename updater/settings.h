@@ -30,7 +30,7 @@ struct update_settings {
 	const struct map_kind *kind;
 	char *map_file; /* owned */
 	bool reload;
-	enum postfix_format format; /* 0: by the version that is found */
+	enum postfix_format format;
 	enum dane_setting dane;
 	const char *config_dir;                   /* of Postfix; NULL: its default */
 	const char *postconf, *postmap, *postfix; /* programs; NULL: by PATH */

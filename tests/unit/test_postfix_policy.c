@@ -169,14 +169,14 @@ test_versions(void **state UNUSED)
 		{"3.12-20260821", 0, POSTFIX_FORMAT_STS},
 		{"3.10-RC1", 0, POSTFIX_FORMAT_PLAIN},
 		{"4.0.0", 0, POSTFIX_FORMAT_STS},
-		{"", -1, 0},
-		{"3", -1, 0},
-		{"3.", -1, 0},
-		{"3.x", -1, 0},
-		{"3.10.", -1, 0},
-		{"3.10.5 ", -1, 0},
-		{"-3.10.5", -1, 0},
-		{"3.99999999999999999999", -1, 0},
+		{"", -1, POSTFIX_FORMAT_AUTO},
+		{"3", -1, POSTFIX_FORMAT_AUTO},
+		{"3.", -1, POSTFIX_FORMAT_AUTO},
+		{"3.x", -1, POSTFIX_FORMAT_AUTO},
+		{"3.10.", -1, POSTFIX_FORMAT_AUTO},
+		{"3.10.5 ", -1, POSTFIX_FORMAT_AUTO},
+		{"-3.10.5", -1, POSTFIX_FORMAT_AUTO},
+		{"3.99999999999999999999", -1, POSTFIX_FORMAT_AUTO},
 	};
 	struct postfix_version v;
 

@@ -691,6 +691,25 @@ test_settings(void **state UNUSED)
 	free(path);
 }
 
+/* The sample file is made from the table of keys, so that neither can say what the other does not. */
+static void
+test_sample(void **state UNUSED)
+{
+	const char *tests = getenv("TESTDIR");
+	char *path = xasprintf(
+		"%s/../data/preload25-update.conf.example", tests != NULL ? tests : "tests");
+	struct buf want, got;
+
+	buf_init(&want, 1 << 20);
+	assert_int_equal(config_sample(update_settings_keys, update_settings_key_count, &want), 0);
+	read_bytes(path, &got);
+	if (strcmp(buf_str(&got), buf_str(&want)) != 0)
+		fail_msg("%s should be:\n%s", path, buf_str(&want));
+	buf_clear(&want);
+	buf_clear(&got);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -708,6 +727,7 @@ main(void)
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_sample),
 	};
 
 	log_to_stderr("test", LOG_LEVEL_ERROR);
