@@ -23,6 +23,7 @@
 #include "builder/store.h"
 #include "common/attr.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "export/list.h"
@@ -32,10 +33,10 @@
 #include "export/repository.h"
 #include "export/tuf_key.h"
 
-#define NOW       INT64_C(1795435200)
 #define DAY       INT64_C(86400)
 #define PROVIDERS 500
 
+static int64_t now_s;
 static long entries = 1000000;
 static char *dir;
 
@@ -84,7 +85,7 @@ policy_of(long i, bool changed, char *out, size_t size)
 static int64_t
 confirmed_of(long i)
 {
-	return i % 1000 == 999 ? NOW - 3 * DAY : NOW - i % 20000;
+	return i % 1000 == 999 ? now_s - 3 * DAY : now_s - i % 20000;
 }
 
 /* --- phases -------------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ confirmed_of(long i)
 static void
 write_list(const char *name, bool changed)
 {
-	struct list_header h = {"bench", NOW - DAY, NOW + 14 * DAY, NOW, 3, changed ? 2 : 1};
+	struct list_header h = {"bench", now_s - DAY, now_s + 14 * DAY, now_s, 3, changed ? 2 : 1};
 	struct list_writer *w;
 	struct error err;
 	char *path = in_dir(name), text[400], domain[32];
@@ -247,14 +248,14 @@ phase_fill(void)
 			die(&err);
 		domain_of(i, name);
 		(void)policy_of(i, false, text, sizeof(text));
-		if (store_add(s, name, "import", NOW - 8 * DAY, &err) < 0 ||
+		if (store_add(s, name, "import", now_s - 8 * DAY, &err) < 0 ||
 			store_find(s, name, &d, &err) <= 0)
 			die(&err);
 		result.life = d.life;
 		result.life.state = LIFE_LISTED;
 		result.life.policy = text;
 		result.life.confirmed_s = confirmed_of(i);
-		if (store_put_life(s, &d, &result, NOW - DAY, "bench", 0, &err) < 0)
+		if (store_put_life(s, &d, &result, now_s - DAY, "bench", 0, &err) < 0)
 			die(&err);
 	}
 	if (store_commit(s, &err) < 0)
@@ -275,7 +276,7 @@ make_authority(void)
 			die(&err);
 		tuf_signer_free(signer);
 	}
-	if (repository_create(&o, NOW - DAY, &err) < 0)
+	if (repository_create(&o, now_s - DAY, &err) < 0)
 		die(&err);
 	free((char *)(uintptr_t)o.path);
 }
@@ -305,7 +306,7 @@ phase_build(void)
 	struct store *s = open_store();
 	struct error err;
 	struct build b;
-	int rc = build_list(s, r, &rules, NOW, &b, &err);
+	int rc = build_list(s, r, &rules, now_s, &b, &err);
 
 	if (rc < 0)
 		die(&err);
@@ -322,7 +323,7 @@ phase_publish(void)
 	struct published p;
 	struct error err;
 
-	if (publish_next(s, r, NOW, &p, &err) < 0)
+	if (publish_next(s, r, now_s, &p, &err) < 0)
 		die(&err);
 	repository_close(r);
 	store_close(s);
@@ -394,8 +395,13 @@ main(int argc, char **argv)
 	const struct figures none = {0};
 	struct figures write, sum, cat, base, build;
 	char temporary[] = "/tmp/preload25-bench-XXXXXX", *path;
+	struct clock clock;
+	struct error err;
 	struct stat st;
 
+	if (clock_from_env(&clock, &err) < 0)
+		die(&err);
+	now_s = clock_now(&clock);
 	if (argc > 1)
 		entries = strtol(argv[1], NULL, 10);
 	if (entries < 1 || entries > 99999999 || argc > 3) {
