@@ -18,6 +18,7 @@
 #include "export/list.h"
 #include "export/list_diff.h"
 #include "export/list_reader.h"
+#include "export/list_schema.h"
 #include "export/list_writer.h"
 
 static char dir[] = "/tmp/preload25-test-XXXXXX";
@@ -651,6 +652,28 @@ test_names(void **state UNUSED)
 	assert_false(list_domain_valid(name, 100));
 }
 
+/* What is published is the file that is in the tree. */
+static void
+test_schema(void **state UNUSED)
+{
+	const char *tests = getenv("TESTDIR");
+	char *file =
+		xasprintf("%s/../data/schema/list.schema.json", tests != NULL ? tests : "tests");
+	struct error err = {0};
+	struct buf want, got;
+
+	buf_init(&want, 100000);
+	buf_init(&got, 100000);
+	if (file_read(file, &want, &err) < 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < list_schema_lines; i++)
+		buf_addf(&got, "%s\n", list_schema[i]);
+	assert_string_equal(buf_str(&got), buf_str(&want));
+	buf_clear(&want);
+	buf_clear(&got);
+	free(file);
+}
+
 /* --- differences --------------------------------------------------------------------------------
  */
 
@@ -800,6 +823,7 @@ main(void)
 		cmocka_unit_test(test_alias_collision),
 		cmocka_unit_test(test_alias_limit),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_diff),
 	};
 
