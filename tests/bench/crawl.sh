@@ -45,14 +45,27 @@ awk -v n="$n" -v u="$user" -v s="$sys" -v w="$wall" -v t=$((after - before)) -v 
 	print n / cpu > "'"$work"'/base"
 }'
 
-sed -e "s/127.0.0.1@[0-9]*/$LAB_DNS/; s/smtp_port = .*/smtp_port = 25/; s/https_port = .*/https_port = 443/" \
-	-e "s|^ca_file = .*|ca_file = $LAB_CA_FILE|; s|^trust_anchor = .*|trust_anchor = $LAB_TRUST_ANCHOR|" \
-	-i "$LAB_DIR/preload25.conf"
+cat >"$LAB_DIR/preload25.conf" <<-END
+	[dns]
+	forward = $LAB_DNS
+	trust_anchor = $LAB_TRUST_ANCHOR
+	[network]
+	allow = 127.0.0.0/8
+	ca_file = $LAB_CA_FILE
+	ehlo_name = probe.test
+	[crawl]
+	deadline = 20
+	greeting_timeout = 10
+	reply_timeout = 10
+	connect_timeout = 10
+	fetch_timeout = 10
+	session_timeout = 15
+END
 authority_make "$work/auth" "$LAB_DIR" || exit
 preload25 --config "$work/auth/preload25.conf" import "$LAB_DIR/domains.txt" >/dev/null || exit
 measure preload25 --config "$work/auth/preload25.conf" crawl --once
 read -r user sys wall <"$work/time"
-tail -n 1 "$work/err" "$work/out" | sed -n 's/^/  /p'
+tail -n 1 "$work/out"
 awk -v n="$(wc -l <"$LAB_DIR/domains.txt")" -v u="$user" -v s="$sys" -v w="$wall" -v base="$(cat "$work/base")" 'BEGIN {
 	cpu = u + s
 	printf "preload25 crawl   %5d domains  %7.2f CPU s (resolver in process)     %6.1f s wall                %7.1f domains per CPU s\n",
