@@ -40,7 +40,7 @@ static int64_t now_s;
 static long entries = 1000000;
 static char *dir;
 
-static void
+static NORETURN void
 die(const struct error *err)
 {
 	fprintf(stderr, "bench_list: %s\n", err->text);
@@ -235,13 +235,14 @@ open_store(void)
 static void
 phase_fill(void)
 {
-	struct store_domain d = {0};
+	struct store_domain d;
 	struct store *s = open_store();
 	struct error err;
 	char text[400], name[32];
 
+	memset(&d, 0, sizeof(d));
 	for (long i = 0; i < entries; i++) {
-		struct life_result result = {0};
+		struct life_result result;
 
 		if (i % 10000 == 0 &&
 			((i > 0 && store_commit(s, &err) < 0) || store_begin(s, &err) < 0))
@@ -251,6 +252,7 @@ phase_fill(void)
 		if (store_add(s, name, "import", now_s - 8 * DAY, &err) < 0 ||
 			store_find(s, name, &d, &err) <= 0)
 			die(&err);
+		memset(&result, 0, sizeof(result));
 		result.life = d.life;
 		result.life.state = LIFE_LISTED;
 		result.life.policy = text;

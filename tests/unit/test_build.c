@@ -158,10 +158,12 @@ policy_text(const char *auth, int64_t max_age_s, const char *mode, const char *m
 static void
 put(struct authority *a, const char *name, const char *policy, int64_t confirmed_s)
 {
-	struct life_result result = {0};
-	struct store_domain d = {0};
+	struct store_domain d;
+	struct life_result result;
 	struct error err = {0};
 
+	memset(&d, 0, sizeof(d));
+	memset(&result, 0, sizeof(result));
 	if (store_add(a->store, name, "import", NOW - 40 * DAY, &err) < 0 ||
 		store_find(a->store, name, &d, &err) <= 0)
 		fail_msg("%s", err.text);
