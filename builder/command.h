@@ -36,6 +36,7 @@ void app_clear(struct app *app);
 
 /* Return the exit code, or -1 with err set. */
 int cmd_check(struct app *app, const struct cli_call *call, struct error *err);
+int cmd_lint(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_init(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_import(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_submit(struct app *app, const struct cli_call *call, struct error *err);

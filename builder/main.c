@@ -18,6 +18,9 @@ static const struct cli_option common_options[] = {
 static const struct cli_option check_options[] = {
 	{.name = "json", .help = "one object per domain and line"},
 };
+static const struct cli_option lint_options[] = {
+	{.name = "json", .help = "one object"},
+};
 static const struct cli_option act_options[] = {
 	{.name = "reason", .argument = "TEXT", .help = "why; kept in the domain's history"},
 };
@@ -42,6 +45,17 @@ static const struct cli_command commands[] = {
 		ARGS(1, -1),
 		OPTIONS(check_options),
 		.run = cmd_check},
+	{.name = "lint",
+		.arguments = "KIND [FILE|-]",
+		.summary = "check one document offline",
+		.help = "KIND: mta-sts-record, mta-sts-rrset, mta-sts-policy, mx-match, "
+			"dns-id-match,\n"
+			"tlsrpt-record, tlsrpt-rrset, tlsa, tlsa-rrset, tlsa-chain, smtp-reply,\n"
+			"smtp-greeting, smtp-ehlo, smtp-starttls, domain, preload-record.\n"
+			"Exit status: 0 valid, 1 not valid.\n",
+		ARGS(1, 2),
+		OPTIONS(lint_options),
+		.run = cmd_lint},
 	{.name = "init",
 		.arguments = "DIR",
 		.summary = "make a new authority in an empty directory",

@@ -21,7 +21,7 @@ int terminal_width(FILE *f);
 #define TERMINAL_TIME_SIZE 32
 void terminal_time(int64_t time_s, char out[static TERMINAL_TIME_SIZE]);
 /* "3 d 4 h", "5 min 2 s": the two largest units. */
-#define TERMINAL_SPAN_SIZE 32
+#define TERMINAL_SPAN_SIZE 64
 void terminal_span(int64_t span_s, char out[static TERMINAL_SPAN_SIZE]);
 
 /* A domain as typed, to A-labels: what is no domain is ERROR_INPUT with its reason. The caller
