@@ -29,7 +29,8 @@
 /* Octets of a TXT record shown in the report. */
 #define RECORD_SHOWN_MAX 1000
 
-enum { LOOK_MX, LOOK_STS, LOOK_TLSRPT, LOOK_PRELOAD, LOOKS };
+/* In the order in which they are asked for. */
+enum { LOOK_MX, LOOK_STS, LOOK_PRELOAD, LOOK_TLSRPT, LOOKS };
 
 struct domain_check {
 	const struct domain_context *context; /* borrowed */
@@ -62,6 +63,33 @@ one_less(struct domain_check *c)
 	assert(c->pending > 0);
 	if (--c->pending == 0)
 		wake(c);
+}
+
+static dns_answer_cb on_mx, on_sts, on_preload, on_tlsrpt;
+
+/*
+ * The TXT records come one after the other behind the MX look-up, side by side with hosts and policy,
+ * which take longer: domains that are gone or receive no mail cost one question, and a denial that
+ * the resolver has already proven answers the next one as well.
+ */
+static void
+ask(struct domain_check *c, int i)
+{
+	static const struct {
+		const char *prefix;
+		enum dns_type type;
+		dns_answer_cb *cb;
+	} looks[LOOKS] = {
+		[LOOK_MX] = {"", DNS_MX, on_mx},
+		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
+		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
+		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
+	};
+
+	c->pending++;
+	c->owner[i] = arena_printf(c->arena, "%s%s", looks[i].prefix, c->domain);
+	c->query[i] = dns_query_start(
+		c->context->resolver, c->owner[i], looks[i].type, c->arena, looks[i].cb, c);
 }
 
 /* --- TXT records --------------------------------------------------------------------------------- */
@@ -193,6 +221,7 @@ on_sts(const struct dns_answer *answer, void *arg)
 	size_t count;
 
 	c->query[LOOK_STS] = NULL;
+	ask(c, LOOK_PRELOAD);
 	if (answer->status == DNS_FAILED) {
 		report_failure(c, answer, c->owner[LOOK_STS]);
 		one_less(c);
@@ -245,6 +274,7 @@ on_preload(const struct dns_answer *answer, void *arg)
 	size_t count;
 
 	c->query[LOOK_PRELOAD] = NULL;
+	ask(c, LOOK_TLSRPT);
 	r->preload_secure = answer->secure;
 	if (answer->status == DNS_FAILED) {
 		report_failure(c, answer, c->owner[LOOK_PRELOAD]);
@@ -433,6 +463,9 @@ on_mx(const struct dns_answer *answer, void *arg)
 		mx_take(c, answer);
 		break;
 	}
+	/* Without an answer everything else could only repeat "could not tell"; R3.4. */
+	if (answer->status != DNS_FAILED && answer->status != DNS_NXDOMAIN && !c->report->mx_null)
+		ask(c, LOOK_STS);
 	one_less(c);
 }
 
@@ -488,16 +521,6 @@ finish(struct domain_check *c)
 static void
 look(struct domain_check *c)
 {
-	static const struct {
-		const char *prefix;
-		enum dns_type type;
-		dns_answer_cb *cb;
-	} looks[LOOKS] = {
-		[LOOK_MX] = {"", DNS_MX, on_mx},
-		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
-		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
-		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
-	};
 	struct timeval deadline = {c->context->deadline_s, 0};
 
 	c->started = true;
@@ -516,12 +539,7 @@ look(struct domain_check *c)
 	c->facts.hosts = c->context->hosts;
 	c->facts.mx_lookup = DANE_LOOKUP_FAILED; /* until it has answered */
 	(void)event_add(c->timer, &deadline);
-	for (int i = 0; i < LOOKS; i++) {
-		c->pending++;
-		c->owner[i] = arena_printf(c->arena, "%s%s", looks[i].prefix, c->domain);
-		c->query[i] = dns_query_start(c->context->resolver, c->owner[i], looks[i].type,
-			c->arena, looks[i].cb, c);
-	}
+	ask(c, LOOK_MX);
 }
 
 static void
