@@ -149,7 +149,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_B = build/fuzz
 FUZZ_FLAGS = $(STD) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-FUZZ_OBJ := $(patsubst %.c,$(FUZZ_B)/%.o,$(common_SRC) $(verifier_SRC))
+FUZZ_OBJ := $(patsubst %.c,$(FUZZ_B)/%.o,$(common_SRC) $(verifier_SRC) $(export_SRC))
 .PHONY: fuzz check-fuzz
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_B)/%)
 $(FUZZ_B)/%.o: %.c
@@ -160,13 +160,15 @@ $(FUZZ_B)/lib.a: $(FUZZ_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(FUZZ_B)/%: $(FUZZ_B)/tests/fuzz/%.o $(FUZZ_B)/lib.a
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(VERIFIER_LIBS) $(COMMON_LIBS)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(EXPORT_LIBS) $(VERIFIER_LIBS) \
+		$(COMMON_LIBS)
 
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
-$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libverifier.a $(B)/libcommon.a
+$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libexport.a $(B)/libverifier.a \
+	$(B)/libcommon.a
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFIER_LIBS) $(COMMON_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(EXPORT_LIBS) $(VERIFIER_LIBS) $(COMMON_LIBS)
 check-fuzz: $(FUZZ_REPLAYS)
 	@for t in $^; do printf '%s: ' "$${t##*/}"; \
 		$$t "tests/fuzz/corpus/$${t##*/fuzz_}" || exit 1; done
