@@ -22,8 +22,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	assert(tuf_meta_version(m) >= 1);
-	if (role == TUF_ROLE_ROOT)
-		(void)tuf_meta_verify(m, m, &err);
+	if (role == TUF_ROLE_ROOT && tuf_meta_verify(m, m, &err) < 0)
+		assert(err.kind == ERROR_SECURITY);
 	tuf_meta_free(m);
 	return 0;
 }
