@@ -69,10 +69,10 @@ static const struct {
 	unsigned int bits;
 	size_t at; /* where the IPv4 address stands */
 } embedded[] = {
-	{{[10] = 0xff, [11] = 0xff}, 96, 12},            /* ::ffff:0:0/96 IPv4-mapped */
-	{{0x00, 0x64, 0xff, 0x9b}, 96, 12},              /* 64:ff9b::/96 NAT64 */
-	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, 12},  /* 64:ff9b:1::/48 local-use NAT64 */
-	{{0x20, 0x02}, 16, 2},                           /* 2002::/16 6to4 */
+	{{[10] = 0xff, [11] = 0xff}, 96, 12},           /* ::ffff:0:0/96 IPv4-mapped */
+	{{0x00, 0x64, 0xff, 0x9b}, 96, 12},             /* 64:ff9b::/96 NAT64 */
+	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, 12}, /* 64:ff9b:1::/48 local-use NAT64 */
+	{{0x20, 0x02}, 16, 2},                          /* 2002::/16 6to4 */
 };
 
 static bool
@@ -299,8 +299,8 @@ address_filter_permits(const struct address_filter *f, const struct address *a)
 	bytes_of(a, bytes);
 	/* An IPv4-mapped address does not pass as the IPv4 address that an option allows. */
 	for (size_t i = 0; i < f->count; i++) {
-		bool block_is_ipv4 = f->allow[i].bits >= 96 &&
-			memcmp(f->allow[i].bytes, mapped_prefix, 12) == 0;
+		bool block_is_ipv4 =
+			f->allow[i].bits >= 96 && memcmp(f->allow[i].bytes, mapped_prefix, 12) == 0;
 
 		if (block_is_ipv4 != !address_is_ipv6(a))
 			continue;

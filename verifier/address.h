@@ -34,8 +34,8 @@ struct address {
 };
 
 /* From the octets of an A (4) or AAAA (16) record; -1 for any other length. */
-int address_from_bytes(const uint8_t *bytes, size_t len, uint16_t port, struct address *out)
-	MUST_CHECK;
+int address_from_bytes(
+	const uint8_t *bytes, size_t len, uint16_t port, struct address *out) MUST_CHECK;
 /* From "192.0.2.1" or "2001:db8::1", nothing around it. */
 int address_from_text(const char *text, uint16_t port, struct address *out) MUST_CHECK;
 /* -1 for another family than the two. */

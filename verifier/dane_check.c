@@ -82,7 +82,7 @@ dane_checker_free(struct dane_checker *c)
 	free(c);
 }
 
-/* --- matching ------------------------------------------------------------------------------------ */
+/* --- matching ------------------------------------------------------------------------ */
 
 static enum dane_result
 result_of(int error)
@@ -163,7 +163,7 @@ take_match(SSL *ssl, const struct tlsa_set *set, struct dane_match *out)
 /* Runs OpenSSL's verification over the records that pass the filter. *error: the X509_V code. */
 static enum dane_result
 verify(struct dane_checker *c, const struct tlsa_set *set, record_filter *filter,
-	const struct tlsa_record *like, STACK_OF(X509) *chain, const char *const *names,
+	const struct tlsa_record *like, STACK_OF(X509) * chain, const char *const *names,
 	size_t name_count, int64_t now_s, struct dane_match *out, int *error)
 {
 	SSL *ssl = SSL_new(c->tls);
@@ -187,9 +187,10 @@ verify(struct dane_checker *c, const struct tlsa_set *set, record_filter *filter
 
 		if (!filter(r, like))
 			continue;
-		/* 0: OpenSSL finds it unusable although tlsa did not; the rest of the set stands. */
-		if (SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, r->data,
-			    r->data_len) > 0)
+		/* 0: OpenSSL finds it unusable although tlsa did not; the rest of the set stands.
+		 */
+		if (SSL_dane_tlsa_add(
+			    ssl, r->usage, r->selector, r->matching, r->data, r->data_len) > 0)
 			added++;
 	}
 	if (added == 0) {
@@ -230,8 +231,9 @@ message_of(enum dane_result result, int error, const char *const *names, size_t 
 	case DANE_AGILITY_MISMATCH:
 		return "the record with the strongest digest matches nothing, a weaker one does";
 	case DANE_NAME_MISMATCH:
-		return arena_printf(arena, "an issuer record matches, but the certificate is not for %s%s%s",
-			names[0], name_count > 1 ? " or " : "", name_count > 1 ? names[1] : "");
+		return arena_printf(arena,
+			"an issuer record matches, but the certificate is not for %s%s%s", names[0],
+			name_count > 1 ? " or " : "", name_count > 1 ? names[1] : "");
 	case DANE_EXPIRED:
 		return "an issuer record matches, but the chain has expired";
 	case DANE_NOT_YET_VALID:
@@ -249,7 +251,7 @@ message_of(enum dane_result result, int error, const char *const *names, size_t 
 }
 
 void
-dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *chain,
+dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) * chain,
 	const char *const *names, size_t name_count, int64_t now_s, struct arena *arena,
 	struct dane_match *out)
 {
@@ -262,8 +264,8 @@ dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *c
 	} else if (chain == NULL || sk_X509_num(chain) == 0) {
 		out->result = DANE_NO_MATCH;
 	} else {
-		out->result = verify(c, set, is_considered, NULL, chain, names, name_count, now_s,
-			out, &error);
+		out->result = verify(
+			c, set, is_considered, NULL, chain, names, name_count, now_s, out, &error);
 		if (out->result == DANE_NO_MATCH && set->considered_count < set->usable_count &&
 			verify(c, set, is_passed_over, NULL, chain, names, name_count, now_s,
 				&weaker, &ignored) == DANE_MATCH)
@@ -274,7 +276,7 @@ dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *c
 }
 
 void
-dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *chain,
+dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) * chain,
 	const char *const *names, size_t name_count, int64_t now_s, const struct dane_match *match,
 	const char *owner, struct finding_list *findings)
 {
@@ -300,7 +302,7 @@ dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X
 	}
 }
 
-/* --- what it adds up to -------------------------------------------------------------------------- */
+/* --- what it adds up to -------------------------------------------------------------- */
 
 enum dane_state
 dane_combine(const struct dane_inputs *in, const char **code)
@@ -317,7 +319,8 @@ dane_combine(const struct dane_inputs *in, const char **code)
 	}
 	/* R12.4 */
 	if (in->address != DANE_LOOKUP_SECURE) {
-		*code = in->mx == DANE_LOOKUP_INSECURE ? "dane-mx-insecure" : "dane-address-insecure";
+		*code = in->mx == DANE_LOOKUP_INSECURE ? "dane-mx-insecure"
+						       : "dane-address-insecure";
 		return DANE_STATE_NONE;
 	}
 	switch (in->tlsa) {

@@ -41,26 +41,26 @@ enum dane_result {
 
 struct dane_match {
 	enum dane_result result;
-	size_t record;       /* index of the matching record, with DANE_MATCH */
-	int depth;           /* of the certificate it matches; for a bare issuer key, of that it signed */
-	bool bare_key;       /* R14.4: matched through 2 1 0 */
+	size_t record; /* index of the matching record, with DANE_MATCH */
+	int depth;     /* of the certificate it matches; for a bare issuer key, of that it signed */
+	bool bare_key; /* R14.4: matched through 2 1 0 */
 	const char *code;    /* of the finding; NULL with DANE_MATCH */
 	const char *message; /* in the arena; NULL with DANE_MATCH */
 };
 
 /* set must have been judged (tlsa_set_judge()). names: base domain first, then the other acceptable
  * reference names (R14.6), A-labels. chain: leaf first; NULL or empty never matches. */
-void dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *chain,
+void dane_match(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) * chain,
 	const char *const *names, size_t name_count, int64_t now_s, struct arena *arena,
 	struct dane_match *out);
 
 /* R13.11: adds tlsa-combination-stale for each usage/selector/matching combination of which no
  * record matches, while `match` is a DANE_MATCH by another. */
-void dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) *chain,
+void dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X509) * chain,
 	const char *const *names, size_t name_count, int64_t now_s, const struct dane_match *match,
 	const char *owner, struct finding_list *findings);
 
-/* --- what it adds up to -------------------------------------------------------------------------- */
+/* --- what it adds up to -------------------------------------------------------------- */
 
 enum dane_lookup {
 	DANE_LOOKUP_NOT_ASKED,

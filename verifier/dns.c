@@ -26,13 +26,14 @@
 #define DNS_ALIASES_MAX 10
 #define DNS_WHY_MAX     300
 /* Callbacks in one turn of the loop. */
-#define READY_BATCH     64
+#define READY_BATCH 64
 
 enum { UB_SEC_INSECURE = 0, UB_SEC_BOGUS = 1, UB_SEC_SECURE = 2 };
 
 /*
- * A query stands in exactly one list: `asked` until unbound or its time limit answers, `ready` until
- * its callback is called, `orphans` when its owner is gone but unbound still holds a pointer to it.
+ * A query stands in exactly one list: `asked` until unbound or its time limit answers, `ready`
+ * until its callback is called, `orphans` when its owner is gone but unbound still holds a pointer
+ * to it.
  */
 struct dns_query {
 	TAILQ_ENTRY(dns_query) link;
@@ -108,7 +109,7 @@ move_to(struct dns_query *q, int list)
 	TAILQ_INSERT_TAIL(list_of(q), q, link);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------- */
 
 static void
 set_why(struct dns_query *q, const char *why)
@@ -256,8 +257,8 @@ packet_take(struct dns_query *q, const uint8_t *packet, size_t len)
 		goto out;
 	}
 	if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN) {
-		(void)snprintf(why, sizeof(why), "the name servers answer with error code %d",
-			(int)rcode);
+		(void)snprintf(
+			why, sizeof(why), "the name servers answer with error code %d", (int)rcode);
 		set_why(q, why);
 		goto out;
 	}
@@ -267,7 +268,7 @@ out:
 	ldns_pkt_free(pkt);
 }
 
-/* --- what unbound says --------------------------------------------------------------------------- */
+/* --- what unbound says --------------------------------------------------------------- */
 
 static void
 query_ready(struct dns_query *q)
@@ -324,7 +325,8 @@ on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	struct dns_resolver *r = arg;
 	struct dns_query *q;
 
-	/* Callbacks may start and cancel look-ups; a bounded batch lets other events have a turn. */
+	/* Callbacks may start and cancel look-ups; a bounded batch lets other events have a turn.
+	 */
 	for (int i = 0; i < READY_BATCH && (q = TAILQ_FIRST(&r->ready)) != NULL; i++) {
 		const struct dns_answer *answer = q->answer;
 		dns_answer_cb *cb = q->cb;
@@ -368,7 +370,7 @@ on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	arm_limit(r);
 }
 
-/* --- interface ----------------------------------------------------------------------------------- */
+/* --- interface ----------------------------------------------------------------------- */
 
 static int
 set_option(struct ub_ctx *ctx, const char *name, const char *value, struct error *err)
@@ -461,8 +463,9 @@ set_files(struct dns_resolver *r, const struct dns_options *o, struct error *err
 	 * under test). */
 	if ((rc = ub_ctx_zone_remove(r->ctx, "test.")) != 0 ||
 		(rc = ub_ctx_zone_remove(r->ctx, "invalid.")) != 0) {
-		return error_set(err, ERROR_CONFIG, "cannot start the resolver (trust anchor %s%s%s): %s",
-			anchor, o->root_hints == NULL ? "" : ", root hints ",
+		return error_set(err, ERROR_CONFIG,
+			"cannot start the resolver (trust anchor %s%s%s): %s", anchor,
+			o->root_hints == NULL ? "" : ", root hints ",
 			o->root_hints == NULL ? "" : o->root_hints, ub_strerror(rc));
 	}
 	return 0;

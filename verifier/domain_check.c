@@ -68,9 +68,9 @@ one_less(struct domain_check *c)
 static dns_answer_cb on_mx, on_sts, on_preload, on_tlsrpt;
 
 /*
- * The TXT records come one after the other behind the MX look-up, side by side with hosts and policy,
- * which take longer: domains that are gone or receive no mail cost one question, and a denial that
- * the resolver has already proven answers the next one as well.
+ * The TXT records come one after the other behind the MX look-up, side by side with hosts and
+ * policy, which take longer: domains that are gone or receive no mail cost one question, and a
+ * denial that the resolver has already proven answers the next one as well.
  */
 static void
 ask(struct domain_check *c, int i)
@@ -92,13 +92,13 @@ ask(struct domain_check *c, int i)
 		c->context->resolver, c->owner[i], looks[i].type, c->arena, looks[i].cb, c);
 }
 
-/* --- TXT records --------------------------------------------------------------------------------- */
+/* --- TXT records --------------------------------------------------------------------- */
 
 static void
 report_failure(struct domain_check *c, const struct dns_answer *a, const char *owner)
 {
 	const char *code = a->secure == DNS_BOGUS ? "dnssec-bogus"
-		: a->alias_loop			  ? "dns-alias-loop"
+		: a->alias_loop                   ? "dns-alias-loop"
 						  : "dns-temporary";
 
 	finding_add(&c->report->findings, code, SEVERITY_TEMP, owner, NULL, "%s look-up: %s",
@@ -113,8 +113,8 @@ texts_of(struct domain_check *c, const struct dns_answer *a, size_t *count)
 
 	*count = 0;
 	for (size_t i = 0; i < a->count; i++) {
-		if (txt_from_wire(a->records[i].data, a->records[i].len, c->arena,
-			    &texts[*count]) == 0)
+		if (txt_from_wire(
+			    a->records[i].data, a->records[i].len, c->arena, &texts[*count]) == 0)
 			++*count;
 	}
 	return texts;
@@ -153,7 +153,8 @@ source_of(enum txt_outcome outcome, const char *code, const char *missing)
 		break;
 	}
 	/* A near miss is meant to be a record. */
-	return code == NULL || strcmp(code, missing) == 0 ? SOURCE_STATE_ABSENT : SOURCE_STATE_BROKEN;
+	return code == NULL || strcmp(code, missing) == 0 ? SOURCE_STATE_ABSENT
+							  : SOURCE_STATE_BROKEN;
 }
 
 /* Escaped line by line; LF and CR LF both become LF. */
@@ -191,7 +192,8 @@ on_policy(const struct policy_fetch_result *result, void *arg)
 	for (size_t i = 0; i < result->findings.count; i++) {
 		const struct finding *x = &result->findings.items[i];
 
-		finding_add(&r->findings, x->code, x->severity, x->subject, x->fix, "%s", x->message);
+		finding_add(
+			&r->findings, x->code, x->severity, x->subject, x->fix, "%s", x->message);
 	}
 	if (result->fetched == VERDICT_PASS) {
 		struct mta_sts_policy *p = &c->facts.policy;
@@ -205,8 +207,8 @@ on_policy(const struct policy_fetch_result *result, void *arg)
 		r->mta_sts_mx_count = p->valid ? p->mx_count : 0;
 		c->facts.sts_policy = p->valid ? SOURCE_STATE_VALID : SOURCE_STATE_BROKEN;
 	} else {
-		c->facts.sts_policy = result->fetched == VERDICT_FAIL ? SOURCE_STATE_BROKEN
-								      : SOURCE_STATE_TEMP;
+		c->facts.sts_policy =
+			result->fetched == VERDICT_FAIL ? SOURCE_STATE_BROKEN : SOURCE_STATE_TEMP;
 	}
 	one_less(c);
 }
@@ -298,7 +300,7 @@ on_preload(const struct dns_answer *answer, void *arg)
 	one_less(c);
 }
 
-/* --- MX (section 3) ------------------------------------------------------------------------------ */
+/* --- MX (section 3) ------------------------------------------------------------------ */
 
 static int
 compare_mx(const void *a, const void *b)
@@ -446,11 +448,12 @@ on_mx(const struct dns_answer *answer, void *arg)
 		break;
 	case DNS_NXDOMAIN:
 		if (answer->aliases > 0) {
-			finding_add(&c->report->findings, "mx-missing", SEVERITY_FAIL, c->domain, NULL,
-				"the domain is an alias of %s, which does not exist", answer->canonical);
+			finding_add(&c->report->findings, "mx-missing", SEVERITY_FAIL, c->domain,
+				NULL, "the domain is an alias of %s, which does not exist",
+				answer->canonical);
 		} else {
-			finding_add(&c->report->findings, "domain-nxdomain", SEVERITY_FAIL, c->domain,
-				NULL, "there is no such domain");
+			finding_add(&c->report->findings, "domain-nxdomain", SEVERITY_FAIL,
+				c->domain, NULL, "there is no such domain");
 			c->report->domain_gone = true;
 			c->report->gone_secure = answer->secure;
 		}
@@ -469,7 +472,7 @@ on_mx(const struct dns_answer *answer, void *arg)
 	one_less(c);
 }
 
-/* --- beginning and end --------------------------------------------------------------------------- */
+/* --- beginning and end --------------------------------------------------------------- */
 
 static void
 check_free(struct domain_check *c)
@@ -489,8 +492,8 @@ static void
 overdue(struct domain_check *c, int look)
 {
 	if (c->query[look] != NULL) {
-		finding_add(&c->report->findings, "dns-temporary", SEVERITY_TEMP, c->owner[look], NULL,
-			"no answer within %lld s", (long long)c->context->deadline_s);
+		finding_add(&c->report->findings, "dns-temporary", SEVERITY_TEMP, c->owner[look],
+			NULL, "no answer within %lld s", (long long)c->context->deadline_s);
 	}
 }
 

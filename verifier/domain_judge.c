@@ -13,8 +13,8 @@
 
 /* What one MX host comes to for this domain. */
 struct host_state {
-	bool skipped;   /* no address: no sender can use it (R3.11) */
-	bool reached;   /* at least one address answered */
+	bool skipped;     /* no address: no sender can use it (R3.11) */
+	bool reached;     /* at least one address answered */
 	enum verdict dns; /* fail: R3.12, R3.14, R3.17; unknown: look-up failed */
 	enum verdict starttls, pkix;
 	enum dane_state dane;
@@ -53,7 +53,7 @@ copy_findings(struct finding_list *to, const struct finding_list *from, bool sof
 	}
 }
 
-/* --- hosts --------------------------------------------------------------------------------------- */
+/* --- hosts --------------------------------------------------------------------------- */
 
 static bool
 is_skippable(const struct mx_host *h)
@@ -80,8 +80,8 @@ judge_host_dns(struct judgement *j, size_t i)
 	if (h->address_lookup == DANE_LOOKUP_BOGUS || h->address_lookup == DANE_LOOKUP_FAILED) {
 		const struct dns_answer *a = h->a->status == DNS_FAILED ? h->a : h->aaaa;
 		const char *code = h->address_lookup == DANE_LOOKUP_BOGUS ? "dnssec-bogus"
-			: a->alias_loop						  ? "dns-alias-loop"
-										  : "dns-temporary";
+			: a->alias_loop                                   ? "dns-alias-loop"
+									  : "dns-temporary";
 
 		finding_add(findings, code, SEVERITY_TEMP, h->name, NULL, "address look-up: %s",
 			a->why == NULL ? "failed" : a->why);
@@ -101,12 +101,13 @@ judge_host_dns(struct judgement *j, size_t i)
 			"the address is not reachable from the internet (%s)", a->special);
 		s->dns = VERDICT_FAIL;
 	}
-	/* Behind an alias the name in the MX record stays the reference (R3.6). The implicit host is
-	 * the domain itself: domain-cname says it. */
+	/* Behind an alias the name in the MX record stays the reference (R3.6). The implicit host
+	 * is the domain itself: domain-cname says it. */
 	if (h->address_count > 0 && !j->f->implicit &&
 		(h->a->count > 0 ? h->a : h->aaaa)->aliases > 0) {
 		finding_add(findings, "mx-cname", SEVERITY_WARN, h->name, NULL,
-			"the MX host is an alias of %s", (h->a->count > 0 ? h->a : h->aaaa)->canonical);
+			"the MX host is an alias of %s",
+			(h->a->count > 0 ? h->a : h->aaaa)->canonical);
 	}
 }
 
@@ -127,14 +128,18 @@ judge_host_addresses(struct judgement *j, size_t i)
 		if (a->special != NULL)
 			continue;
 		if (s->reached && !a->answered) {
-			/* R3.13: an address nobody can reach does not count beside one that works. */
-			if (v6 && (a->connect_errno == ENETUNREACH || a->connect_errno == EAFNOSUPPORT ||
-					  a->connect_errno == EADDRNOTAVAIL)) {
+			/* R3.13: an address nobody can reach does not count beside one that works.
+			 */
+			if (v6 &&
+				(a->connect_errno == ENETUNREACH ||
+					a->connect_errno == EAFNOSUPPORT ||
+					a->connect_errno == EADDRNOTAVAIL)) {
 				finding_add(findings, "verifier-no-ipv6", SEVERITY_INFO, a->subject,
 					NULL, "not tested: no IPv6 here");
 			} else if (v6) {
-				finding_add(findings, "mx-ipv6-unreachable", SEVERITY_WARN, a->subject,
-					NULL, "the IPv6 address does not answer, another address does");
+				finding_add(findings, "mx-ipv6-unreachable", SEVERITY_WARN,
+					a->subject, NULL,
+					"the IPv6 address does not answer, another address does");
 			} else {
 				copy_findings(findings, &a->findings, true);
 			}
@@ -236,11 +241,14 @@ report_host_dane(struct judgement *j, size_t i)
 			finding_add(findings, m->code, SEVERITY_FAIL, a->subject,
 				strcmp(m->code, "tlsa-mismatch") == 0 && a->spki_sha256 != NULL
 					? arena_printf(j->r->arena,
-						  "Publish the key now in use, and remove the old record "
-						  "when its TTL has passed twice:\n%s. IN TLSA 3 1 1 %s",
+						  "Publish the key now in use, and remove the old "
+						  "record "
+						  "when its TTL has passed twice:\n%s. IN TLSA 3 1 "
+						  "1 %s",
 						  h->tlsa_owner, a->spki_sha256)
 					: NULL,
-				"%s", m->message == NULL ? "the TLSA records do not match" : m->message);
+				"%s",
+				m->message == NULL ? "the TLSA records do not match" : m->message);
 		}
 	}
 }
@@ -277,8 +285,8 @@ judge_hosts_together(struct judgement *j)
 				"neither MX nor address records");
 		} else if (s->skipped) {
 			finding_add(findings, "mx-no-address",
-				skipped == f->mx_count ? SEVERITY_FAIL : SEVERITY_WARN, f->mx[i].host,
-				NULL, "the MX host has no address");
+				skipped == f->mx_count ? SEVERITY_FAIL : SEVERITY_WARN,
+				f->mx[i].host, NULL, "the MX host has no address");
 		} else if (h == NULL) {
 			finding_add(findings, "mx-unreachable", SEVERITY_TEMP, f->mx[i].host, NULL,
 				"could not be tested within %lld s", (long long)f->deadline_s);
@@ -286,8 +294,8 @@ judge_hosts_together(struct judgement *j)
 		} else if (!s->reached && s->dns != VERDICT_FAIL) {
 			unreached++;
 			if (reached > 0) {
-				finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name, NULL,
-					"no address of this host answers");
+				finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name,
+					NULL, "no address of this host answers");
 			}
 		}
 	}
@@ -340,7 +348,8 @@ judge_hosts(struct judgement *j)
 		}
 		j->starttls = worse(j->starttls, s->starttls);
 		j->pkix = worse(j->pkix, s->pkix);
-		j->gate = worse(j->gate, mx->info != NULL || mx->refused ? s->dns : VERDICT_UNKNOWN);
+		j->gate =
+			worse(j->gate, mx->info != NULL || mx->refused ? s->dns : VERDICT_UNKNOWN);
 		authenticated += s->dane == DANE_STATE_AUTHENTICATED;
 		with_dane += s->dane == DANE_STATE_AUTHENTICATED || s->dane == DANE_STATE_FAIL;
 		j->dane_broken |= s->dane == DANE_STATE_FAIL;
@@ -362,13 +371,15 @@ judge_hosts(struct judgement *j)
 		}
 	}
 	j->dane_some = with_dane > 0;
-	if (authenticated > 0 && authenticated < counted && j->dane == VERDICT_FAIL && !j->dane_broken) {
+	if (authenticated > 0 && authenticated < counted && j->dane == VERDICT_FAIL &&
+		!j->dane_broken) {
 		finding_add(&j->r->findings, "dane-partial", SEVERITY_WARN, f->domain, NULL,
 			"%zu of %zu MX hosts have matching TLSA records", authenticated, counted);
 	}
 	judge_hosts_together(j);
 	if (counted == 0)
-		j->starttls = j->pkix = j->dane = j->gate == VERDICT_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+		j->starttls = j->pkix = j->dane =
+			j->gate == VERDICT_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
 }
 
 /* The certificates, once it is known whether they matter (R7.3, R14.1). */
@@ -383,14 +394,13 @@ report_pkix(struct judgement *j)
 
 			if (a->special != NULL || a->cert_sha256 == NULL)
 				continue;
-			pkix_report(&a->pkix_result,
-				j->pkix_needed ? SEVERITY_FAIL : SEVERITY_INFO, a->subject,
-				&j->r->findings);
+			pkix_report(&a->pkix_result, j->pkix_needed ? SEVERITY_FAIL : SEVERITY_INFO,
+				a->subject, &j->r->findings);
 		}
 	}
 }
 
-/* --- the three ways (R18.1) ---------------------------------------------------------------------- */
+/* --- the three ways (R18.1) ---------------------------------------------------------- */
 
 enum way { WAY_ABSENT, WAY_FAIL, WAY_TEMP, WAY_PASS };
 
@@ -457,16 +467,20 @@ judge_sts(struct judgement *j)
 	if (f->sts_record == SOURCE_STATE_ABSENT)
 		return WAY_ABSENT;
 	if (f->sts_record != SOURCE_STATE_VALID)
-		return f->sts_record == SOURCE_STATE_BROKEN ? WAY_FAIL : way_of(worse(VERDICT_UNKNOWN, j->pkix));
+		return f->sts_record == SOURCE_STATE_BROKEN
+			? WAY_FAIL
+			: way_of(worse(VERDICT_UNKNOWN, j->pkix));
 	if (f->sts_policy != SOURCE_STATE_VALID) {
-		return f->sts_policy == SOURCE_STATE_BROKEN ? WAY_FAIL
-							    : way_of(worse(VERDICT_UNKNOWN, j->pkix));
+		return f->sts_policy == SOURCE_STATE_BROKEN
+			? WAY_FAIL
+			: way_of(worse(VERDICT_UNKNOWN, j->pkix));
 	}
 	report_policy(j);
 	if (f->policy.mode == POLICY_MODE_NONE)
 		return WAY_FAIL;
 	if (f->mx_count > 0 &&
-		!is_covered(j, f->policy.mx, f->policy.mx_count, "mta-sts-mx-mismatch", "the policy"))
+		!is_covered(
+			j, f->policy.mx, f->policy.mx_count, "mta-sts-mx-mismatch", "the policy"))
 		v = VERDICT_FAIL;
 	j->r->mta_sts = v = worse(v, worse(j->gate, j->pkix));
 	if (f->policy.blocks_listing)
@@ -478,7 +492,8 @@ judge_sts(struct judgement *j)
 		v = VERDICT_FAIL;
 	}
 	if (j->dane_broken) {
-		finding_add(&j->r->findings, "eligibility-dane-broken", SEVERITY_FAIL, f->domain, NULL,
+		finding_add(&j->r->findings, "eligibility-dane-broken", SEVERITY_FAIL, f->domain,
+			NULL,
 			"DANE fails, so senders with DANE cannot deliver whatever MTA-STS says");
 		v = VERDICT_FAIL;
 	} else if (j->dane_temp) {
@@ -517,7 +532,7 @@ judge_optin(struct judgement *j, enum admission_source *source)
 	return WAY_FAIL;
 }
 
-/* --- the entry ----------------------------------------------------------------------------------- */
+/* --- the entry ----------------------------------------------------------------------- */
 
 static void
 entry_patterns(struct report *r, const char *const *names, size_t count)
@@ -571,7 +586,7 @@ entry_from_optin(struct judgement *j, enum admission_source source)
 	}
 }
 
-/* --- severities that hang on the outcome --------------------------------------------------------- */
+/* --- severities that hang on the outcome --------------------------------------------- */
 
 static bool
 is_one_of(const char *code, const char *const *codes, size_t count)
@@ -586,7 +601,8 @@ is_one_of(const char *code, const char *const *codes, size_t count)
 static void
 settle_severities(struct judgement *j)
 {
-	static const char *const invitations[] = {"mta-sts-record-missing", "preload-record-missing"};
+	static const char *const invitations[] = {
+		"mta-sts-record-missing", "preload-record-missing"};
 	struct finding_list *findings = &j->r->findings;
 	size_t n = 0;
 
@@ -609,14 +625,14 @@ settle_severities(struct judgement *j)
 	finding_list_sort(findings);
 }
 
-/* --- the report's table of hosts ----------------------------------------------------------------- */
+/* --- the report's table of hosts ----------------------------------------------------- */
 
 static enum verdict
 dane_verdict(enum dane_state state)
 {
 	return state == DANE_STATE_AUTHENTICATED || state == DANE_STATE_HOST_ONLY ? VERDICT_PASS
-		: state == DANE_STATE_FAIL					   ? VERDICT_FAIL
-										   : VERDICT_UNKNOWN;
+		: state == DANE_STATE_FAIL                                        ? VERDICT_FAIL
+										  : VERDICT_UNKNOWN;
 }
 
 static void
@@ -684,12 +700,10 @@ fill(struct judgement *j)
 		fill_mx(j, i, &r->mx[i]);
 	r->auth_pkix = j->f->mx_count > 0 && j->pkix == VERDICT_PASS;
 	r->auth_dane = j->f->mx_count > 0 && j->dane == VERDICT_PASS;
-	r->dane = j->dane_broken ? VERDICT_FAIL
-		: r->auth_dane	 ? VERDICT_PASS
-				 : VERDICT_UNKNOWN;
+	r->dane = j->dane_broken ? VERDICT_FAIL : r->auth_dane ? VERDICT_PASS : VERDICT_UNKNOWN;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------------------- */
 
 static void
 decide(struct judgement *j, enum way sts, enum way optin, enum admission_source source)

@@ -1,6 +1,6 @@
 /*
- * domain_judge: the facts about one mail domain -> verdict, findings and entry (rule book sections 3,
- * 11, 12, 15, 18 and 19).
+ * domain_judge: the facts about one mail domain -> verdict, findings and entry (rule book sections
+ * 3, 11, 12, 15, 18 and 19).
  *
  * Pure but for the DANE match under the domain's own name, which the host table makes. Whoever
  * gathers the facts has already added the findings of parsing and fetching to the report.
@@ -44,8 +44,9 @@ struct domain_facts {
 	int64_t max_age_min_s; /* R18.4 */
 	int64_t deadline_s;    /* for messages */
 
-	enum verdict mail; /* of the MX look-up by itself: fail when no mail can arrive, R3.3 to R3.10 */
-	bool implicit;     /* R3.2 */
+	enum verdict
+		mail; /* of the MX look-up by itself: fail when no mail can arrive, R3.3 to R3.10 */
+	bool implicit; /* R3.2 */
 	enum dane_lookup mx_lookup;
 	const char *expanded; /* R14.6: the domain behind its aliases */
 	struct domain_mx *mx;

@@ -53,7 +53,7 @@ struct session {
 	enum smtp_reach reach;
 	enum verdict starttls;
 	const char *code;
-	STACK_OF(X509) *chain; /* owned until judged */
+	STACK_OF(X509) * chain; /* owned until judged */
 	struct finding_list findings;
 };
 
@@ -86,8 +86,8 @@ struct host_entry {
 struct mx_host_table {
 	struct mx_host_options options;
 	struct event_base *base;
-	void *by_name;     /* tsearch() tree of struct host_entry */
-	void *gates[GATES]; /* tsearch() trees of struct gate */
+	void *by_name;                  /* tsearch() tree of struct host_entry */
+	void *gates[GATES];             /* tsearch() trees of struct gate */
 	TAILQ_HEAD(, host_entry) ready; /* done, with waiters to be called */
 	TAILQ_HEAD(, host_entry) idle;  /* done, in the tree, oldest first */
 	size_t idle_count;
@@ -98,7 +98,8 @@ struct mx_host_table {
 static int
 compare_entries(const void *a, const void *b)
 {
-	return strcmp(((const struct host_entry *)a)->host.name, ((const struct host_entry *)b)->host.name);
+	return strcmp(((const struct host_entry *)a)->host.name,
+		((const struct host_entry *)b)->host.name);
 }
 
 static int
@@ -116,7 +117,7 @@ loop_s(const struct mx_host_table *t)
 	return now.tv_sec;
 }
 
-/* --- entries ------------------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------------------- */
 
 static void
 entry_free(struct host_entry *e)
@@ -200,7 +201,7 @@ on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		forget_old(t);
 }
 
-/* --- judgement ----------------------------------------------------------------------------------- */
+/* --- judgement ----------------------------------------------------------------------- */
 
 static bool
 has_issuer_record(const struct tlsa_set *set)
@@ -228,7 +229,8 @@ judge_pkix(struct host_entry *e, const struct session *s)
 	leaf = sk_X509_value(s->chain, 0);
 	a->spki_sha256 = pkix_spki_sha256(leaf, e->arena);
 	a->cert_sha256 = pkix_certificate_sha256(leaf, e->arena);
-	pkix_judge(o->store, s->chain, e->host.name, clock_now(&o->clock), e->arena, &a->pkix_result);
+	pkix_judge(
+		o->store, s->chain, e->host.name, clock_now(&o->clock), e->arena, &a->pkix_result);
 	if (a->starttls == VERDICT_PASS)
 		a->pkix = a->pkix_result.verdict;
 }
@@ -252,8 +254,7 @@ judge_dane(struct host_entry *e, struct session *s)
 		return;
 	}
 	dane_match(o->dane, &e->host.tlsa, s->chain, names, 1, now, e->arena, &a->dane);
-	a->dane_session =
-		a->dane.result == DANE_MATCH ? DANE_SESSION_MATCH : DANE_SESSION_MISMATCH;
+	a->dane_session = a->dane.result == DANE_MATCH ? DANE_SESSION_MATCH : DANE_SESSION_MISMATCH;
 	dane_report_stale(o->dane, &e->host.tlsa, s->chain, names, 1, now, &a->dane,
 		e->host.tlsa_owner, &e->host.tlsa_findings);
 	if (has_issuer_record(&e->host.tlsa) && a->dane.result != DANE_MATCH) {
@@ -300,7 +301,7 @@ one_less(struct host_entry *e)
 		entry_done(e);
 }
 
-/* --- gates --------------------------------------------------------------------------------------- */
+/* --- gates --------------------------------------------------------------------------- */
 
 static struct gate *
 gate_get(struct mx_host_table *t, int kind, const char *key)
@@ -312,7 +313,7 @@ gate_get(struct mx_host_table *t, int kind, const char *key)
 		return *(struct gate **)node;
 	g = xcalloc(1, sizeof(*g));
 	g->key = xstrdup(key);
-	g->limit = kind == GATE_ALL ? t->options.sessions
+	g->limit = kind == GATE_ALL     ? t->options.sessions
 		: kind == GATE_OPERATOR ? t->options.per_operator
 					: t->options.per_address;
 	if (g->limit == 0)
@@ -348,8 +349,7 @@ session_try(struct session *s)
 	struct gate *g[GATES];
 
 	g[GATE_ALL] = gate_get(t, GATE_ALL, "");
-	g[GATE_OPERATOR] =
-		gate_get(t, GATE_OPERATOR, domain_name_registrable(s->entry->host.name));
+	g[GATE_OPERATOR] = gate_get(t, GATE_OPERATOR, domain_name_registrable(s->entry->host.name));
 	g[GATE_ADDRESS] = gate_get(t, GATE_ADDRESS, s->address->text);
 	for (int i = 0; i < GATES; i++) {
 		if (g[i]->active < g[i]->limit)
@@ -447,7 +447,7 @@ sessions_start(struct host_entry *e, const char *server_name, bool for_pkix)
 		session_try(&e->sessions[i]);
 }
 
-/* --- look-ups ------------------------------------------------------------------------------------ */
+/* --- look-ups ------------------------------------------------------------------------ */
 
 static enum dane_lookup
 lookup_of(const struct dns_answer *a)
@@ -466,8 +466,8 @@ tlsa_start(struct host_entry *e, const char *base)
 	e->host.tlsa_base = base;
 	e->host.tlsa_owner = arena_printf(e->arena, "_25._tcp.%s", base);
 	e->pending++;
-	e->extra = dns_query_start(e->table->options.resolver, e->host.tlsa_owner, DNS_TLSA, e->arena,
-		on_tlsa, e);
+	e->extra = dns_query_start(
+		e->table->options.resolver, e->host.tlsa_owner, DNS_TLSA, e->arena, on_tlsa, e);
 }
 
 static void
@@ -495,7 +495,8 @@ on_tlsa(const struct dns_answer *answer, void *arg)
 	e->extra = NULL;
 	if (answer->status == DNS_FAILED) {
 		/* R12.8: never on to the next name. */
-		h->tlsa_lookup = answer->secure == DNS_BOGUS ? DANE_LOOKUP_BOGUS : DANE_LOOKUP_FAILED;
+		h->tlsa_lookup =
+			answer->secure == DNS_BOGUS ? DANE_LOOKUP_BOGUS : DANE_LOOKUP_FAILED;
 		h->tlsa_why = answer->why;
 	} else if (answer->status == DNS_FOUND && answer->secure == DNS_SECURE) {
 		h->tlsa_lookup = DANE_LOOKUP_SECURE;
@@ -503,8 +504,8 @@ on_tlsa(const struct dns_answer *answer, void *arg)
 	} else if (!last) {
 		tlsa_start(e, h->name);
 	} else {
-		h->tlsa_lookup = answer->status == DNS_FOUND ? DANE_LOOKUP_INSECURE
-							     : DANE_LOOKUP_ABSENT;
+		h->tlsa_lookup =
+			answer->status == DNS_FOUND ? DANE_LOOKUP_INSECURE : DANE_LOOKUP_ABSENT;
 	}
 	one_less(e);
 }
@@ -565,8 +566,8 @@ on_addresses(struct host_entry *e)
 		h->address_lookup = DANE_LOOKUP_SECURE;
 	h->secure = h->address_lookup == DANE_LOOKUP_SECURE ? DNS_SECURE
 		: h->address_lookup == DANE_LOOKUP_INSECURE ? DNS_INSECURE
-		: h->address_lookup == DANE_LOOKUP_BOGUS ? DNS_BOGUS
-							 : DNS_UNCHECKED;
+		: h->address_lookup == DANE_LOOKUP_BOGUS    ? DNS_BOGUS
+							    : DNS_UNCHECKED;
 	h->addresses = arena_calloc(e->arena, MX_ADDRESSES_MAX + 1, sizeof(*h->addresses));
 	addresses_take(e, h->a);
 	addresses_take(e, h->aaaa);
@@ -609,11 +610,11 @@ on_address(const struct dns_answer *answer, void *arg)
 	one_less(e);
 }
 
-/* --- interface ----------------------------------------------------------------------------------- */
+/* --- interface ----------------------------------------------------------------------- */
 
 void
-mx_host_table_new(const struct mx_host_options *options, struct event_base *base,
-	struct mx_host_table **out)
+mx_host_table_new(
+	const struct mx_host_options *options, struct event_base *base, struct mx_host_table **out)
 {
 	struct mx_host_table *t = xcalloc(1, sizeof(*t));
 

@@ -4,12 +4,13 @@
  *	ref = mx_host_get(table, "mx.example.org", on_host, arg);
  *	    on_host(arg): once, from the loop, when everything is known
  *	mx_host_of(ref)->...            from then on
- *	mx_host_release(ref);           at any time, also before the callback (which then does not come)
+ *	mx_host_release(ref);           at any time, also before the callback (which then does not
+ *come)
  *
  * Addresses, TLSA, one SMTP session for each address and server name (two when the first must be
  * repeated), judged by pkix and dane_check. At most per_address sessions at once with an address,
- * per_operator with a registrable domain of host names, and so many in all; the others wait in line,
- * each where it is held up, so that one big provider stalls nobody else (R4.16).
+ * per_operator with a registrable domain of host names, and so many in all; the others wait in
+ *line, each where it is held up, so that one big provider stalls nobody else (R4.16).
  */
 #ifndef VERIFIER_MX_HOST_H
 #define VERIFIER_MX_HOST_H
@@ -74,7 +75,7 @@ struct mx_address {
 	bool client_cert_requested;
 	const char *spki_sha256, *cert_sha256;
 	struct finding_list findings; /* of the sessions */
-	STACK_OF(X509) *chain;        /* for DANE under further names; NULL otherwise */
+	STACK_OF(X509) * chain;       /* for DANE under further names; NULL otherwise */
 };
 
 /* Complete once the callback has come; owned by the table. */
@@ -97,13 +98,13 @@ struct mx_host {
 
 typedef void mx_host_cb(void *arg);
 
-void mx_host_table_new(const struct mx_host_options *options, struct event_base *base,
-	struct mx_host_table **out);
+void mx_host_table_new(
+	const struct mx_host_options *options, struct event_base *base, struct mx_host_table **out);
 /* All references must have been released. NULL is allowed. */
 void mx_host_table_free(struct mx_host_table *t);
 
-struct mx_host_ref *mx_host_get(struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg)
-	RETURNS_NONNULL;
+struct mx_host_ref *mx_host_get(
+	struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg) RETURNS_NONNULL;
 /* NULL is allowed. */
 void mx_host_release(struct mx_host_ref *ref);
 /* NULL before the callback has come. Lent until the release. */

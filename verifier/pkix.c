@@ -30,14 +30,16 @@ pkix_store_load(const char *ca_file, X509_STORE **out, struct error *err)
 	}
 	if (ca_file == NULL) {
 		if (X509_STORE_set_default_paths(store) != 1) {
-			(void)error_set(err, ERROR_CONFIG, "cannot load the system's certificate store");
+			(void)error_set(
+				err, ERROR_CONFIG, "cannot load the system's certificate store");
 			goto out;
 		}
 	} else if (access(ca_file, R_OK) < 0) {
 		(void)error_set_errno(err, ERROR_CONFIG, "ca_file %s", ca_file);
 		goto out;
 	} else if (X509_STORE_load_file(store, ca_file) != 1) {
-		(void)error_set(err, ERROR_CONFIG, "ca_file %s: no certificates in PEM form", ca_file);
+		(void)error_set(
+			err, ERROR_CONFIG, "ca_file %s: no certificates in PEM form", ca_file);
 		goto out;
 	}
 	*out = store;
@@ -49,9 +51,10 @@ out:
 	return rc;
 }
 
-/* --- the chain ----------------------------------------------------------------------------------- */
+/* --- the chain ----------------------------------------------------------------------- */
 
-/* What the callback of one verification collects: all errors, so that the owner sees them at once. */
+/* What the callback of one verification collects: all errors, so that the owner sees them at once.
+ */
 struct collected {
 	bool expired, not_yet, purpose, untrusted, self_signed, issuer_missing, invalid;
 	int untrusted_error, invalid_error;
@@ -105,8 +108,7 @@ collect(int ok, X509_STORE_CTX *ctx)
 static bool
 is_issuer_url_known(const X509 *certificate)
 {
-	AUTHORITY_INFO_ACCESS *info =
-		X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
+	AUTHORITY_INFO_ACCESS *info = X509_get_ext_d2i(certificate, NID_info_access, NULL, NULL);
 	bool known = false;
 
 	for (int i = 0; info != NULL && i < sk_ACCESS_DESCRIPTION_num(info); i++) {
@@ -172,7 +174,7 @@ issuer_of(const X509 *certificate, struct arena *arena)
 
 /* The certificate whose dates are at fault, for the message. */
 static const X509 *
-outside_its_dates(STACK_OF(X509) *chain, int64_t now_s, bool expired, int *depth)
+outside_its_dates(STACK_OF(X509) * chain, int64_t now_s, bool expired, int *depth)
 {
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		const X509 *c = sk_X509_value(chain, i);
@@ -187,14 +189,13 @@ outside_its_dates(STACK_OF(X509) *chain, int64_t now_s, bool expired, int *depth
 }
 
 static void
-judge_path(X509_STORE *store, STACK_OF(X509) *chain, int64_t now_s, struct collected *c)
+judge_path(X509_STORE *store, STACK_OF(X509) * chain, int64_t now_s, struct collected *c)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *param;
 
 	memset(c, 0, sizeof(*c));
-	if (ctx == NULL ||
-		X509_STORE_CTX_init(ctx, store, sk_X509_value(chain, 0), chain) != 1 ||
+	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, sk_X509_value(chain, 0), chain) != 1 ||
 		X509_STORE_CTX_set_default(ctx, "ssl_server") != 1) {
 		c->invalid = true;
 		c->invalid_error = X509_V_ERR_UNSPECIFIED;
@@ -217,7 +218,7 @@ out:
 }
 
 static void
-judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) *chain,
+judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) * chain,
 	struct arena *arena)
 {
 	const X509 *leaf = sk_X509_value(chain, 0), *top;
@@ -227,31 +228,33 @@ judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) *
 		problem(out, arena, "pkix-self-signed",
 			"the certificate is signed by itself, not by a public authority");
 	} else if (c->untrusted) {
-		problem(out, arena, "pkix-untrusted", "the chain ends at an authority that is not in "
+		problem(out, arena, "pkix-untrusted",
+			"the chain ends at an authority that is not in "
 			"the public store (%s)",
 			issuer_of(sk_X509_value(chain, sent - 1), arena));
 	} else if (c->issuer_missing) {
 		int depth = c->built < 1 ? 0 : c->built > sent ? sent - 1 : c->built - 1;
 
 		top = sk_X509_value(chain, depth);
-		/* R7.2: the issuer's URL would have filled the gap. Above an intermediate it more often
-		 * names the root of an authority that is not in the store. */
+		/* R7.2: the issuer's URL would have filled the gap. Above an intermediate it more
+		 * often names the root of an authority that is not in the store. */
 		if (c->built <= 1 && is_issuer_url_known(leaf)) {
 			problem(out, arena, "pkix-incomplete-chain",
 				"the server sends %d certificate%s, and the issuer is missing (%s)",
 				sent, sent == 1 ? "" : "s", issuer_of(top, arena));
 		} else {
 			problem(out, arena, "pkix-untrusted",
-				"the chain ends at an authority that is not in the public store (%s)",
+				"the chain ends at an authority that is not in the public store "
+				"(%s)",
 				issuer_of(top, arena));
 		}
 	}
 }
 
-/* --- keys and signatures (R6.8, R6.9) ------------------------------------------------------------ */
+/* --- keys and signatures (R6.8, R6.9) ------------------------------------------------ */
 
 static void
-judge_strength(struct pkix_result *out, STACK_OF(X509) *chain, struct arena *arena)
+judge_strength(struct pkix_result *out, STACK_OF(X509) * chain, struct arena *arena)
 {
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		X509 *c = sk_X509_value(chain, i);
@@ -277,14 +280,14 @@ judge_strength(struct pkix_result *out, STACK_OF(X509) *chain, struct arena *are
 			(digest == NID_sha1 || digest == NID_md5 || digest == NID_md5_sha1) &&
 			!out->signature_weak) {
 			out->signature_weak = true;
-			problem(out, arena, "tls-signature-weak", "certificate %d is signed with %s", i,
-				OBJ_nid2sn(digest));
+			problem(out, arena, "tls-signature-weak",
+				"certificate %d is signed with %s", i, OBJ_nid2sn(digest));
 		}
 	}
 }
 
 void
-pkix_judge(X509_STORE *store, STACK_OF(X509) *chain, const char *host, int64_t now_s,
+pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t now_s,
 	struct arena *arena, struct pkix_result *out)
 {
 	struct collected c;
@@ -358,7 +361,7 @@ pkix_report(const struct pkix_result *result, enum severity severity, const char
 	}
 }
 
-/* --- evidence ------------------------------------------------------------------------------------ */
+/* --- evidence ------------------------------------------------------------------------ */
 
 static const char *
 hex_of(const uint8_t *digest, size_t len, struct arena *arena)
@@ -388,8 +391,7 @@ pkix_spki_sha256(const X509 *certificate, struct arena *arena)
 	int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
 	const char *text = NULL;
 
-	if (der_len > 0 &&
-		EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1)
+	if (der_len > 0 && EVP_Digest(der, (size_t)der_len, digest, &len, EVP_sha256(), NULL) == 1)
 		text = hex_of(digest, len, arena);
 	OPENSSL_free(der);
 	return text;

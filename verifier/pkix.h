@@ -33,7 +33,7 @@ struct pkix_problem {
 #define PKIX_PROBLEMS_MAX 8
 
 struct pkix_result {
-	enum verdict verdict; /* pass or fail */
+	enum verdict verdict;                            /* pass or fail */
 	struct pkix_problem problems[PKIX_PROBLEMS_MAX]; /* those that fail */
 	size_t count;
 	int64_t not_after_s; /* of the leaf */
@@ -42,7 +42,7 @@ struct pkix_result {
 };
 
 /* chain: leaf first; NULL or empty is a failure. host: lower-case A-labels without root dot. */
-void pkix_judge(X509_STORE *store, STACK_OF(X509) *chain, const char *host, int64_t now_s,
+void pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t now_s,
 	struct arena *arena, struct pkix_result *out);
 
 /* Adds the problems under the subject; those that fail with the given severity (R7.3, R14.1), the

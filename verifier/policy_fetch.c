@@ -39,7 +39,7 @@ struct policy_waiter {
 };
 
 struct fetch {
-	const char *domain; /* in arena; the key, first for compare_fetches() */
+	const char *domain;             /* in arena; the key, first for compare_fetches() */
 	struct policy_fetcher *fetcher; /* borrowed */
 	struct arena *arena;            /* owned */
 	enum { FETCH_RESOLVE, FETCH_TRANSFER, FETCH_DONE } state;
@@ -134,7 +134,7 @@ fetch_forget(struct fetch *t)
 	fetch_free(t);
 }
 
-/* --- the end of a fetch -------------------------------------------------------------------------- */
+/* --- the end of a fetch -------------------------------------------------------------- */
 
 static void
 make_ready(struct fetch *t)
@@ -218,7 +218,7 @@ on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		forget_old(f);
 }
 
-/* --- TLS of a transfer --------------------------------------------------------------------------- */
+/* --- TLS of a transfer --------------------------------------------------------------- */
 
 static int
 on_verify(X509_STORE_CTX *ctx, void *arg)
@@ -271,7 +271,7 @@ on_open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-/* --- HTTP of a transfer -------------------------------------------------------------------------- */
+/* --- HTTP of a transfer -------------------------------------------------------------- */
 
 static size_t
 on_body(char *data, size_t size, size_t count, void *arg)
@@ -467,7 +467,7 @@ transfer_start(struct fetch *t, const char *addresses)
 	}
 }
 
-/* --- libcurl on the event loop ------------------------------------------------------------------- */
+/* --- libcurl on the event loop ------------------------------------------------------- */
 
 static void
 take_messages(struct policy_fetcher *f)
@@ -491,7 +491,8 @@ static void
 on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct policy_fetcher *f = arg;
-	int running, action = (what & EV_READ ? CURL_CSELECT_IN : 0) |
+	int running,
+		action = (what & EV_READ ? CURL_CSELECT_IN : 0) |
 		(what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
 	(void)curl_multi_socket_action(f->multi, fd, action, &running);
@@ -541,7 +542,7 @@ on_curl_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *s
 	return 0;
 }
 
-/* --- resolving ----------------------------------------------------------------------------------- */
+/* --- resolving ----------------------------------------------------------------------- */
 
 static void
 on_resolved(struct fetch *t)
@@ -560,8 +561,8 @@ on_resolved(struct fetch *t)
 			char text[ADDRESS_TEXT_SIZE];
 			const char *special;
 
-			if (address_from_bytes(a->records[i].data, a->records[i].len, t->fetcher->options.port,
-				    &address) < 0)
+			if (address_from_bytes(a->records[i].data, a->records[i].len,
+				    t->fetcher->options.port, &address) < 0)
 				continue;
 			address_format(&address, text);
 			special = address_special(&address);
@@ -573,8 +574,8 @@ on_resolved(struct fetch *t)
 				return;
 			}
 			len += (size_t)snprintf(addresses + len, sizeof(addresses) - len,
-				address_is_ipv6(&address) ? "%s[%s]" : "%s%s", count == 0 ? "" : ",",
-				text);
+				address_is_ipv6(&address) ? "%s[%s]" : "%s%s",
+				count == 0 ? "" : ",", text);
 			count++;
 		}
 	}
@@ -585,8 +586,8 @@ on_resolved(struct fetch *t)
 	} else if (count > 0) {
 		transfer_start(t, addresses);
 	} else if (failed != NULL) {
-		finding_add(&t->result.findings, "dns-temporary", SEVERITY_TEMP, t->host, NULL, "%s",
-			failed->why);
+		finding_add(&t->result.findings, "dns-temporary", SEVERITY_TEMP, t->host, NULL,
+			"%s", failed->why);
 		fetch_done(t);
 	} else {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-host-missing", "%s has no address", t->host);
@@ -606,7 +607,7 @@ on_answer(const struct dns_answer *answer, void *arg)
 		on_resolved(t);
 }
 
-/* --- interface ----------------------------------------------------------------------------------- */
+/* --- interface ----------------------------------------------------------------------- */
 
 int
 policy_fetcher_new(const struct policy_fetcher_options *options, struct event_base *base,
@@ -702,8 +703,7 @@ fetch_new(struct policy_fetcher *f, const char *domain)
 }
 
 struct policy_waiter *
-policy_fetch_start(
-	struct policy_fetcher *f, const char *domain, policy_fetch_cb *cb, void *arg)
+policy_fetch_start(struct policy_fetcher *f, const char *domain, policy_fetch_cb *cb, void *arg)
 {
 	struct policy_waiter *w = xcalloc(1, sizeof(*w));
 	struct fetch key = {.domain = domain}, *t = NULL;

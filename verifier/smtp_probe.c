@@ -2,10 +2,12 @@
  *	CONNECT -> BANNER -> EHLO -> STARTTLS -> HANDSHAKE -> EHLO2 -> QUIT -> DONE
  *
  *	BANNER, EHLO, STARTTLS, EHLO2 -> QUIT   a reply that settles it, good or bad
- *	any state -> DONE                       time-out, disconnect, failed handshake, reply to QUIT
+ *	any state -> DONE                       time-out, disconnect, failed handshake, reply to
+ *QUIT
  *
  * In BANNER, EHLO, STARTTLS, EHLO2 and QUIT `in` holds what has been received since the last reply
- * and `out` what is still to be sent. ssl is set from HANDSHAKE on; nothing said before counts then.
+ * and `out` what is still to be sent. ssl is set from HANDSHAKE on; nothing said before counts
+ *then.
  */
 #include "verifier/smtp_probe.h"
 
@@ -77,7 +79,8 @@ struct smtp_probe {
 	struct smtp_probe_result result;
 };
 
-/* --- the socket as OpenSSL sees it: no SIGPIPE, octets counted ------------------------------------ */
+/* --- the socket as OpenSSL sees it: no SIGPIPE, octets counted
+ * ------------------------------------ */
 
 static int
 sock_write(BIO *bio, const char *data, int len)
@@ -181,7 +184,7 @@ smtp_prober_free(struct smtp_prober *prober)
 	free(prober);
 }
 
-/* --- states -------------------------------------------------------------------------------------- */
+/* --- states -------------------------------------------------------------------------- */
 
 static int64_t
 step_limit_s(const struct smtp_probe *p, enum probe_state state)
@@ -252,8 +255,7 @@ add(struct smtp_probe *p, const char *code, enum severity severity, const char *
 	finding_add(&p->result.findings, code, severity, p->subject, NULL, "%s", message);
 	if (severity == SEVERITY_TEMP || severity == SEVERITY_FAIL) {
 		p->result.code = finding_find(code)->code;
-		p->result.starttls =
-			severity == SEVERITY_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
+		p->result.starttls = severity == SEVERITY_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
 	}
 }
 
@@ -309,9 +311,8 @@ on_lost(struct smtp_probe *p, int error)
 
 	if (p->state == PROBE_QUIT)
 		return end(p);
-	(void)snprintf(text, sizeof(text), "connection %s %s%s%s",
-		error == 0 ? "closed" : "lost", step_text(p), error == 0 ? "" : ": ",
-		error == 0 ? "" : strerror(error));
+	(void)snprintf(text, sizeof(text), "connection %s %s%s%s", error == 0 ? "closed" : "lost",
+		step_text(p), error == 0 ? "" : ": ", error == 0 ? "" : strerror(error));
 	/* R6.11: the alert that says so is lost when the server closes with our EHLO unread. */
 	if (p->state == PROBE_EHLO2 && p->result.client_cert_requested && p->in.len == 0) {
 		add(p, "tls-client-certificate-required", SEVERITY_FAIL, text);
@@ -366,7 +367,7 @@ on_connect(struct smtp_probe *p)
 	return WANT_READ;
 }
 
-/* --- TLS ----------------------------------------------------------------------------------------- */
+/* --- TLS ----------------------------------------------------------------------------- */
 
 /* The alert in OpenSSL's first error, or -1. */
 static int
@@ -396,8 +397,10 @@ tls_failure(struct smtp_probe *p, unsigned long error)
 	char text[240];
 
 	if (alert >= 0) {
-		(void)snprintf(text, sizeof(text), "the server ends the TLS session with the alert "
-			"\"%s\" (%d)", SSL_alert_desc_string_long(alert), alert);
+		(void)snprintf(text, sizeof(text),
+			"the server ends the TLS session with the alert "
+			"\"%s\" (%d)",
+			SSL_alert_desc_string_long(alert), alert);
 	} else {
 		const char *why = ERR_reason_error_string(error);
 
@@ -412,9 +415,10 @@ tls_failure(struct smtp_probe *p, unsigned long error)
 	} else if (alert == SSL_AD_UNRECOGNIZED_NAME) {
 		add(p, "tls-sni-rejected", SEVERITY_FAIL, text);
 	} else if (alert == SSL_AD_PROTOCOL_VERSION ||
-		(alert < 0 && (reason == SSL_R_UNSUPPORTED_PROTOCOL ||
-				      reason == SSL_R_WRONG_SSL_VERSION ||
-				      reason == SSL_R_VERSION_TOO_LOW))) {
+		(alert < 0 &&
+			(reason == SSL_R_UNSUPPORTED_PROTOCOL ||
+				reason == SSL_R_WRONG_SSL_VERSION ||
+				reason == SSL_R_VERSION_TOO_LOW))) {
 		add(p, "tls-version-too-old", SEVERITY_FAIL, text);
 	} else if (alert < 0 && reason == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
 		add(p, "tls-chain-too-large", SEVERITY_FAIL, text);
@@ -474,8 +478,10 @@ judge_key_exchange(struct smtp_probe *p)
 		int least = type == EVP_PKEY_DH ? 2048 : 224;
 
 		if (bits < least) {
-			(void)snprintf(text, sizeof(text), "key exchange with %d bits, at least %d "
-				"are needed", bits, least);
+			(void)snprintf(text, sizeof(text),
+				"key exchange with %d bits, at least %d "
+				"are needed",
+				bits, least);
 			add(p, "tls-key-weak", SEVERITY_FAIL, text);
 		}
 		EVP_PKEY_free(key);
@@ -540,7 +546,7 @@ start_tls(struct smtp_probe *p)
 	return on_handshake(p);
 }
 
-/* --- replies ------------------------------------------------------------------------------------- */
+/* --- replies ------------------------------------------------------------------------- */
 
 static enum verdict
 verdict_of(enum smtp_verdict v)
@@ -590,8 +596,7 @@ on_ehlo(struct smtp_probe *p)
 
 	if (accepted)
 		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
-	j = smtp_judge_ehlo(
-		&p->reply, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
+	j = smtp_judge_ehlo(&p->reply, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
 	report(p, &j, accepted ? &ehlo : NULL);
 	if (j.verdict != SMTP_OK)
 		return settle(p, verdict_of(j.verdict), j.code);
@@ -630,7 +635,8 @@ on_ehlo2(struct smtp_probe *p)
 				"STARTTLS is offered again inside TLS");
 		}
 		/* A key exchange that is too weak has failed it already. */
-		return settle(p, p->result.code == NULL ? VERDICT_PASS : VERDICT_FAIL, p->result.code);
+		return settle(
+			p, p->result.code == NULL ? VERDICT_PASS : VERDICT_FAIL, p->result.code);
 	}
 	if (p->reply.state == SMTP_COMPLETE && p->reply.code >= 400 && p->reply.code <= 499) {
 		j.verdict = SMTP_TEMP;
@@ -643,7 +649,7 @@ on_ehlo2(struct smtp_probe *p)
 	return settle(p, verdict_of(j.verdict), j.code);
 }
 
-/* --- the machine --------------------------------------------------------------------------------- */
+/* --- the machine --------------------------------------------------------------------- */
 
 /* WANT_NOTHING when everything has been sent. */
 static enum want
@@ -817,9 +823,8 @@ probe_arm(struct smtp_probe *p, enum want want)
 }
 
 struct smtp_probe *
-smtp_probe_start(struct smtp_prober *prober, const struct address *address,
-	const char *server_name, struct arena *arena, const char *subject, smtp_probe_cb *cb,
-	void *arg)
+smtp_probe_start(struct smtp_prober *prober, const struct address *address, const char *server_name,
+	struct arena *arena, const char *subject, smtp_probe_cb *cb, void *arg)
 {
 	struct smtp_probe *p = xcalloc(1, sizeof(*p));
 

@@ -66,7 +66,8 @@ struct smtp_probe_result {
 	int tls_version;       /* 12, 13; 0 without handshake */
 	const char *cipher;
 	bool client_cert_requested;
-	STACK_OF(X509) *chain; /* leaf first, as sent; lent until the callback returns; may be NULL */
+	STACK_OF(X509) *
+		chain; /* leaf first, as sent; lent until the callback returns; may be NULL */
 	struct finding_list findings; /* in the arena */
 };
 

@@ -1,6 +1,6 @@
 /*
- * bench_engine: domains from standard input through one engine; one JSON report per line on standard
- * output (--quiet: none), figures on standard error.
+ * bench_engine: domains from standard input through one engine; one JSON report per line on
+ * standard output (--quiet: none), figures on standard error.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -94,9 +94,11 @@ number(const char *text)
 static void
 usage(void)
 {
-	fputs("usage: bench_engine [--forward ADDR@PORT] [--anchor FILE] [--ca FILE] [--allow CIDR]\n"
+	fputs("usage: bench_engine [--forward ADDR@PORT] [--anchor FILE] [--ca FILE] [--allow "
+	      "CIDR]\n"
 	      "         [--smtp-port N] [--https-port N] [--concurrency N] [--per-address N]\n"
-	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] [--quiet]\n"
+	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] "
+	      "[--quiet]\n"
 	      "         [--debug] < DOMAINS\n",
 		stderr);
 	exit(2);

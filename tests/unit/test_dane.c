@@ -30,7 +30,7 @@ struct chain_input {
 	size_t name_count;
 	struct tlsa_record records[LINES_MAX];
 	struct tlsa_set set;
-	STACK_OF(X509) *chain;
+	STACK_OF(X509) * chain;
 };
 
 static X509 *
@@ -70,8 +70,8 @@ chain_read(struct chain_input *in, const char *input)
 		else if (strcmp(line, "name") == 0)
 			in->names[in->name_count++] = value;
 		else if (strcmp(line, "tlsa") == 0)
-			tlsa_record_from_text(value, strlen(value), in->arena,
-				&in->records[in->set.count++]);
+			tlsa_record_from_text(
+				value, strlen(value), in->arena, &in->records[in->set.count++]);
 		else if (strcmp(line, "cert") == 0)
 			assert_true(sk_X509_push(in->chain, certificate(value)) > 0);
 		else
@@ -98,7 +98,8 @@ code_is(const json_t *expect, const char *code)
 		return code == NULL;
 	if (json_is_string(want))
 		return code != NULL && strcmp(code, json_string_value(want)) == 0;
-	json_array_foreach(want, i, item) {
+	json_array_foreach(want, i, item)
+	{
 		if (code != NULL && strcmp(code, json_string_value(item)) == 0)
 			return true;
 	}
@@ -205,7 +206,8 @@ vectors(void **state UNUSED)
 	if (all == NULL)
 		fail_msg("cannot read %s", path);
 	assert_int_equal(dane_checker_new(&checker, &err), 0);
-	json_array_foreach(all, i, v) {
+	json_array_foreach(all, i, v)
+	{
 		const char *kind = json_string_value(json_object_get(v, "kind"));
 		const char *id = json_string_value(json_object_get(v, "id"));
 		const char *input = json_string_value(json_object_get(v, "input"));

@@ -1,6 +1,6 @@
 /*
- * The probe against servers that sin. Each case has a server thread of its own that follows a script;
- * all probes run side by side on one event loop.
+ * The probe against servers that sin. Each case has a server thread of its own that follows a
+ * script; all probes run side by side on one event loop.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,9 +35,16 @@
 #define STEPS_MAX 16
 #define GREETING  "220 mx.example.org ESMTP\r\n"
 #define EHLO_OK   "250-mx.example.org\r\n250-SIZE 1000\r\n250 STARTTLS\r\n"
-#define UP_TO_TLS {SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK}, \
-	{EXPECT, "STARTTLS"}, {SEND, "220 go ahead\r\n"}
-#define GOODBYE   {EXPECT, "QUIT"}, {SEND, "221 bye\r\n"}, {WAIT_EOF, NULL}
+#define UP_TO_TLS \
+	{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK}, {EXPECT, "STARTTLS"}, \
+	{ \
+		SEND, "220 go ahead\r\n" \
+	}
+#define GOODBYE \
+	{EXPECT, "QUIT"}, {SEND, "221 bye\r\n"}, \
+	{ \
+		WAIT_EOF, NULL \
+	}
 
 enum op {
 	END,
@@ -70,99 +77,166 @@ struct probe_case {
 };
 
 static const struct probe_case cases[] = {
-	{.name = "all well", .steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
-		{SEND, "250 mx.example.org\r\n"}, GOODBYE},
-		.starttls = VERDICT_PASS, .reach = SMTP_REACH_GREETING},
+	{.name = "all well",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx.example.org\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING},
 	{.name = "refused", .refuse = true, .code = "smtp-connect-refused"},
-	{.name = "closed at once", .steps = {{CLOSE, NULL}}, .reach = SMTP_REACH_TCP,
+	{.name = "closed at once",
+		.steps = {{CLOSE, NULL}},
+		.reach = SMTP_REACH_TCP,
 		.code = "smtp-connection-lost"},
-	{.name = "reset at once", .steps = {{RESET, NULL}}, .reach = SMTP_REACH_TCP,
+	{.name = "reset at once",
+		.steps = {{RESET, NULL}},
+		.reach = SMTP_REACH_TCP,
 		.code = "smtp-connection-lost"},
-	{.name = "silent", .steps = {{WAIT_EOF, NULL}}, .reach = SMTP_REACH_TCP,
+	{.name = "silent",
+		.steps = {{WAIT_EOF, NULL}},
+		.reach = SMTP_REACH_TCP,
 		.code = "smtp-greeting-timeout"},
-	{.name = "half a greeting", .steps = {{SEND, "220-mx\r\n220"}, {WAIT_EOF, NULL}},
-		.reach = SMTP_REACH_TCP, .code = "smtp-greeting-timeout"},
-	{.name = "greeting 554", .steps = {{SEND, "554 no\r\n"}, GOODBYE}, .starttls = VERDICT_FAIL,
-		.reach = SMTP_REACH_GREETING, .code = "smtp-greeting-rejected"},
-	{.name = "greeting 421", .steps = {{SEND, "421 later\r\n"}, GOODBYE},
-		.reach = SMTP_REACH_GREETING, .code = "smtp-greeting-temporary"},
-	{.name = "greeting is HTTP", .steps = {{SEND, "HTTP/1.1 400 Bad Request\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "smtp-reply-code"},
-	{.name = "greeting with bare LF", .steps = {{SEND, "220 mx\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "smtp-bare-lf"},
-	{.name = "greeting and more", .steps = {{SEND, GREETING "250 STARTTLS\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING,
+	{.name = "half a greeting",
+		.steps = {{SEND, "220-mx\r\n220"}, {WAIT_EOF, NULL}},
+		.reach = SMTP_REACH_TCP,
+		.code = "smtp-greeting-timeout"},
+	{.name = "greeting 554",
+		.steps = {{SEND, "554 no\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-greeting-rejected"},
+	{.name = "greeting 421",
+		.steps = {{SEND, "421 later\r\n"}, GOODBYE},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-greeting-temporary"},
+	{.name = "greeting is HTTP",
+		.steps = {{SEND, "HTTP/1.1 400 Bad Request\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-reply-code"},
+	{.name = "greeting with bare LF",
+		.steps = {{SEND, "220 mx\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-bare-lf"},
+	{.name = "greeting and more",
+		.steps = {{SEND, GREETING "250 STARTTLS\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
 		.code = "smtp-data-before-command"},
-	{.name = "endless reply", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{FLOOD, NULL}, {WAIT_EOF, NULL}},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING,
+	{.name = "endless reply",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {FLOOD, NULL},
+			{WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
 		.code = "smtp-reply-too-many-lines"},
-	{.name = "EHLO 502", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, "502 what\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "ehlo-rejected"},
-	{.name = "EHLO 421", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, "421 later\r\n"}, GOODBYE},
-		.reach = SMTP_REACH_GREETING, .code = "ehlo-temporary"},
-	{.name = "EHLO unanswered", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{WAIT_EOF, NULL}},
-		.reach = SMTP_REACH_GREETING, .code = "smtp-timeout"},
-	{.name = "lost after EHLO", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{CLOSE, NULL}},
-		.reach = SMTP_REACH_GREETING, .code = "smtp-connection-lost"},
-	{.name = "no STARTTLS", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, "250-mx\r\n250 SIZE\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "starttls-not-offered"},
-	{.name = "masked STARTTLS", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, "250-mx\r\n250 XXXXXXXA\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "starttls-stripped"},
-	{.name = "STARTTLS 454", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, EHLO_OK}, {EXPECT, "STARTTLS"}, {SEND, "454 no key\r\n"}, GOODBYE},
-		.reach = SMTP_REACH_GREETING, .code = "starttls-temporary"},
-	{.name = "STARTTLS 250", .steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
-		{SEND, EHLO_OK}, {EXPECT, "STARTTLS"}, {SEND, "250 fine\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING,
+	{.name = "EHLO 502",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, "502 what\r\n"},
+			GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "ehlo-rejected"},
+	{.name = "EHLO 421",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, "421 later\r\n"},
+			GOODBYE},
+		.reach = SMTP_REACH_GREETING,
+		.code = "ehlo-temporary"},
+	{.name = "EHLO unanswered",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {WAIT_EOF, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-timeout"},
+	{.name = "lost after EHLO",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {CLOSE, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-connection-lost"},
+	{.name = "no STARTTLS",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250-mx\r\n250 SIZE\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "starttls-not-offered"},
+	{.name = "masked STARTTLS",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250-mx\r\n250 XXXXXXXA\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "starttls-stripped"},
+	{.name = "STARTTLS 454",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {SEND, "454 no key\r\n"}, GOODBYE},
+		.reach = SMTP_REACH_GREETING,
+		.code = "starttls-temporary"},
+	{.name = "STARTTLS 250",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {SEND, "250 fine\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
 		.code = "starttls-unexpected-code"},
-	{.name = "octets before the handshake", .steps = {{SEND, GREETING},
-		{EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK}, {EXPECT, "STARTTLS"},
-		{SEND, "220 go ahead\r\n250 injected\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING,
+	{.name = "octets before the handshake",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {SEND, "220 go ahead\r\n250 injected\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
 		.code = "starttls-plaintext-after-reply"},
-	{.name = "no TLS behind 220", .steps = {UP_TO_TLS, {WAIT_EOF, NULL}},
-		.reach = SMTP_REACH_GREETING, .code = "tls-handshake-timeout"},
-	{.name = "closed in the handshake", .steps = {UP_TO_TLS, {CLOSE, NULL}},
-		.reach = SMTP_REACH_GREETING, .code = "tls-handshake-timeout"},
-	{.name = "text instead of the handshake", .steps = {UP_TO_TLS, {EXPECT, NULL},
-		{SEND, "500 what is this\r\n"}, {WAIT_EOF, NULL}},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "tls-handshake-failed",
+	{.name = "no TLS behind 220",
+		.steps = {UP_TO_TLS, {WAIT_EOF, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-handshake-timeout"},
+	{.name = "closed in the handshake",
+		.steps = {UP_TO_TLS, {CLOSE, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-handshake-timeout"},
+	{.name = "text instead of the handshake",
+		.steps = {UP_TO_TLS, {EXPECT, NULL}, {SEND, "500 what is this\r\n"},
+			{WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-handshake-failed",
 		.repeat = true},
-	{.name = "TLS too old", .steps = {UP_TO_TLS, {TLS_OLD, NULL}, {WAIT_EOF, NULL}},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "tls-version-too-old"},
-	{.name = "client certificate asked for", .steps = {UP_TO_TLS, {TLS_ASK, NULL},
-		{EXPECT, "EHLO probe.example"}, {SEND, "250 mx\r\n"}, GOODBYE},
-		.starttls = VERDICT_PASS, .reach = SMTP_REACH_GREETING,
+	{.name = "TLS too old",
+		.steps = {UP_TO_TLS, {TLS_OLD, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-version-too-old"},
+	{.name = "client certificate asked for",
+		.steps = {UP_TO_TLS, {TLS_ASK, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
 		.warning = "tls-client-certificate-requested"},
-	{.name = "client certificate demanded", .steps = {UP_TO_TLS, {TLS_CERT, NULL}, {WAIT_EOF, NULL}},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING,
+	{.name = "client certificate demanded",
+		.steps = {UP_TO_TLS, {TLS_CERT, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
 		.code = "tls-client-certificate-required"},
-	{.name = "STARTTLS inside TLS", .steps = {UP_TO_TLS, {TLS, NULL},
-		{EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK}, GOODBYE},
-		.starttls = VERDICT_PASS, .reach = SMTP_REACH_GREETING,
+	{.name = "STARTTLS inside TLS",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
 		.warning = "starttls-offered-after-tls"},
-	{.name = "EHLO fails inside TLS", .steps = {UP_TO_TLS, {TLS, NULL},
-		{EXPECT, "EHLO probe.example"}, {SEND, "503 again?\r\n"}, GOODBYE},
-		.starttls = VERDICT_FAIL, .reach = SMTP_REACH_GREETING, .code = "ehlo-after-tls-failed"},
-	{.name = "EHLO 421 inside TLS", .steps = {UP_TO_TLS, {TLS, NULL},
-		{EXPECT, "EHLO probe.example"}, {SEND, "421 later\r\n"}, GOODBYE},
-		.reach = SMTP_REACH_GREETING, .code = "ehlo-temporary"},
-	{.name = "lost inside TLS", .steps = {UP_TO_TLS, {TLS, NULL},
-		{EXPECT, "EHLO probe.example"}, {CLOSE, NULL}},
-		.reach = SMTP_REACH_GREETING, .code = "smtp-connection-lost"},
-	{.name = "QUIT unanswered", .steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
-		{SEND, "250 mx\r\n"}, {EXPECT, "QUIT"}, {WAIT_EOF, NULL}},
-		.starttls = VERDICT_PASS, .reach = SMTP_REACH_GREETING},
+	{.name = "EHLO fails inside TLS",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "503 again?\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "ehlo-after-tls-failed"},
+	{.name = "EHLO 421 inside TLS",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "421 later\r\n"}, GOODBYE},
+		.reach = SMTP_REACH_GREETING,
+		.code = "ehlo-temporary"},
+	{.name = "lost inside TLS",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"}, {CLOSE, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-connection-lost"},
+	{.name = "QUIT unanswered",
+		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx\r\n"}, {EXPECT, "QUIT"}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING},
 };
 
-/* --- the server ---------------------------------------------------------------------------------- */
+/* --- the server ---------------------------------------------------------------------- */
 
 struct server {
 	const struct probe_case *c;
@@ -316,7 +390,7 @@ server_tls_new(void)
 	return ctx;
 }
 
-/* --- the client side ----------------------------------------------------------------------------- */
+/* --- the client side ----------------------------------------------------------------- */
 
 struct run {
 	const struct probe_case *c;
@@ -340,11 +414,12 @@ on_probe(const struct smtp_probe_result *result, void *arg)
 	assert_false(r->in_start);
 	r->called = true;
 	if (result->starttls != c->starttls || result->reach != c->reach ||
-		strcmp(code, c->code == NULL ? "none" : c->code) != 0 || result->repeat != c->repeat) {
+		strcmp(code, c->code == NULL ? "none" : c->code) != 0 ||
+		result->repeat != c->repeat) {
 		print_error("%s: got %s, reach %u, %s%s; want %s, reach %u, %s\n", c->name,
 			verdict_name(result->starttls), result->reach, code,
-			result->repeat ? ", to be repeated" : "", verdict_name(c->starttls), c->reach,
-			c->code == NULL ? "none" : c->code);
+			result->repeat ? ", to be repeated" : "", verdict_name(c->starttls),
+			c->reach, c->code == NULL ? "none" : c->code);
 		for (size_t i = 0; i < result->findings.count; i++)
 			print_error("    %s: %s\n", result->findings.items[i].code,
 				result->findings.items[i].message);
@@ -420,7 +495,8 @@ sinning_servers(void **state UNUSED)
 		port = listen_somewhere(&r->server, cases[i].refuse);
 		if (!cases[i].refuse) {
 			assert_int_equal(
-				pthread_create(&r->server.thread, NULL, server_main, &r->server), 0);
+				pthread_create(&r->server.thread, NULL, server_main, &r->server),
+				0);
 		}
 		assert_int_equal(address_from_text("127.0.0.1", port, &a), 0);
 		r->in_start = true;
@@ -456,8 +532,8 @@ on_finished(const struct smtp_probe_result *result UNUSED, void *arg)
 	*(bool *)arg = true;
 }
 
-/* Cancelled after 0, 1, 2, ... turns of the loop until it ends by itself: no callback, nothing leaks
- * (the sanitizer build sees to that). */
+/* Cancelled after 0, 1, 2, ... turns of the loop until it ends by itself: no callback, nothing
+ * leaks (the sanitizer build sees to that). */
 static void
 cancelled(void **state UNUSED)
 {
