@@ -704,12 +704,12 @@ const struct lab_kind lab_kinds[] = {
 const size_t lab_kinds_count = ARRAY_LEN(lab_kinds);
 
 const struct lab_story lab_stories[] = {
-	{"bank.test", "sts-enforce-own"},
-	{"clinic.test", "dane-optin-own"},
-	{"shop.test", "optin-enforce-own"},
-	{"university.test", "sts-testing-own"},
-	{"village.test", "sts-enforce"},
-	{"cafe.test", "no-starttls-plain"},
+	{"bank.test", "sts-enforce-own", true}, /* its MX can be spoofed */
+	{"clinic.test", "dane-optin-own", false},
+	{"shop.test", "optin-enforce-own", false},
+	{"university.test", "sts-testing-own", false},
+	{"village.test", "sts-enforce", false},
+	{"cafe.test", "no-starttls-plain", false},
 };
 const size_t lab_stories_count = ARRAY_LEN(lab_stories);
 

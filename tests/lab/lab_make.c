@@ -576,7 +576,8 @@ any_signing(struct maker *m)
 {
 	unsigned int n = dice(m, 100);
 
-	return n < 45 ? LAB_SIGN_NONE : n < 80 ? LAB_SIGN_NSEC : LAB_SIGN_NSEC3;
+	/* Few domains are signed; those that must be for their kind come on top. */
+	return n < 75 ? LAB_SIGN_NONE : n < 90 ? LAB_SIGN_NSEC : LAB_SIGN_NSEC3;
 }
 
 static int
@@ -625,8 +626,8 @@ fill_domain(struct maker *m, struct draft *d, bool first_provider, struct error 
 }
 
 static int
-make_domain(struct maker *m, const char *domain, const struct lab_kind *kind, bool story,
-	struct error *err)
+make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
+	const struct lab_story *story, struct error *err)
 {
 	struct draft d = {.pki = m->pki, .domain = domain, .kind = kind};
 	char *zone_name = xasprintf("%s.", domain);
@@ -639,17 +640,19 @@ make_domain(struct maker *m, const char *domain, const struct lab_kind *kind, bo
 		goto out;
 	}
 	if (kind->zone == LAB_ZONE_PARENT) {
-		rc = fill_domain(m, &d, story, err);
+		rc = fill_domain(m, &d, story != NULL, err);
 		buf_add(&m->test_zone, buf_str(&d.zone), d.zone.len);
 		goto out;
 	}
-	signing = kind->zone == LAB_ZONE_ANY ? any_signing(m) : (enum lab_signing)kind->zone;
+	signing = story != NULL && story->unsigned_zone ? LAB_SIGN_NONE
+		: kind->zone == LAB_ZONE_ANY		? any_signing(m)
+							: (enum lab_signing)kind->zone;
 	lab_zone_begin(&d.zone, zone_name, FIRST_SERIAL);
-	if (story) /* does not move in with a neighbour */
+	if (story != NULL) /* does not move in with a neighbour */
 		m->groups[kind - lab_kinds].left = 0;
-	if (fill_domain(m, &d, story, err) < 0)
+	if (fill_domain(m, &d, story != NULL, err) < 0)
 		goto out;
-	if (story)
+	if (story != NULL)
 		m->groups[kind - lab_kinds].left = 0;
 	lab_zone_delegate(&m->test_zone, m->pki, zone_name, signing);
 	rc = finish_zone(m, zone_name, signing, &d.zone, err);
@@ -704,8 +707,9 @@ make_domains(struct maker *m, struct error *err)
 	if (count_kinds(m->options, counts, err) < 0)
 		goto out;
 	for (size_t i = 0; i < lab_stories_count; i++) {
-		if (make_domain(m, lab_stories[i].domain, lab_kind_find(lab_stories[i].kind), true,
-			    err) < 0)
+		const struct lab_story *s = &lab_stories[i];
+
+		if (make_domain(m, s->domain, lab_kind_find(s->kind), s, err) < 0)
 			goto out;
 	}
 	for (size_t i = 0; i < lab_kinds_count; i++)
@@ -724,7 +728,7 @@ make_domains(struct maker *m, struct error *err)
 	for (size_t i = 0; i < total; i++) {
 		char *domain = xasprintf("%s-%zu.test", lab_kinds[order[i]].name, ++made[order[i]]);
 
-		rc = make_domain(m, domain, &lab_kinds[order[i]], false, err);
+		rc = make_domain(m, domain, &lab_kinds[order[i]], NULL, err);
 		free(domain);
 		if (rc < 0)
 			goto out;

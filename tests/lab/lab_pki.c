@@ -30,6 +30,7 @@ enum {
 	VALID_BEFORE_S = 30 * DAY_S,
 	VALID_AFTER_S = 730 * DAY_S,
 	LABEL_MAX = 320,
+	ZONE_RSA_BITS = 2048,
 };
 
 #define WRONG_NAME "wrong-name.lab-ca.test"
@@ -44,6 +45,7 @@ struct lab_pki {
 	int64_t made_s;
 	struct authority root, intermediate, unknown, dane;
 	EVP_PKEY *rsa; /* made when first asked for: slow */
+	EVP_PKEY *zone_rsa;
 };
 
 /* Inputs are ours alone, so a failure of OpenSSL here is a bug or lack of memory. */
@@ -106,6 +108,13 @@ lab_pki_key(const struct lab_pki *pki, const char *label)
 	if (key == NULL)
 		abort();
 	return key;
+}
+
+EVP_PKEY *
+lab_pki_zone_rsa(const struct lab_pki *pki)
+{
+	must(EVP_PKEY_up_ref(pki->zone_rsa), "reference");
+	return pki->zone_rsa;
 }
 
 static EVP_PKEY *
@@ -422,12 +431,41 @@ read_cert(const char *dir, const char *name, X509 **out, struct error *err)
 	return rc;
 }
 
+static int
+write_key(const char *path, EVP_PKEY *key, struct error *err)
+{
+	BIO *mem = BIO_new(BIO_s_mem());
+	char *data = NULL;
+	long len;
+	int rc;
+
+	must(mem != NULL && PEM_write_bio_PrivateKey(mem, key, NULL, NULL, 0, NULL, NULL), "PEM");
+	len = BIO_get_mem_data(mem, &data);
+	rc = file_replace(path, data, (size_t)len, 0600, err);
+	BIO_free(mem);
+	return rc;
+}
+
+static int
+read_key(const char *path, EVP_PKEY **out, struct error *err)
+{
+	FILE *f = fopen(path, "re");
+	int rc = 0;
+
+	if (f == NULL || (*out = PEM_read_PrivateKey(f, NULL, NULL, NULL)) == NULL)
+		rc = error_set(err, ERROR_CONFIG, "%s: no key (is this a lab?)", path);
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
 int
 lab_pki_make(const char *dir, int64_t made_s, struct lab_pki **out, struct error *err)
 {
 	struct lab_pki *pki = xcalloc(1, sizeof(*pki));
 	char *ca = xasprintf("%s/ca", dir), *keys = xasprintf("%s/keys", dir);
 	char *path = xasprintf("%s/keys/secret", dir), *text = NULL;
+	char *rsa_path = xasprintf("%s/keys/zone-rsa.pem", dir);
 	char hex[2 * SECRET_LEN + 1];
 	int rc = -1;
 
@@ -438,10 +476,13 @@ lab_pki_make(const char *dir, int64_t made_s, struct lab_pki **out, struct error
 		pki, "ca:intermediate", "Lab Intermediate CA", &pki->root, &pki->intermediate);
 	authority_make(pki, "ca:unknown", "Lab Unknown Root CA", NULL, &pki->unknown);
 	authority_make(pki, "ca:dane", "Lab Private DANE Root", NULL, &pki->dane);
+	pki->zone_rsa = EVP_RSA_gen(ZONE_RSA_BITS);
+	must(pki->zone_rsa != NULL, "RSA key");
 	str_hex(pki->secret, sizeof(pki->secret), hex);
 	text = xasprintf("%s %lld\n", hex, (long long)made_s);
 	if (file_mkdirs(ca, 0755, err) < 0 || file_mkdirs(keys, 0700, err) < 0 ||
 		file_replace(path, text, strlen(text), 0600, err) < 0 ||
+		write_key(rsa_path, pki->zone_rsa, err) < 0 ||
 		write_cert(dir, "root", pki->root.cert, err) < 0 ||
 		write_cert(dir, "intermediate", pki->intermediate.cert, err) < 0 ||
 		write_cert(dir, "unknown-root", pki->unknown.cert, err) < 0 ||
@@ -453,6 +494,7 @@ lab_pki_make(const char *dir, int64_t made_s, struct lab_pki **out, struct error
 out:
 	lab_pki_free(pki);
 	free(text);
+	free(rsa_path);
 	free(path);
 	free(keys);
 	free(ca);
@@ -464,6 +506,7 @@ lab_pki_open(const char *dir, struct lab_pki **out, struct error *err)
 {
 	struct lab_pki *pki = xcalloc(1, sizeof(*pki));
 	char *path = xasprintf("%s/keys/secret", dir);
+	char *rsa_path = xasprintf("%s/keys/zone-rsa.pem", dir);
 	long long made_s = 0;
 	struct buf text;
 	int rc = -1;
@@ -482,7 +525,8 @@ lab_pki_open(const char *dir, struct lab_pki **out, struct error *err)
 	pki->intermediate.key = lab_pki_key(pki, "ca:intermediate");
 	pki->unknown.key = lab_pki_key(pki, "ca:unknown");
 	pki->dane.key = lab_pki_key(pki, "ca:dane");
-	if (read_cert(dir, "root", &pki->root.cert, err) < 0 ||
+	if (read_key(rsa_path, &pki->zone_rsa, err) < 0 ||
+		read_cert(dir, "root", &pki->root.cert, err) < 0 ||
 		read_cert(dir, "intermediate", &pki->intermediate.cert, err) < 0 ||
 		read_cert(dir, "unknown-root", &pki->unknown.cert, err) < 0 ||
 		read_cert(dir, "dane-root", &pki->dane.cert, err) < 0)
@@ -493,6 +537,7 @@ lab_pki_open(const char *dir, struct lab_pki **out, struct error *err)
 out:
 	lab_pki_free(pki);
 	buf_clear(&text);
+	free(rsa_path);
 	free(path);
 	return rc;
 }
@@ -507,6 +552,7 @@ lab_pki_free(struct lab_pki *pki)
 	authority_clear(&pki->unknown);
 	authority_clear(&pki->dane);
 	EVP_PKEY_free(pki->rsa);
+	EVP_PKEY_free(pki->zone_rsa);
 	OPENSSL_cleanse(pki->secret, sizeof(pki->secret));
 	free(pki);
 }

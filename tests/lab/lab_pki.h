@@ -2,7 +2,8 @@
  * lab_pki: the keys and certificates of the lab.
  *
  * Every key is derived from one secret of the lab and a label ("host:mx1.bank.test"), so that
- * thousands of hosts have keys of their own and one small file holds them all. Certificates are
+ * thousands of hosts have keys of their own and one small file holds them all; but RSA keys of zones,
+ * which are slow to make, are one, in a file of its own. Certificates are
  * made when they are asked for; their dates hang on the day the lab was made.
  */
 #ifndef LAB_PKI_H
@@ -46,7 +47,8 @@ struct lab_identity {
 };
 
 /* Makes secret and authorities below dir: ca/root.pem (to be trusted), ca/intermediate.pem,
- * ca/unknown-root.pem, ca/dane-root.pem, keys/secret. made_s: when the lab is made. */
+ * ca/unknown-root.pem, ca/dane-root.pem, keys/secret, keys/zone-rsa.pem. made_s: when the lab is
+ * made. */
 int lab_pki_make(
 	const char *dir, int64_t made_s, struct lab_pki **out, struct error *err) MUST_CHECK;
 int lab_pki_open(const char *dir, struct lab_pki **out, struct error *err) MUST_CHECK;
@@ -57,6 +59,9 @@ int64_t lab_pki_made_s(const struct lab_pki *pki);
 
 /* The EC P-256 key of a label; the caller's to free. Never NULL. */
 EVP_PKEY *lab_pki_key(const struct lab_pki *pki, const char *label) RETURNS_NONNULL;
+
+/* The RSA key (2,048 bits) of all zones that have one; the caller's to free. */
+EVP_PKEY *lab_pki_zone_rsa(const struct lab_pki *pki) RETURNS_NONNULL;
 
 /* The key and certificates host name shows for the given kind. Aborts when OpenSSL fails: nothing
  * of this comes from outside. */

@@ -26,6 +26,8 @@ enum {
 };
 
 #define NAME_SERVER "ns.test."
+/* Stands for a zone whose key is none of the lab's: has_rsa_key() says no. */
+#define WRONG_KEY "another-key."
 
 static const struct {
 	const char *word;
@@ -96,6 +98,21 @@ lab_zone_txt(struct buf *out, const char *text)
 	buf_add_char(out, '"');
 }
 
+/* As in life: the root and most top level domains sign with RSASHA256, and below them about as many
+ * with that as with ECDSAP256SHA256. Which zone has which follows from its name, so that it can be
+ * signed anew. */
+static bool
+has_rsa_key(const char *zone)
+{
+	unsigned int sum = 0;
+
+	if (strcmp(zone, ".") == 0 || strcmp(zone, "test.") == 0)
+		return true;
+	for (const char *p = zone; *p != '\0'; p++)
+		sum = sum * 31 + (unsigned char)*p;
+	return (sum >> 4) % 2 == 0;
+}
+
 static ldns_key *
 zone_key(const struct lab_pki *pki, const char *zone, enum lab_signing signing)
 {
@@ -106,8 +123,13 @@ zone_key(const struct lab_pki *pki, const char *zone, enum lab_signing signing)
 
 	if (key == NULL)
 		abort();
-	ldns_key_set_algorithm(key, LDNS_SIGN_ECDSAP256SHA256);
-	ldns_key_set_evp_key(key, lab_pki_key(pki, label));
+	if (has_rsa_key(zone)) {
+		ldns_key_set_algorithm(key, LDNS_SIGN_RSASHA256);
+		ldns_key_set_evp_key(key, lab_pki_zone_rsa(pki));
+	} else {
+		ldns_key_set_algorithm(key, LDNS_SIGN_ECDSAP256SHA256);
+		ldns_key_set_evp_key(key, lab_pki_key(pki, label));
+	}
 	ldns_key_set_flags(key, DNSKEY_FLAGS);
 	ldns_key_set_pubkey_owner(key, ldns_dname_new_frm_str(zone));
 	ldns_key_set_origttl(key, LAB_TTL_S);
@@ -169,7 +191,7 @@ lab_zone_delegate(
 		buf_addf(parent, "%s %d IN DS 4711 200 2 %064d\n", child, LAB_TTL_S, 7);
 		return;
 	case LAB_SIGN_BAD_DS:
-		ds = ds_line(pki, child, "another-key.");
+		ds = ds_line(pki, child, WRONG_KEY);
 		break;
 	case LAB_SIGN_NSEC:
 	case LAB_SIGN_NSEC3:
