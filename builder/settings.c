@@ -114,7 +114,7 @@ const struct config_key settings_keys[] = {
 
 	INT("list", "expires", "1209600", HOUR, YEAR,
 		"seconds after which readers miss the next list"),
-	INT("list", "fresh", "86400", MINUTE, YEAR,
+	INT("list", "fresh", "43200", MINUTE, YEAR,
 		"seconds after its last confirmation an entry is in "
 		"trouble and carries its own time"),
 	INT("list", "churn_percent", "2", 0, 100,

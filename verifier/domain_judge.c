@@ -30,6 +30,7 @@ struct judgement {
 	enum verdict starttls, pkix, dane;
 	bool dane_broken, dane_temp, dane_some;
 	bool pkix_needed;
+	bool unasked; /* no policy and no opt-in, or the policy says none */
 };
 
 /* fail > unknown > pass */
@@ -721,7 +722,7 @@ decide(struct judgement *j, enum way sts, enum way optin, enum admission_source 
 		r->verdict = VERDICT_FAIL;
 	} else if (sts_says_no) {
 		r->mode = POLICY_MODE_NONE;
-		r->verdict = VERDICT_FAIL;
+		j->unasked = true;
 	} else if (j->gate == VERDICT_FAIL) {
 		r->verdict = VERDICT_FAIL;
 	} else if (sts == WAY_PASS && f->preload != SOURCE_STATE_TEMP) {
@@ -738,6 +739,8 @@ decide(struct judgement *j, enum way sts, enum way optin, enum admission_source 
 	} else if (j->gate == VERDICT_UNKNOWN && sts == WAY_ABSENT && optin == WAY_ABSENT) {
 		/* Neither policy nor opt-in, and DNS itself could not tell. */
 		r->verdict = f->mail == VERDICT_UNKNOWN ? VERDICT_UNKNOWN : VERDICT_FAIL;
+	} else if (sts == WAY_ABSENT && optin == WAY_ABSENT) {
+		j->unasked = true;
 	} else {
 		r->verdict = VERDICT_FAIL;
 	}
@@ -759,4 +762,7 @@ domain_judge(const struct domain_facts *f, struct report *r)
 	decide(&j, sts, optin, source);
 	fill(&j);
 	settle_severities(&j);
+	/* Nobody asks for the listing: not eligible, yet what there is may be sound. */
+	if (j.unasked)
+		r->verdict = finding_list_verdict(&r->findings);
 }

@@ -61,9 +61,6 @@ authority_publish "$auth" >"$tmp/log" 2>&1 || { not_ok 'a first publication' "$t
 cp "$repo/metadata/1.root.json" "$tmp/root.json"
 ok 'a lab, an authority, a first publication'
 
-version() { sed -n 's/.*"version":\([0-9]*\)}$/\1/p' "$1"; }
-published() { cat "$repo"/targets/*.list.json | version /dev/stdin | sort -n | tail -n 1; }
-
 # --- publish ----------------------------------------------------------------------------------------
 t=$(now_s)
 publish() {

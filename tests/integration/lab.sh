@@ -42,9 +42,9 @@ expect 'a folder that is not empty is refused' 2 '^lab: .*not empty' lab make "$
 expect 'a folder that is no lab is refused' 2 '^lab: .*not a lab' lab start "$tmp"
 
 check 'every domain has a verdict' test "$(wc -l <"$tmp/one/truth.jsonl")" -eq 1200
-check 'truth is JSON, pass means eligible' jq -es \
-	'all(.[]; (.verdict == "pass") == .eligible and (.codes | type) == "array")' "$tmp/one/truth.jsonl"
-good=$(jq -s '[.[] | select(.eligible or (.codes == [] and .verdict == "fail"))] | length' \
+check 'truth is JSON, whatever is eligible passes' jq -es \
+	'all(.[]; (.verdict == "pass" or (.eligible | not)) and (.codes | type) == "array")' "$tmp/one/truth.jsonl"
+good=$(jq -s '[.[] | select(.verdict == "pass")] | length' \
 	"$tmp/one/truth.jsonl")
 check "about 70 % are sound ($good of 1200)" test "$good" -ge 780 -a "$good" -le 960
 

@@ -17,6 +17,7 @@
 #define PASS(a, m)  .verdict = "pass", .auth = (a), .mode = (m)
 #define FAIL(c)     .verdict = "fail", .codes = (c)
 #define TEMP(c)     .verdict = "unknown", .codes = (c)
+#define UNASKED(c)  .verdict = "unasked", .codes = (c)
 
 /* An own server with one fault, behind a sound MTA-STS policy in enforce. */
 #define HOST_FAULT(n, w, behaviour_, truth) \
@@ -312,22 +313,22 @@ const struct lab_kind lab_kinds[] = {
 
 	/* --- sound, but nobody asked to be listed ------------------------------------------------
 	 */
-	{.name = "plain", .weight = 1300, .hosting = LAB_HOSTED, .zone = LAB_ZONE_ANY, FAIL(NULL)},
+	{.name = "plain", .weight = 1300, .hosting = LAB_HOSTED, .zone = LAB_ZONE_ANY, UNASKED(NULL)},
 	{.name = "plain-own",
 		.weight = 150,
 		.zone = LAB_ZONE_ANY,
 		.host = {{.behaviour = "ok"}},
-		FAIL(NULL)},
+		UNASKED(NULL)},
 	{.name = "dane-no-optin",
 		.weight = 200,
 		.hosting = LAB_HOSTED_DANE,
 		.zone = LAB_SIGN_NSEC,
-		FAIL(NULL)},
+		UNASKED(NULL)},
 	{.name = "dane-no-optin-own",
 		.weight = 60,
 		.zone = LAB_SIGN_NSEC,
 		.host = {{.behaviour = "self-signed", .tlsa = "3 1 1"}},
-		FAIL(NULL)},
+		UNASKED(NULL)},
 
 	/* --- DNS and MX --------------------------------------------------------------------------
 	 */
@@ -483,7 +484,7 @@ const struct lab_kind lab_kinds[] = {
 
 	/* --- MTA-STS record ----------------------------------------------------------------------
 	 */
-	STS_FAULT("sts-no-record", 30, NULL, ENFORCE, NULL, FAIL(NULL)),
+	STS_FAULT("sts-no-record", 30, NULL, ENFORCE, NULL, UNASKED(NULL)),
 	STS_FAULT("sts-record-multiple", 20, STS "|v=STSv1; id=2;", ENFORCE, NULL,
 		FAIL("mta-sts-record-multiple")),
 	STS_FAULT("sts-record-version", 20, "v=STSv2; id=1;", ENFORCE, NULL,
@@ -547,7 +548,7 @@ const struct lab_kind lab_kinds[] = {
 		.zone = LAB_ZONE_ANY,
 		.sts = STS,
 		.policy = "version: STSv1\nmode: none\nmax_age: 86400\n",
-		FAIL("mta-sts-mode-none"),
+		UNASKED("mta-sts-mode-none"),
 		.mode = "none"},
 	STS_FAULT("policy-max-age-small", 30, STS, POLICY("enforce", "3600"), NULL,
 		FAIL("eligibility-max-age")),
@@ -670,7 +671,7 @@ const struct lab_kind lab_kinds[] = {
 		FAIL("preload-max-age")),
 	OPTIN_FAULT("optin-mx", 15, "v=PRELOAD25v1; mode=enforce; mx=mx.former-provider.test",
 		FAIL("preload-mx-mismatch")),
-	OPTIN_FAULT("optin-over", 15, "v=PRELOAD25v1; mode=enforce; until=20200101", FAIL(NULL)),
+	OPTIN_FAULT("optin-over", 15, "v=PRELOAD25v1; mode=enforce; until=20200101", UNASKED(NULL)),
 
 	/* --- slow: these decide how long a crawl takes, so one of each however large the lab -----
 	 */

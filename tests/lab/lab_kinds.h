@@ -53,7 +53,7 @@ struct lab_kind {
 	const char *optin;       /* TXT at _preload25; NULL: none */
 
 	/* ground truth */
-	const char *verdict; /* pass, fail, unknown */
+	const char *verdict; /* pass, fail, unknown; unasked: pass, yet nobody asked for the listing */
 	const char *auth;    /* "pkix", "dane", "dane pkix"; only for eligible ones */
 	const char *mode;    /* NULL: none to be expected */
 	const char *codes;   /* divided by blanks; NULL: none required */

@@ -548,10 +548,11 @@ add_truth(struct maker *m, const struct draft *d)
 {
 	const struct lab_kind *k = d->kind;
 	bool eligible = strcmp(k->verdict, "pass") == 0;
+	bool unasked = strcmp(k->verdict, "unasked") == 0;
 	const char *p;
 
 	buf_addf(&m->truth, "{\"domain\":\"%s\",\"kind\":\"%s\",\"verdict\":\"%s\",\"eligible\":%s",
-		d->domain, k->name, k->verdict, eligible ? "true" : "false");
+		d->domain, k->name, unasked ? "pass" : k->verdict, eligible ? "true" : "false");
 	if (k->auth != NULL)
 		buf_addf(&m->truth, ",\"auth\":[%s]",
 			strcmp(k->auth, "dane pkix") == 0      ? "\"dane\",\"pkix\""
