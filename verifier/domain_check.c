@@ -49,6 +49,7 @@ struct domain_check {
 	struct domain_facts facts;
 	const char *tlsrpt_contact;
 	unsigned int pending;
+	unsigned int extensions; /* deadlines given because hosts were held up */
 };
 
 static void
@@ -545,15 +546,36 @@ look(struct domain_check *c)
 	ask(c, LOOK_MX);
 }
 
+static bool
+was_held_up(const struct domain_check *c)
+{
+	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++) {
+		if (c->hosts[i] != NULL && mx_host_was_held_up(c->hosts[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+extend(struct domain_check *c)
+{
+	struct timeval deadline = {c->context->deadline_s, 0};
+
+	c->extensions++;
+	(void)event_add(c->timer, &deadline);
+}
+
 static void
 on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct domain_check *c = arg;
 
-	if (c->started)
-		finish(c);
-	else
+	if (!c->started)
 		look(c);
+	else if (c->pending > 0 && was_held_up(c) && c->extensions < DOMAIN_EXTENSIONS_MAX)
+		extend(c);
+	else
+		finish(c);
 }
 
 struct domain_check *
@@ -573,6 +595,27 @@ domain_check_start(const struct domain_context *context, const char *domain, int
 	assert(c->timer != NULL);
 	(void)event_add(c->timer, &delay);
 	return c;
+}
+
+bool
+domain_check_is_parked(const struct domain_check *c)
+{
+	bool waiting = false;
+
+	if (!c->started || c->pending == 0 || c->policy != NULL)
+		return false;
+	for (int i = 0; i < LOOKS; i++) {
+		if (c->query[i] != NULL)
+			return false;
+	}
+	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++) {
+		if (c->hosts[i] == NULL || mx_host_of(c->hosts[i]) != NULL)
+			continue;
+		if (!mx_host_is_waiting(c->hosts[i]))
+			return false;
+		waiting = true;
+	}
+	return waiting;
 }
 
 void

@@ -6,7 +6,9 @@
  *	domain_check_cancel(c);    instead, before the callback has come
  *
  * Look-ups run side by side; MX hosts and policy hosts come from the tables shared by all domains.
- * At the deadline what is known is judged, and the rest is "could not tell".
+ * At the deadline what is known is judged, and the rest is "could not tell". Time spent in line at
+ * limits of ours is no fault of the domain's: then it gets further deadlines, up to
+ * DOMAIN_EXTENSIONS_MAX.
  */
 #ifndef VERIFIER_DOMAIN_CHECK_H
 #define VERIFIER_DOMAIN_CHECK_H
@@ -16,6 +18,8 @@
 
 #include "common/attr.h"
 #include "common/clock.h"
+
+#define DOMAIN_EXTENSIONS_MAX 20
 
 struct dns_resolver;
 struct domain_check;
@@ -41,6 +45,8 @@ typedef void domain_report_cb(const struct report *report, void *arg);
 /* Begins after delay_us microseconds. domain: as typed by a person; copied. */
 struct domain_check *domain_check_start(const struct domain_context *context, const char *domain,
 	int64_t delay_us, domain_report_cb *cb, void *arg) RETURNS_NONNULL;
+/* Whether all that is still missing stands in line at a limit of ours (per_operator and so on). */
+bool domain_check_is_parked(const struct domain_check *c);
 /* NULL is allowed. */
 void domain_check_cancel(struct domain_check *c);
 

@@ -1,5 +1,6 @@
 #include "verifier/engine.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -19,6 +20,10 @@
 #include "verifier/smtp_probe.h"
 
 #define MICROSECONDS 1000000
+/* How often it is counted which domains only stand in line. */
+#define PARKED_COUNT_US 50000
+/* In flight at most, as a multiple of `concurrency`, however many of them only stand in line. */
+#define PARKED_FACTOR 10
 
 struct job {
 	TAILQ_ENTRY(job) link;
@@ -41,6 +46,8 @@ struct engine {
 	struct domain_context context;
 	TAILQ_HEAD(, job) jobs;
 	size_t in_flight;
+	size_t parked; /* of them, at the last count */
+	struct event *count_parked;
 	uint64_t domains;
 	int64_t next_start_us; /* on the event loop's clock, for the rate */
 };
@@ -123,6 +130,25 @@ engine_open(struct engine *e, struct error *err)
 	return 0;
 }
 
+/* Only while the engine is full: whether there is room hangs on it then. */
+static void
+on_count_parked(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct engine *e = arg;
+	struct job *job;
+
+	e->parked = 0;
+	TAILQ_FOREACH(job, &e->jobs, link)
+	{
+		e->parked += domain_check_is_parked(job->check);
+	}
+	if (e->in_flight >= e->options.concurrency) {
+		struct timeval wait = {0, PARKED_COUNT_US};
+
+		(void)event_add(e->count_parked, &wait);
+	}
+}
+
 int
 engine_new(const struct engine_options *options, struct event_base *base, struct engine **out,
 	struct error *err)
@@ -147,6 +173,8 @@ engine_new(const struct engine_options *options, struct event_base *base, struct
 		.deadline_s = options->deadline_s,
 		.max_age_min_s = options->max_age_min_s,
 	};
+	e->count_parked = event_new(base, -1, 0, on_count_parked, e);
+	assert(e->count_parked != NULL);
 	*out = e;
 	return 0;
 }
@@ -158,6 +186,8 @@ engine_free(struct engine *e)
 
 	if (e == NULL)
 		return;
+	if (e->count_parked != NULL)
+		event_free(e->count_parked);
 	while ((job = TAILQ_FIRST(&e->jobs)) != NULL) {
 		TAILQ_REMOVE(&e->jobs, job, link);
 		domain_check_cancel(job->check);
@@ -176,7 +206,9 @@ engine_free(struct engine *e)
 bool
 engine_has_room(const struct engine *e)
 {
-	return e->in_flight < e->options.concurrency;
+	/* Domains of one big provider wait for each other; the others need not wait for them. */
+	return e->in_flight < e->options.concurrency + e->parked &&
+		e->in_flight < (size_t)e->options.concurrency * PARKED_FACTOR;
 }
 
 size_t
@@ -227,6 +259,9 @@ engine_submit(struct engine *e, const char *domain, engine_report_cb *cb, void *
 	e->in_flight++;
 	e->domains++;
 	job->check = domain_check_start(&e->context, domain, delay_us(e), on_report, job);
+	if (e->in_flight >= e->options.concurrency &&
+		!event_pending(e->count_parked, EV_TIMEOUT, NULL))
+		event_active(e->count_parked, EV_TIMEOUT, 0);
 }
 
 void

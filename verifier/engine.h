@@ -70,7 +70,9 @@ void engine_free(struct engine *e);
 /* The report is lent until the callback returns. */
 typedef void engine_report_cb(const struct report *report, void *arg);
 
-/* Whether engine_submit() may be called now (fewer than `concurrency` in flight). */
+/* Whether engine_submit() may be called now: fewer than `concurrency` in flight. Domains that only
+ * stand in line at per_address or per_operator do not count, up to ten times as many. Ask again after
+ * each report. */
 bool engine_has_room(const struct engine *e);
 /* Starts one domain, as typed by a person. Never fails: what is wrong comes in the report. */
 void engine_submit(struct engine *e, const char *domain, engine_report_cb *cb, void *arg);

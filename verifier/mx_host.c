@@ -48,6 +48,7 @@ struct session {
 	unsigned int attempts;
 	struct smtp_probe *probe; /* NULL unless running */
 	struct gate *waiting;     /* NULL unless queued */
+	bool waited;
 	struct gate *held[GATES]; /* while running */
 	bool finished;
 	enum smtp_reach reach;
@@ -355,6 +356,7 @@ session_try(struct session *s)
 		if (g[i]->active < g[i]->limit)
 			continue;
 		s->waiting = g[i];
+		s->waited = true;
 		TAILQ_INSERT_TAIL(&g[i]->queue, s, link);
 		for (int k = 0; k < GATES; k++)
 			gate_drop(t, k, g[k]);
@@ -726,7 +728,32 @@ mx_host_release(struct mx_host_ref *ref)
 const struct mx_host *
 mx_host_of(const struct mx_host_ref *ref)
 {
-	return ref->cb == NULL ? &ref->entry->host : NULL;
+	return ref->entry->done ? &ref->entry->host : NULL;
+}
+
+bool
+mx_host_is_waiting(const struct mx_host_ref *ref)
+{
+	const struct host_entry *e = ref->entry;
+	unsigned int waiting = 0;
+
+	if (ref->cb == NULL || e->done)
+		return false;
+	for (size_t i = 0; i < e->session_count; i++)
+		waiting += e->sessions[i].waiting != NULL;
+	return waiting > 0 && waiting == e->pending;
+}
+
+bool
+mx_host_was_held_up(const struct mx_host_ref *ref)
+{
+	const struct host_entry *e = ref->entry;
+
+	for (size_t i = 0; i < e->session_count; i++) {
+		if (!e->done && e->sessions[i].waited)
+			return true;
+	}
+	return false;
 }
 
 void

@@ -107,8 +107,14 @@ struct mx_host_ref *mx_host_get(
 	struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg) RETURNS_NONNULL;
 /* NULL is allowed. */
 void mx_host_release(struct mx_host_ref *ref);
-/* NULL before the callback has come. Lent until the release. */
+/* NULL while something is still missing. Lent until the release. */
 const struct mx_host *mx_host_of(const struct mx_host_ref *ref);
+
+/* For what has not been called yet. Waiting: everything that is still missing stands in line at a
+ * limit of ours. Held up: something is missing, and part of it stands or stood there, so that time
+ * passed through no fault of the host's. */
+bool mx_host_is_waiting(const struct mx_host_ref *ref);
+bool mx_host_was_held_up(const struct mx_host_ref *ref);
 
 /* The DANE judgement of an address under the names of one domain as well (R14.6). */
 void mx_host_match_domain(struct mx_host_table *t, const struct mx_host *host,

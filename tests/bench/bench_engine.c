@@ -28,7 +28,7 @@
 static struct engine *engine;
 static struct event_base *base;
 static bool quiet, at_end;
-static uint64_t verdicts[3], reports;
+static uint64_t verdicts[3], reports, stop_after;
 
 static void feed(void);
 
@@ -54,7 +54,7 @@ on_report(const struct report *report, void *arg)
 		json_decref(json);
 	}
 	feed();
-	if (at_end && engine_in_flight(engine) == 0)
+	if ((at_end && engine_in_flight(engine) == 0) || reports == stop_after)
 		event_base_loopbreak(base);
 }
 
@@ -99,7 +99,7 @@ usage(void)
 	      "         [--smtp-port N] [--https-port N] [--concurrency N] [--per-address N]\n"
 	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] "
 	      "[--quiet]\n"
-	      "         [--debug] < DOMAINS\n",
+	      "         [--stop N] [--debug] < DOMAINS\n",
 		stderr);
 	exit(2);
 }
@@ -122,6 +122,7 @@ main(int argc, char **argv)
 		{"step", required_argument, NULL, 't'},
 		{"special", no_argument, NULL, 'u'},
 		{"quiet", no_argument, NULL, 'q'},
+		{"stop", required_argument, NULL, 'S'},
 		{"debug", no_argument, NULL, 'D'},
 		{NULL, 0, NULL, 0},
 	};
@@ -183,6 +184,9 @@ main(int argc, char **argv)
 			break;
 		case 'q':
 			quiet = true;
+			break;
+		case 'S':
+			stop_after = number(optarg);
 			break;
 		case 'D':
 			log_to_stderr("bench_engine", LOG_LEVEL_DEBUG);
