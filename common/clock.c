@@ -9,8 +9,6 @@
 #include "common/error.h"
 #include "common/str.h"
 
-#define CLOCK_MAX_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
-
 int
 clock_from_env(struct clock *clock, struct error *err)
 {

@@ -17,6 +17,8 @@ struct error;
 
 /* "2026-11-23T12:00:00Z" and the NUL. */
 #define CLOCK_TEXT_SIZE 21
+/* 9999-12-31T23:59:59Z, the last time that has a text. */
+#define CLOCK_MAX_S INT64_C(253402300799)
 
 struct clock {
 	bool fixed;
@@ -33,7 +35,7 @@ int64_t clock_now(const struct clock *clock);
 
 /* Exactly YYYY-MM-DDTHH:MM:SSZ, a real date of the years 1970 to 9999; -1 for anything else. */
 int clock_parse(const char *text, size_t len, int64_t *out_s) MUST_CHECK;
-/* The same form from seconds; time_s must lie in 0 to 253402300799. */
+/* The same form from seconds; time_s must lie in 0 to CLOCK_MAX_S. */
 void clock_format(int64_t time_s, char out[static CLOCK_TEXT_SIZE]);
 
 #endif

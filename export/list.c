@@ -9,7 +9,6 @@
 
 #define NAME_MAX_OCTETS  253
 #define LABEL_MAX_OCTETS 63
-#define TIME_MAX_S       INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
 static bool
 is_label_octet(unsigned char c)
@@ -104,7 +103,7 @@ list_header_fault(const struct list_header *h)
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)h->author[i] < 0x20 || h->author[i] == 0x7f)
 			return "author holds a control character";
-	if (h->confirmed_since_s < 0 || h->expires_s > TIME_MAX_S)
+	if (h->confirmed_since_s < 0 || h->expires_s > CLOCK_MAX_S)
 		return "a time out of range";
 	if (h->confirmed_since_s > h->timestamp_s)
 		return "confirmed_since after timestamp";
@@ -165,5 +164,8 @@ list_entry_end(const struct list_header *header, const struct list_entry *entry)
 	int64_t confirmed_s =
 		entry->confirmed_s != 0 ? entry->confirmed_s : header->confirmed_since_s;
 
+	/* Behind the last time that there is a text for it would never be seen to end. */
+	if (confirmed_s > CLOCK_MAX_S - entry->policy.max_age_s)
+		return CLOCK_MAX_S;
 	return confirmed_s + entry->policy.max_age_s;
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/str.h"
 #include "common/xalloc.h"
 
 #define STATE_MAX     ((size_t)64 * 1024)
@@ -16,7 +18,7 @@
 #define STATE_VERSION 1
 
 /* Every field of state.json, so that reading and writing cannot differ. */
-enum field_type { FIELD_INT, FIELD_BOOL, FIELD_CODE, FIELD_TEXT, FIELD_HASH };
+enum field_type { FIELD_INT, FIELD_TIME, FIELD_BOOL, FIELD_CODE, FIELD_TEXT, FIELD_HASH };
 
 struct field {
 	const char *name;
@@ -33,30 +35,30 @@ static const struct field fields[] = {
 	FIELD("list_version", FIELD_INT, list.version),
 	FIELD("list_length", FIELD_INT, list.length),
 	FIELD("list_sha256", FIELD_HASH, list.sha256),
-	FIELD("list_timestamp", FIELD_INT, list.timestamp_s),
-	FIELD("list_expires", FIELD_INT, list.expires_s),
-	FIELD("list_confirmed_since", FIELD_INT, list.confirmed_since_s),
+	FIELD("list_timestamp", FIELD_TIME, list.timestamp_s),
+	FIELD("list_expires", FIELD_TIME, list.expires_s),
+	FIELD("list_confirmed_since", FIELD_TIME, list.confirmed_since_s),
 	FIELD("anchor_sha256", FIELD_HASH, anchor),
 	FIELD("map_path", FIELD_TEXT, map.path),
 	FIELD("map_recipe", FIELD_TEXT, map.recipe),
 	FIELD("map_list_sha256", FIELD_HASH, map.sha256),
 	FIELD("map_version", FIELD_INT, map.version),
-	FIELD("map_rendered", FIELD_INT, map.rendered_s),
-	FIELD("map_since", FIELD_INT, map.since_s),
+	FIELD("map_rendered", FIELD_TIME, map.rendered_s),
+	FIELD("map_since", FIELD_TIME, map.since_s),
 	FIELD("map_lines", FIELD_INT, map.lines),
 	FIELD("map_lines_dane", FIELD_INT, map.lines_dane),
 	FIELD("left_testing", FIELD_INT, map.left_testing),
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),
-	FIELD("map_next_end", FIELD_INT, map.next_end_s),
+	FIELD("map_next_end", FIELD_TIME, map.next_end_s),
 	FIELD("map_inode", FIELD_INT, map.inode),
 	FIELD("map_size", FIELD_INT, map.size),
 	FIELD("map_mtime_ns", FIELD_INT, map.mtime_ns),
 	FIELD("reload_due", FIELD_BOOL, reload_due),
 	FIELD("dane", FIELD_BOOL, dane),
-	FIELD("last_run", FIELD_INT, last_run_s),
-	FIELD("last_success", FIELD_INT, last_success_s),
-	FIELD("last_error_time", FIELD_INT, last_error_s),
+	FIELD("last_run", FIELD_TIME, last_run_s),
+	FIELD("last_success", FIELD_TIME, last_success_s),
+	FIELD("last_error_time", FIELD_TIME, last_error_s),
 	FIELD("last_error_code", FIELD_CODE, last_error_code),
 	FIELD("last_error", FIELD_TEXT, last_error),
 };
@@ -95,12 +97,15 @@ static int
 read_field(const json_t *doc, const struct field *f, struct state *s, struct error *err)
 {
 	const json_t *value = json_object_get(doc, f->name);
+	uint8_t digest[32];
 	const char *text;
 	int64_t number;
 
 	switch (f->type) {
 	case FIELD_INT:
 		return json_get_int(doc, f->name, INT64_MIN, INT64_MAX, at(s, f), err);
+	case FIELD_TIME:
+		return json_get_int(doc, f->name, 0, CLOCK_MAX_S, at(s, f), err);
 	case FIELD_CODE:
 		if (json_get_int(doc, f->name, 0, 255, &number, err) < 0)
 			return -1;
@@ -121,7 +126,7 @@ read_field(const json_t *doc, const struct field *f, struct state *s, struct err
 	case FIELD_HASH:
 		if (json_get_string(doc, f->name, &text, err) < 0)
 			return -1;
-		if (strlen(text) != 64 && text[0] != '\0')
+		if (text[0] != '\0' && str_unhex(text, strlen(text), digest, sizeof(digest)) < 0)
 			return error_set(err, ERROR_INPUT, "\"%s\" is no SHA-256", f->name);
 		(void)snprintf(at(s, f), sizeof(s->list.sha256), "%s", text);
 		return 0;
@@ -171,6 +176,7 @@ field_value(const struct state *s, const struct field *f)
 
 	switch (f->type) {
 	case FIELD_INT:
+	case FIELD_TIME:
 		return json_integer(*(const int64_t *)(const void *)p);
 	case FIELD_CODE:
 		return json_integer(*(const int *)(const void *)p);

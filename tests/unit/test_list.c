@@ -808,6 +808,28 @@ test_diff(void **state UNUSED)
 	free(old_path);
 }
 
+/* An entry's end can always be written as a time. */
+static void
+test_end(void **state UNUSED)
+{
+	static const struct {
+		int64_t confirmed_s, max_age_s, want_s;
+	} cases[] = {
+		{1000, 86400, 87400},
+		{CLOCK_MAX_S - 86400, 86399, CLOCK_MAX_S - 1},
+		{CLOCK_MAX_S - 86400, 86400, CLOCK_MAX_S},
+		{CLOCK_MAX_S - 86400, 86401, CLOCK_MAX_S},
+		{CLOCK_MAX_S, LIST_MAX_AGE_MAX, CLOCK_MAX_S},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct list_header h = {.confirmed_since_s = cases[i].confirmed_s};
+		struct list_entry e = {.policy = {.max_age_s = cases[i].max_age_s}};
+
+		assert_int_equal(list_entry_end(&h, &e), cases[i].want_s);
+	}
+}
+
 int
 main(void)
 {
@@ -823,6 +845,7 @@ main(void)
 		cmocka_unit_test(test_alias_collision),
 		cmocka_unit_test(test_alias_limit),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_schema),
 		cmocka_unit_test(test_diff),
 	};
