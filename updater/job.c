@@ -741,6 +741,31 @@ out:
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
+/* What fails here must not keep a newer list away, which may be what mends it: a Postfix that is
+ * stopped cannot reload, and yet the list goes on. */
+static int
+work(struct job *j, struct error *err)
+{
+	struct error local = {0};
+	bool failed = reload(j, &local) < 0;
+	int rc;
+
+	if (refresh_local(j, &local) < 0)
+		failed = true;
+	rc = update(j, err);
+	if (!failed || (rc == 0 && !j->state.reload_due && map_is_stale(j) == NULL))
+		return rc;
+	if (rc < 0 && gravity(err->kind) > gravity(local.kind)) {
+		log_warning("%s", local.text);
+		return rc;
+	}
+	if (rc != 0 && strcmp(err->text, local.text) != 0)
+		log_warning("%s", err->text);
+	j->frozen = false;
+	*err = local;
+	return -1;
+}
+
 /* Sees the failure, or the lack of news, in the light of the installed list's age. */
 static int
 judge(const struct job *j, int rc, struct error *err)
@@ -800,13 +825,8 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		state_load(j.state_path, &j.state, err) < 0)
 		goto out;
 	file_remove_stale(j.state_path);
-	postfix_decide(s, j.state.dane, &j.recipe);
-	rc = reload(&j, err);
-	if (rc == 0)
-		rc = refresh_local(&j, err);
-	if (rc == 0)
-		rc = update(&j, err);
-	rc = judge(&j, rc, err);
+	postfix_decide(s, j.state.map.recipe, &j.recipe);
+	rc = judge(&j, work(&j, err), err);
 	record(&j, rc, err);
 out:
 	state_clear(&j.state);

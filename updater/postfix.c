@@ -167,14 +167,15 @@ decide_dane(const struct update_settings *s, bool before, bool have_postfix, cha
 }
 
 void
-postfix_decide(const struct update_settings *s, bool before, struct postfix_recipe *out)
+postfix_decide(const struct update_settings *s, const char *before, struct postfix_recipe *out)
 {
 	static const char *const names[] = {
 		"mail_version", "smtp_tls_policy_maps", "smtp_dns_support_level"};
 	char *values[ARRAY_LEN(names)] = {NULL};
 	struct postfix_version version = {0};
 	struct error why = {0};
-	bool have = false;
+	bool have = false, had_sts = before != NULL && strstr(before, " sts ") != NULL,
+	     had_dane = before != NULL && str_ends(before, " dane=yes");
 
 	memset(out, 0, sizeof(*out));
 	if (s->format == POSTFIX_FORMAT_AUTO || s->dane == DANE_AUTO) {
@@ -184,12 +185,13 @@ postfix_decide(const struct update_settings *s, bool before, struct postfix_reci
 	}
 	out->format = s->format;
 	if (out->format == POSTFIX_FORMAT_AUTO) {
-		/* The plain form is understood everywhere. */
-		out->format = POSTFIX_FORMAT_PLAIN;
+		/* The plain form is understood everywhere; but protection is not dropped over a
+		 * main.cf that cannot be read for a moment. */
+		out->format = !have && had_sts ? POSTFIX_FORMAT_STS : POSTFIX_FORMAT_PLAIN;
 		if (have && values[0] != NULL && postfix_version_parse(values[0], &version) == 0)
 			out->format = postfix_format_for(&version);
 	}
-	out->dane = decide_dane(s, before, have, values, out->why_dane, sizeof(out->why_dane));
+	out->dane = decide_dane(s, had_dane, have, values, out->why_dane, sizeof(out->why_dane));
 	(void)snprintf(out->text, sizeof(out->text), "%s %s dane=%s", s->kind->mta,
 		postfix_format_name(out->format), out->dane ? "yes" : "no");
 	postfix_values_clear(values, ARRAY_LEN(names));

@@ -470,6 +470,61 @@ test_altered_state(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* A state that can be read and still cannot be: as good as none. */
+static void
+test_damaged_state(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		int64_t number; /* or else */
+		const char *text;
+	} cases[] = {
+		{"list_expires", -1, NULL},
+		{"list_expires", INT64_MAX, NULL},
+		{"list_timestamp", CLOCK_MAX_S + 1, NULL},
+		{"map_next_end", INT64_MAX, NULL},
+		{"last_success", INT64_MAX, NULL},
+		{"last_error_time", INT64_MIN, NULL},
+		{"last_error_code", 256, NULL},
+		{"map_since", CLOCK_MAX_S + 1, NULL},
+		{"list_sha256", 0, "../../../../../../../../../../../../../../../../../../../../../a"},
+		{"list_sha256", 0, "0"},
+		{"map_path", 7, NULL},
+		{"reload_due", 0, "no"},
+	};
+	struct world w;
+	char *path, *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "damaged", "texthash", NULL);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	path = xasprintf("%s/state.json", w.settings.state_dir);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err = {0};
+		json_t *doc;
+
+		expect_job(&w, NOW, 0, NULL);
+		assert_int_equal(report_status(&w.settings, NOW, out, &err), 0);
+		doc = json_load_file(path, 0, NULL);
+		json_object_set_new(doc, cases[i].name,
+			cases[i].text != NULL ? json_string(cases[i].text)
+					      : json_integer(cases[i].number));
+		assert_int_equal(json_dump_file(doc, path, 0), 0);
+		json_decref(doc);
+		print_message("# %s\n", cases[i].name);
+		assert_int_equal(report_status(&w.settings, NOW, out, &err), 1);
+		assert_int_equal(report_explain(&w.settings, "other.test", NOW, out, &err), 1);
+	}
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 3));
+	(void)fclose(out);
+	free(text);
+	free(path);
+	world_clear(&w);
+}
+
 /* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one or
  * the new one, whole; and the next run does the rest. */
 static void
@@ -580,6 +635,44 @@ test_mirrors(void **state UNUSED)
 	expect_job(&w, NOW, 4, "/bad/metadata/timestamp.json");
 	free(command);
 	free(bad);
+	free(more);
+	world_clear(&w);
+}
+
+/* What cannot be done with the list that is here does not keep a newer one away. */
+static void
+test_goes_on(void **state UNUSED)
+{
+	static const char picky[] = "#!/bin/sh\n"
+				    "[ $(grep -c . \"${3#texthash:}\") -ne 4 ] || exit 1\n"
+				    "grep \"^$2 \" \"${3#texthash:}\" | cut -d' ' -f2-\n";
+	char *more = xasprintf("postfix = %s/postfix\n[install]\nreload = yes\n", temp_dir);
+	char *path = in_temp("postfix");
+	struct world w;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "goes-on", "texthash", more);
+	/* Postfix is stopped. */
+	write_text(path, "#!/bin/sh\nexit 1\n", 17);
+	assert_int_equal(chmod(path, 0755), 0);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	expect_job(&w, NOW, 3, "reload");
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	expect_job(&w, NOW, 3, "reload");
+	assert_true(has_example(&w, 4));
+	write_text(path, "#!/bin/sh\nexit 0\n", 17);
+	assert_int_equal(chmod(path, 0755), 0);
+	expect_job(&w, NOW, 0, NULL);
+	/* The mail server's tool does not take what follows from this list, but from the next. */
+	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 3});
+	expect_job(&w, NOW, 0, NULL);
+	make_postmap(picky);
+	assert_int_equal(unlink(w.map), 0);
+	expect_job(&w, NOW, 2, "not installed");
+	publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 5});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 5));
+	free(path);
 	free(more);
 	world_clear(&w);
 }
@@ -721,9 +814,11 @@ main(void)
 		cmocka_unit_test(test_dry_run),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_altered_state),
+		cmocka_unit_test(test_damaged_state),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_mirrors),
+		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_settings),
