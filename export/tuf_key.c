@@ -53,6 +53,13 @@ ed25519_public(const char *value)
 	return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
 }
 
+/* Without it OpenSSL asks the terminal, or standard input, how to open what a mirror has sent. */
+static int
+no_pass_phrase(char *out UNUSED, int size UNUSED, int writing UNUSED, void *arg UNUSED)
+{
+	return -1;
+}
+
 /* A SubjectPublicKeyInfo in PEM and nothing else. */
 static EVP_PKEY *
 pem_public(const char *value)
@@ -62,7 +69,7 @@ pem_public(const char *value)
 
 	if (bio == NULL)
 		abort();
-	pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	pkey = PEM_read_bio_PUBKEY(bio, NULL, no_pass_phrase, NULL);
 	BIO_free(bio);
 	return pkey;
 }

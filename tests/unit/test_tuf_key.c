@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -213,6 +214,45 @@ test_same(void **state UNUSED)
 	tuf_key_free(c);
 }
 
+/* A public key may come encrypted, and from anybody: OpenSSL would ask whoever is at the terminal, or
+ * standard input, for the pass phrase. */
+static void
+test_asks_nobody(void **state UNUSED)
+{
+	EVP_PKEY *p256 = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text, *pem;
+	int answer[2], status;
+	long len;
+	pid_t pid;
+
+	assert_int_equal(PEM_ASN1_write_bio((i2d_of_void *)i2d_PUBKEY, PEM_STRING_PUBLIC, bio, p256,
+				 EVP_aes_128_cbc(), (const unsigned char *)"secret", 6, NULL, NULL),
+		1);
+	len = BIO_get_mem_data(bio, &text);
+	pem = xstrndup(text, (size_t)len);
+	assert_int_equal(pipe(answer), 0);
+	assert_int_equal(write(answer[1], "secret\n", 7), 7);
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		struct tuf_key *k;
+
+		(void)setsid(); /* no terminal */
+		(void)dup2(answer[0], STDIN_FILENO);
+		k = key_from("ecdsa", "ecdsa-sha2-nistp256", pem);
+		_exit(tuf_key_usable(k) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(read(answer[0], (char[8]){0}, 8), 7);
+	(void)close(answer[0]);
+	(void)close(answer[1]);
+	free(pem);
+	BIO_free(bio);
+	EVP_PKEY_free(p256);
+}
+
 static void
 test_no_keys(void **state UNUSED)
 {
@@ -335,6 +375,7 @@ main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_other_schemes),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_asks_nobody),
 		cmocka_unit_test(test_no_keys),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_bad_files),
