@@ -180,7 +180,6 @@ load_local(struct tuf_client *c, enum tuf_role role, struct error *err)
 	struct buf text;
 	int rc;
 
-	forget(c, role);
 	buf_init(&text, tuf_role_max(role));
 	rc = file_read_if_exists(path, &text, err);
 	if (rc < 0 && err->kind == ERROR_INPUT) /* too large to be one of ours */
@@ -199,6 +198,20 @@ load_local(struct tuf_client *c, enum tuf_role role, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/* What lies there below the root, under the present root. */
+static int
+load_locals(struct tuf_client *c, struct error *err)
+{
+	forget(c, TUF_ROLE_TIMESTAMP);
+	forget(c, TUF_ROLE_SNAPSHOT);
+	forget(c, TUF_ROLE_TARGETS);
+	if (load_local(c, TUF_ROLE_TIMESTAMP, err) < 0 ||
+		load_local(c, TUF_ROLE_SNAPSHOT, err) < 0 ||
+		load_local(c, TUF_ROLE_TARGETS, err) < 0)
+		return -1;
+	return 0;
+}
+
 int
 tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tuf_client **out,
 	struct error *err)
@@ -210,9 +223,7 @@ tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tu
 	c->now_s = now_s;
 	for (int role = 0; role < TUF_ROLE_COUNT; role++)
 		buf_init(&c->text[role], tuf_role_max((enum tuf_role)role));
-	if (load_root(c, root_path, err) < 0 || load_local(c, TUF_ROLE_TIMESTAMP, err) < 0 ||
-		load_local(c, TUF_ROLE_SNAPSHOT, err) < 0 ||
-		load_local(c, TUF_ROLE_TARGETS, err) < 0) {
+	if (load_root(c, root_path, err) < 0 || load_locals(c, err) < 0) {
 		tuf_client_free(c);
 		return -1;
 	}
@@ -327,23 +338,21 @@ out:
 static int
 refresh_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct error *err)
 {
+	int64_t before = tuf_meta_version(c->meta[TUF_ROLE_ROOT]);
+	struct error why = {0};
 	int rc = 1;
-	bool changed = false;
 
-	for (int i = 0; i < TUF_ROOTS_MAX && rc > 0; i++) {
-		rc = step_root(c, fetch, base, err);
-		changed = changed || rc > 0;
+	for (int i = 0; i < TUF_ROOTS_MAX && rc > 0; i++)
+		rc = step_root(c, fetch, base, &why);
+	/* What was read under an older root must stand up to this one; also behind a failure, since
+	 * the next mirror may have no newer root. */
+	if (tuf_meta_version(c->meta[TUF_ROLE_ROOT]) != before && load_locals(c, err) < 0)
+		return -1;
+	if (rc < 0) {
+		*err = why;
+		return -1;
 	}
-	if (rc < 0 || check_expiry(c, c->meta[TUF_ROLE_ROOT], err) < 0)
-		return -1;
-	if (!changed)
-		return 0;
-	/* What was read under an older root must stand up to this one. */
-	if (load_local(c, TUF_ROLE_TIMESTAMP, err) < 0 ||
-		load_local(c, TUF_ROLE_SNAPSHOT, err) < 0 ||
-		load_local(c, TUF_ROLE_TARGETS, err) < 0)
-		return -1;
-	return 0;
+	return check_expiry(c, c->meta[TUF_ROLE_ROOT], err);
 }
 
 static int64_t

@@ -560,6 +560,38 @@ test_root_chain(void **state UNUSED)
 	scene_clear(&s);
 }
 
+/* The first mirror has a root that revokes a key, and fails behind it; the second has no further one.
+ * What was signed by that key is not trusted any more, though it was when the run began. */
+static void
+test_root_then_failure(void **state UNUSED)
+{
+	struct scene s;
+	struct error err;
+	struct tuf_client *c;
+	char *path;
+
+	scene_init(&s, "then-failure", false, false);
+	expect(&s, ERROR_NONE, NULL);
+	repo_rotate(&s.repo, TUF_ROLE_TARGETS);
+	repo_root(&s.repo, NULL);
+	path = xasprintf("%s/metadata/3.root.json", s.repo.dir);
+	write_text(path, "{}", 2);
+	OK(tuf_client_open(s.state, s.root, s.now_s, &c, &ok_err));
+	assert_true(tuf_client_ready(c));
+	assert_int_equal(tuf_client_refresh(c, s.fetch, s.base, &err), -1);
+	assert_non_null(strstr(err.text, "3.root.json"));
+	assert_false(tuf_client_ready(c));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(tuf_client_refresh(c, s.fetch, s.base, &err), -1);
+	assert_int_equal(err.kind, ERROR_SECURITY);
+	assert_non_null(strstr(err.text, "1.targets.json"));
+	tuf_client_free(c);
+	publish(&s, 2);
+	expect(&s, ERROR_NONE, NULL);
+	free(path);
+	scene_clear(&s);
+}
+
 /* Somebody had the online keys and published versions that nobody can exceed: new keys in a new root
  * are the way back. */
 static void
@@ -687,6 +719,7 @@ main(void)
 		cmocka_unit_test(test_oversized),
 		cmocka_unit_test(test_endless_target),
 		cmocka_unit_test(test_root_chain),
+		cmocka_unit_test(test_root_then_failure),
 		cmocka_unit_test(test_fast_forward),
 		cmocka_unit_test(test_local_files),
 		cmocka_unit_test(test_anchor),
