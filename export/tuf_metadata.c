@@ -638,7 +638,7 @@ read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, 
 	int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return error_set_errno(err, ERROR_TEMP, "%s", path);
+		return error_set_errno(err, ERROR_CONFIG, "%s", path);
 	piece = xcalloc(1, PIECE);
 	for (;;) {
 		ssize_t n = read(fd, piece, PIECE);
@@ -646,7 +646,8 @@ read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			error_set_errno(err, ERROR_TEMP, "%s", path);
+			error_set_errno(err, errno == EISDIR ? ERROR_CONFIG : ERROR_TEMP, "%s",
+				path);
 			break;
 		}
 		if (n == 0) {

@@ -680,11 +680,8 @@ read_anchor(struct job *j, struct error *err)
 		return error_set(err, ERROR_CONFIG, "no [source] url is configured");
 	if (j->s->root == NULL)
 		return error_set(err, ERROR_CONFIG, "no [source] root is configured");
-	if (tuf_file_of_path(j->s->root, &anchor, err) < 0) {
-		if (err->kind != ERROR_TEMP || !file_exists(j->s->root))
-			err->kind = ERROR_CONFIG;
+	if (tuf_file_of_path(j->s->root, &anchor, err) < 0)
 		return error_prefix(err, "root");
-	}
 	(void)snprintf(j->anchor, sizeof(j->anchor), "%s", anchor.sha256);
 	j->floor = j->state.list.version;
 	if (j->state.anchor[0] != '\0' && strcmp(j->state.anchor, j->anchor) != 0) {

@@ -749,6 +749,8 @@ test_reports(void **state UNUSED)
 	}
 	assert_int_equal(report_verify(&w.settings, "/nonexistent", NOW, out, &err), -1);
 	assert_int_equal(error_exit_code(&err), 2);
+	assert_int_equal(report_verify(&w.settings, temp_dir, NOW, out, &err), -1);
+	assert_int_equal(error_exit_code(&err), 2);
 	(void)fclose(out);
 	free(text);
 	buf_clear(&list);
