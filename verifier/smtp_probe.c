@@ -168,8 +168,7 @@ smtp_prober_new(const struct smtp_prober_options *options, struct event_base *ba
 	SSL_CTX_set_session_cache_mode(prober->tls, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(prober->tls, SMTP_HANDSHAKE_OCTETS_MAX);
 	SSL_CTX_set_mode(prober->tls,
-		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-			SSL_MODE_RELEASE_BUFFERS);
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	*out = prober;
 	return 0;
 }
