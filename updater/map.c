@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "updater/map_kinds.h"
@@ -128,29 +129,24 @@ map_writer_path(const struct map_writer *w)
 	return w->temporary;
 }
 
-/* FILE.1 becomes another name of the present file, in one step: at no time is either missing. */
-static int
-keep(const struct map_writer *w, struct error *err)
+/* FILE.1 becomes another name of the present file, in one step: at no time is either missing. Where
+ * that cannot be done (a file system without links, a map of another owner) a new map is still worth
+ * more than the old one kept. */
+static void
+keep(const struct map_writer *w)
 {
 	size_t dir = directory_len(w->file);
 	char *old = xasprintf("%s.1", w->file);
 	char *link_name = xasprintf("%.*s.%s.1.new", (int)dir, w->file, w->file + dir);
-	int rc = 0;
 
 	(void)unlink(link_name);
-	if (link(w->file, link_name) < 0) {
-		if (errno != ENOENT)
-			rc = error_set_errno(
-				err, ERROR_TEMP, "%s: cannot keep it as %s", w->file, old);
-	} else if (rename(link_name, old) < 0) {
-		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot keep it as %s", w->file, old);
-		(void)unlink(link_name);
-	}
+	if ((link(w->file, link_name) < 0 && errno != ENOENT) ||
+		(rename(link_name, old) < 0 && errno != ENOENT))
+		log_warning("%s: cannot keep it as %s: %s", w->file, old, strerror(errno));
 	/* When both already were the same file, rename() has done nothing. */
 	(void)unlink(link_name);
 	free(link_name);
 	free(old);
-	return rc;
 }
 
 int
@@ -161,8 +157,8 @@ map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
 	int rc = -1;
 
 	assert(w->state == NULL && w->fd < 0 && w->temporary != NULL);
-	if (keep_previous && keep(w, err) < 0)
-		goto out;
+	if (keep_previous)
+		keep(w);
 	if (rename(w->temporary, w->file) < 0) {
 		error_set_errno(err, ERROR_TEMP, "%s: cannot rename into place", w->file);
 		goto out;

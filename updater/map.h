@@ -59,7 +59,7 @@ void map_writer_add(struct map_writer *w, const char *key, const char *value, si
 int map_writer_finish(struct map_writer *w, struct error *err) MUST_CHECK;
 /* Lent. */
 const char *map_writer_path(const struct map_writer *w);
-/* keep_previous: the map that stood there becomes FILE.1. */
+/* keep_previous: the map that stood there becomes FILE.1; a warning in the log where it cannot. */
 int map_writer_install(struct map_writer *w, bool keep_previous, struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void map_writer_free(struct map_writer *w);

@@ -135,6 +135,16 @@ test_previous(void **state UNUSED)
 			else
 				assert_false(file_exists(previous));
 		}
+		/* What cannot be kept does not keep the new one away. */
+		assert_int_equal(unlink(previous), 0);
+		assert_int_equal(mkdir(previous, 0755), 0);
+		{
+			struct map_writer *w = write_some(kind, file, 3, "9");
+
+			OK(map_writer_install(w, true, &ok_err));
+			map_writer_free(w);
+		}
+		assert_int_equal(find(kind, file, MAP_SENTINEL, "9"), 1);
 		free(previous);
 		free(file);
 	}
