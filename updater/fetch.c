@@ -9,6 +9,9 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 
+/* Octets of an error page that are waited for; its status is known long before. */
+#define ERROR_PAGE_MAX ((int64_t)64 * 1024)
+
 struct fetch {
 	CURL *curl;
 	struct fetch_options options;
@@ -22,6 +25,7 @@ struct transfer {
 	fetch_sink *sink;
 	void *arg;
 	int64_t left;
+	int64_t error_page; /* octets of it so far */
 	struct error *err;
 	bool failed; /* err is set by the sink or by the limit */
 };
@@ -85,8 +89,10 @@ on_data(char *data, size_t size, size_t count, void *arg)
 
 	/* What an error page says is nobody's business. A file: has no status. */
 	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 0 && status != 200)
-		return len;
+	if (status != 0 && status != 200) {
+		t->error_page += (int64_t)len;
+		return t->error_page <= ERROR_PAGE_MAX ? len : CURL_WRITEFUNC_ERROR;
+	}
 	/* Counted here: what Content-Length says is only a promise. */
 	if ((uint64_t)len > (uint64_t)t->left) {
 		error_set(t->err, ERROR_SECURITY, "more bytes than it may have");
@@ -154,7 +160,7 @@ fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void 
 		return error_prefix(err, "%s", url);
 	if (code == CURLE_FILE_COULDNT_READ_FILE)
 		return 0;
-	if (code != CURLE_OK)
+	if (code != CURLE_OK && t.error_page <= ERROR_PAGE_MAX)
 		return error_set(err, ERROR_TEMP, "%s: %s", url,
 			f->detail[0] != '\0' ? f->detail : curl_easy_strerror(code));
 	(void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);

@@ -168,6 +168,26 @@ test_replies(void **state UNUSED)
 	}
 }
 
+/* However long a page says that something is not there: the first octets do. */
+static void
+test_endless_error_page(void **state UNUSED)
+{
+	static const char head[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 99999999999\r\n\r\n";
+	size_t len = (size_t)1 << 20;
+	char *reply = xcalloc(1, len), request[REQUEST_MAX];
+	struct error err;
+	struct buf out;
+
+	memset(reply, 'x', len);
+	memcpy(reply, head, sizeof(head) - 1);
+	buf_init(&out, 10);
+	if (get(reply, len, &out, request, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(out.len, 0);
+	buf_clear(&out);
+	free(reply);
+}
+
 /* What is asked for goes out as it was written, with no offer of compression. */
 static void
 test_request(void **state UNUSED)
@@ -300,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_endless_error_page),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_not_answering),
 		cmocka_unit_test(test_zstd),
