@@ -3,8 +3,9 @@
 # (Postfix's own probe) per domain, in the same run, on the same lab, resolver included on both sides.
 #
 # posttls-finger looks at the MX, their STARTTLS and certificate and nothing else; preload25 also
-# fetches the policy, validates TLSA and judges. Needs root (namespaces). Prints figures; asserts
-# nothing.
+# fetches the policy, validates TLSA and judges. What OpenSSL alone needs for as many TLS handshakes as
+# the crawl makes is printed, too: no crawl can be faster. Needs root (namespaces). Prints figures;
+# asserts nothing.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 B=${B:-$top/build/rel}
@@ -63,12 +64,24 @@ cat >"$LAB_DIR/preload25.conf" <<-END
 END
 authority_make "$work/auth" "$LAB_DIR" || exit
 preload25 --config "$work/auth/preload25.conf" import "$LAB_DIR/domains.txt" >/dev/null || exit
+handshakes() { lab stats "$LAB_DIR" | awk -F'\t' '$1 == "host" { n += $5 } END { print n + 0 }'; }
+before=$(handshakes)
 measure preload25 --config "$work/auth/preload25.conf" crawl --once
 read -r user sys wall <"$work/time"
 tail -n 1 "$work/out"
+n=$(($(handshakes) - before))
 awk -v n="$(wc -l <"$LAB_DIR/domains.txt")" -v u="$user" -v s="$sys" -v w="$wall" -v base="$(cat "$work/base")" 'BEGIN {
 	cpu = u + s
 	printf "preload25 crawl   %5d domains  %7.2f CPU s (resolver in process)     %6.1f s wall                %7.1f domains per CPU s\n",
 		n, cpu, w, n / cpu
 	printf "ratio             %.1f times as many domains per CPU second (goal: at least 10)\n", n / cpu / base
+}'
+host=mta-sts.bank.test
+address=$(awk -F'\t' -v h="$host" '$3 == h { print $2; exit }' "$LAB_DIR/hosts.tsv")
+read -r each version < <("$B/bench/bench_handshake" "$address" "$LAB_HTTPS_PORT" "$LAB_CA_FILE" "$host") || exit
+awk -v n="$n" -v each="$each" -v version="$version" -v d="$(wc -l <"$LAB_DIR/domains.txt")" -v base="$(cat "$work/base")" 'BEGIN {
+	cpu = n * each / 1000
+	printf "OpenSSL %-9s %5d handshakes %5.2f CPU s (%.2f ms each, nothing else)                       %7.1f domains per CPU s\n",
+		version, n, cpu, each, d / cpu
+	printf "bound             %.1f times: a crawl that did nothing but these handshakes\n", d / cpu / base
 }'
