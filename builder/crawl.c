@@ -17,12 +17,12 @@
 #include "verifier/report.h"
 
 /* Looks in one transaction: one fsync each. */
-#define BATCH 500
-/* And the seconds a report waits for its transaction to be committed. */
-#define COMMIT_S 1.0
+#define BATCH 250
+/* And the seconds a report waits for its transaction to be committed, give or take a tick. */
+#define COMMIT_S 0.1
 /* Due domains read at once. */
 #define FETCH   1000
-#define TICK_MS 200
+#define TICK_MS 100
 /* Reports without any answer from DNS after which the vantage point abstains; fewer domains than
  * ABSTAIN_MIN prove nothing. */
 #define ABSTAIN_AFTER 50

@@ -2,8 +2,8 @@
  * crawl: verifies every domain that is due for one vantage point.
  *
  * Due domains stream from the store into the engine, as many at once as it has room for; reports
- * stream back in transactions of BATCH looks or a second. Whatever kills the process loses at most
- * the open transaction: those domains are still due.
+ * stream back in transactions of some hundred looks or a fifth of a second. Whatever kills the
+ * process loses at most the open transaction: those domains are still due.
  */
 #ifndef BUILDER_CRAWL_H
 #define BUILDER_CRAWL_H

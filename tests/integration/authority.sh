@@ -1,0 +1,189 @@
+#!/bin/bash
+# An authority in the lab: init, import, a week of crawls, and every domain's verdict against the
+# lab's ground truth. Then what may go wrong: kill -9 at random moments of a crawl, ^C, two crawls at
+# once, a resolver that is dead; owners who leave or move; the operator's acts.
+#
+# KILLS and SEED in the environment repeat or lengthen the killing.
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "$0")/lib.bash"
+# shellcheck source=tests/lab/authority.bash
+. "$top/tests/lab/authority.bash"
+
+if [ "${1:-}" != --inside ]; then
+	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log"; exit 1; }
+	export LAB_ROOT=$top/build/lab-root
+	if ! lab make "$tmp/lab" >"$tmp/log" 2>&1; then
+		not_ok 'a lab' "$tmp/log"
+		finish
+	fi
+	lab run "$tmp/lab" -- "$0" --inside
+	exit
+fi
+
+kills=${KILLS:-20}
+RANDOM=${SEED:-$((EPOCHSECONDS % 32768))}
+echo "# seed $RANDOM, $kills kills"
+auth=$tmp/auth
+conf=$auth/preload25.conf
+now=$(now_s)
+total=$(wc -l <"$LAB_DIR/truth.jsonl")
+day() { at $((now + $1 * 86400)) preload25 --config "${2:-$conf}" "${@:3}"; } # day N CONF COMMAND...
+due() { day "$1" "$2" status | sed -n 's/^vantage point local: \([0-9]*\) due now.*/\1/p'; }
+
+# --- a week --------------------------------------------------------------------------------------
+if ! authority_make "$auth" "$LAB_DIR" 2>"$tmp/log"; then
+	not_ok 'init' "$tmp/log"
+	finish
+fi
+ok 'init'
+expect 'import' 0 '' preload25 --config "$conf" import "$LAB_DIR/domains.txt"
+check 'import says how many' grep -qx "$total new candidates, 0 known already, 0 refused" "$tmp/out"
+expect 'importing again changes nothing' 0 '' preload25 --config "$conf" import "$LAB_DIR/domains.txt"
+check 'and says so' grep -qx "0 new candidates, $total known already, 0 refused" "$tmp/out"
+cp -r "$auth" "$tmp/killed" # for the kills below: nothing was looked at yet
+
+if authority_week "$auth" "$now" >"$tmp/log" 2>&1; then ok 'nine daily crawls'; else
+	not_ok 'nine daily crawls' "$tmp/log"; fi
+check 'nothing is due after a crawl' test "$(due 0 "$conf")" = 0
+
+# What the last crawl said of every domain, as the store remembers it.
+while read -r domain; do
+	printf '%s\t%s\n' "$domain" "$(day 0 "$conf" status "$domain" |
+		sed -n 's/^  seen by *local [^:]*:[^:]*:[^:]*: \(fit\|not fit\|could not be told\).*/\1/p')"
+done <"$LAB_DIR/domains.txt" >"$tmp/crawled"
+jq -r '[.domain, if .verdict == "unknown" then "could not be told" elif .eligible then "fit" else "not fit" end] | @tsv' \
+	"$LAB_DIR/truth.jsonl" >"$tmp/truth"
+if diff <(sort "$tmp/truth") <(sort "$tmp/crawled") >"$tmp/seen" && [ "$(wc -l <"$tmp/crawled")" = "$total" ]; then
+	ok "the crawl's verdict is the ground truth's for all $total domains"
+else
+	not_ok "the crawl's verdict is the ground truth's for all $total domains" "$tmp/seen"
+fi
+
+# And in detail, by check: verdict, what was verified, mode, and the findings that must be there.
+xargs preload25 --config "$conf" check --json <"$LAB_DIR/domains.txt" >"$tmp/check.jsonl" 2>"$tmp/log"
+jq -n -c --slurpfile truth "$LAB_DIR/truth.jsonl" --slurpfile got "$tmp/check.jsonl" '
+	($got | map({key: .domain, value: .}) | from_entries) as $by | $truth[] | . as $t | $by[.domain] as $g |
+	select($g == null or $g.verdict != $t.verdict and ($t.verdict != "fail" or $g.verdict != "pass" or $g.eligible)
+		or $g.eligible != $t.eligible
+		or ($t.auth != null and $t.auth != $g.auth) or ($t.mode != null and $t.mode != $g.mode)
+		or ($t.codes - [$g.findings[].code] | length > 0)) |
+	{domain, kind, want: [$t.verdict, $t.auth, $t.mode, $t.codes],
+		got: [$g.verdict, $g.auth, $g.mode, [$g.findings[] | select(.severity != "info").code]]}' >"$tmp/seen"
+if [ "$(wc -l <"$tmp/check.jsonl")" = "$total" ] && [ ! -s "$tmp/seen" ]; then
+	ok 'check --json: verdict, auth, mode and findings of all domains'
+else
+	not_ok 'check --json: verdict, auth, mode and findings of all domains' "$tmp/seen"
+fi
+check 'check --json answers in the order of the question' \
+	cmp <(jq -r .domain "$tmp/check.jsonl") "$LAB_DIR/domains.txt"
+
+# --- one domain ----------------------------------------------------------------------------------
+day 0 "$conf" history bank.test >"$tmp/out"
+sed 's/  evidence [0-9]*$//' "$tmp/out" | cut -c26- >"$tmp/seen"
+cat >"$tmp/want" <<-END
+	came in as candidate, by import
+	candidate -> pending    eligibility-observing  (seen by local)
+	pending   -> listed     entry-listed  (seen by local)
+END
+check 'history of bank.test' diff "$tmp/want" "$tmp/seen"
+check 'listed on the eighth day' grep -q "^$(date -u -d "@$((now - 86400))" +%F).*entry-listed" "$tmp/out"
+expect 'status of bank.test' 0 '' day 0 "$conf" status bank.test
+check 'it is listed' grep -q '^bank.test: listed since' "$tmp/out"
+expect 'check: fit' 0 '' preload25 --config "$conf" check bank.test
+expect 'check: not fit' 1 '' preload25 --config "$conf" check bank.test cafe.test
+expect 'check: what is no domain' 1 '' preload25 --config "$conf" check 'no domain'
+expect 'submit: a listed domain stays listed' 0 '' day 0 "$conf" submit bank.test
+check 'submit says its state' grep -q '^bank.test is listed' "$tmp/out"
+expect 'submit: not fit' 1 '' day 0 "$conf" submit cafe.test
+
+# --- owners --------------------------------------------------------------------------------------
+printf 'version: STSv1\r\nmode: none\r\nmax_age: 86400\r\n' >"$tmp/none"
+printf 'version: STSv1\r\nmode: testing\r\nmx: *.shop-mail.test\r\nmx: *.bank.test\r\nmax_age: 604800\r\n' >"$tmp/moved"
+check 'village.test leaves by its policy' lab policy-set "$LAB_DIR" village.test "$tmp/none"
+check 'bank.test changes its policy' lab policy-set "$LAB_DIR" bank.test "$tmp/moved"
+check 'the next crawl' day 1 "$conf" crawl --once
+day 1 "$conf" history village.test >"$tmp/out"
+check 'village.test is off the list, proven' grep -q 'listed *-> removed *leave-proven' "$tmp/out"
+day 1 "$conf" status bank.test >"$tmp/out"
+check 'the entry of bank.test followed' \
+	grep -q '"max_age":604800,"mode":"testing","mxs":\["\*.bank.test","\*.shop-mail.test"\]' "$tmp/out"
+day 1 "$conf" history bank.test >"$tmp/out"
+check 'and its history says so' grep -q 'listed *-> listed *entry-changed' "$tmp/out"
+
+# --- the operator --------------------------------------------------------------------------------
+expect 'refuse' 0 '' day 1 "$conf" refuse university.test --reason 'court order 12/34'
+day 1 "$conf" history university.test >"$tmp/out"
+check 'the reason is kept' grep -q 'listed *-> refused *operator-refused: court order 12/34  (by the operator)' "$tmp/out"
+expect 'refused whatever it shows' 0 '' day 1 "$conf" submit university.test
+check 'it stays refused' grep -q '^university.test is refused' "$tmp/out"
+expect 'hold' 0 '' day 1 "$conf" hold --reason 'asked by mail' shop.test
+expect 'remove' 0 '' day 1 "$conf" --reason 'test' remove clinic.test
+expect 'an act on a domain nobody knows' 2 'not known' day 1 "$conf" remove nobody.test --reason x
+
+# --- a crawl that is killed ----------------------------------------------------------------------
+PRELOAD25_NOW=$(date -u -d "@$now" +%FT%TZ)
+export PRELOAD25_NOW
+killed=$tmp/killed/preload25.conf
+left=$total
+bad=0
+cut=0
+for ((i = 0; i < kills; i++)); do
+	ms=$((RANDOM % 2500 + 20))
+	{ timeout -s KILL "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" \
+		preload25 --config "$killed" crawl --once >/dev/null 2>&1; } 2>/dev/null || cut=$((cut + 1))
+	before=$left
+	left=$(due 0 "$killed")
+	if [ -z "$left" ] || [ "$left" -gt "$before" ]; then
+		echo "kill $i after $ms ms: $before were due before, ${left:-no answer} after" >>"$tmp/bad"
+		bad=1
+	fi
+done
+if [ "$bad" -eq 0 ]; then ok "crawl survives kill -9 ($cut of $kills runs cut short, $left of $total left)"; else
+	not_ok 'crawl survives kill -9' "$tmp/bad"; fi
+check 'the kills were spread over the crawl' test "$left" -gt 0 -a "$left" -lt "$total"
+check 'the next run goes on where they stopped' sh -c "preload25 --config '$killed' crawl --once >'$tmp/rest'"
+check 'with what was left, nothing else' grep -q "^$left domains in " "$tmp/rest"
+check 'nothing is due then' test "$(due 0 "$killed")" = 0
+# Every domain has been looked at exactly as if nobody had been killed.
+while read -r domain; do
+	printf '%s\t%s\n' "$domain" "$(day 0 "$killed" status "$domain" |
+		sed -n 's/^  seen by *local [^:]*:[^:]*:[^:]*: \(fit\|not fit\|could not be told\).*/\1/p')"
+done <"$LAB_DIR/domains.txt" >"$tmp/after"
+# Two owners have changed their policy meanwhile.
+check 'every domain has its verdict' diff <(grep -v '^village.test' "$tmp/crawled") \
+	<(grep -v '^village.test' "$tmp/after")
+
+# --- a crawl that is interrupted, and one too many --------------------------------------------------
+crawl_until() { # crawl_until SIGNAL: a crawl that gets the signal once it has kept something
+	local start
+	start=$(due 1 "$killed")
+	day 1 "$killed" crawl --once >"$tmp/crawl.log" 2>&1 &
+	local pid=$!
+	for ((k = 0; k < 300; k++)); do
+		[ "$(due 1 "$killed")" != "$start" ] && break
+		read -r -t 0.1 <> <(:) || : # a pause without a process
+	done
+	expect 'a second crawl of the same vantage point' 3 'lock|another' day 1 "$killed" crawl --once
+	# The job is the shell that set the clock; the crawl is its child.
+	kill -"$1" "$(ps -o pid= --ppid "$pid" | head -n 1)" 2>/dev/null || kill -"$1" "$pid"
+	wait "$pid"
+}
+crawl_until INT
+rc=$?
+if [ "$rc" -eq 3 ] && grep -q '^interrupted: ' "$tmp/crawl.log"; then ok '^C ends a crawl with exit 3'; else
+	echo "exit $rc" >>"$tmp/crawl.log"
+	not_ok '^C ends a crawl with exit 3' "$tmp/crawl.log"
+fi
+check 'and the next run goes on' day 1 "$killed" crawl --once
+check 'to the end' test "$(due 1 "$killed")" = 0
+
+# --- a dead resolver -----------------------------------------------------------------------------
+sed -i "s/^forward = .*/forward = 127.0.0.1@1/" "$killed"
+before=$(due 2 "$killed")
+day 2 "$killed" crawl --once >"$tmp/seen" 2>&1
+rc=$?
+check 'a vantage point without DNS abstains' test "$rc" -eq 3
+check 'and says why' grep -q 'local abstains: verifier-resolver-broken' "$tmp/seen"
+check 'and keeps nothing' test "$(due 2 "$killed")" = "$before"
+finish
