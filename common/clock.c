@@ -69,7 +69,8 @@ clock_parse(const char *text, size_t len, int64_t *out_s)
 	tm.tm_sec = field[5];
 	check = tm;
 	t = timegm(&tm);
-	/* timegm() normalises 31 February and 24:60:60; a changed field means there is no such time. */
+	/* timegm() normalises 31 February and 24:60:60; a changed field means there is no such
+	 * time. */
 	if (tm.tm_mon != check.tm_mon || tm.tm_mday != check.tm_mday ||
 		tm.tm_hour != check.tm_hour || tm.tm_min != check.tm_min ||
 		tm.tm_sec != check.tm_sec)

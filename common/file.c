@@ -209,7 +209,7 @@ file_writer_commit(struct file_writer *w, struct error *err)
 	if (rc < 0)
 		return error_set_errno(err, ERROR_TEMP, "%s: cannot write", w->path);
 	if (rename(w->temporary, w->path) < 0)
-		return error_set_errno(err, ERROR_TEMP, "%s: cannot rename into place", w->path);
+		return error_set_errno(err, ERROR_CONFIG, "%s: cannot rename into place", w->path);
 	free(w->temporary);
 	w->temporary = NULL;
 	dir = directory_of(w->path);
@@ -259,7 +259,8 @@ file_mkdirs(const char *path, mode_t mode, struct error *err)
 			continue;
 		*p = '\0';
 		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			rc = error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", copy);
+			rc = error_set_errno(
+				err, ERROR_CONFIG, "%s: cannot make the directory", copy);
 		*p = '/';
 	}
 	if (rc == 0 && mkdir(copy, mode) < 0 && errno != EEXIST)

@@ -646,8 +646,8 @@ read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			error_set_errno(err, errno == EISDIR ? ERROR_CONFIG : ERROR_TEMP, "%s",
-				path);
+			error_set_errno(
+				err, errno == EISDIR ? ERROR_CONFIG : ERROR_TEMP, "%s", path);
 			break;
 		}
 		if (n == 0) {

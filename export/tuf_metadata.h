@@ -95,8 +95,8 @@ int tuf_check_add(struct tuf_check *c, const void *data, size_t len, struct erro
 int tuf_check_end(struct tuf_check *c, struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void tuf_check_free(struct tuf_check *c);
-/* The same for bytes in memory, and for a file, in constant memory. What is not there, not a file, or
- * not to be read is ERROR_CONFIG. */
+/* The same for bytes in memory, and for a file, in constant memory. What is not there, not a file,
+ * or not to be read is ERROR_CONFIG. */
 int tuf_check_data(
 	const struct tuf_file *said, const void *data, size_t len, struct error *err) MUST_CHECK;
 int tuf_check_path(const struct tuf_file *said, const char *path, struct error *err) MUST_CHECK;

@@ -143,6 +143,14 @@ set_options(struct fetch *f, const char *url, struct transfer *t)
 	return rc;
 }
 
+/* What trying again will not mend. */
+static enum error_kind
+kind_of(CURLcode code)
+{
+	return code == CURLE_URL_MALFORMAT || code == CURLE_SSL_CACERT_BADFILE ? ERROR_CONFIG
+									       : ERROR_TEMP;
+}
+
 int
 fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void *arg,
 	struct error *err)
@@ -161,7 +169,7 @@ fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void 
 	if (code == CURLE_FILE_COULDNT_READ_FILE)
 		return 0;
 	if (code != CURLE_OK && t.error_page <= ERROR_PAGE_MAX)
-		return error_set(err, ERROR_TEMP, "%s: %s", url,
+		return error_set(err, kind_of(code), "%s: %s", url,
 			f->detail[0] != '\0' ? f->detail : curl_easy_strerror(code));
 	(void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 404 || status == 403)

@@ -40,7 +40,8 @@ int fetch_new(
 void fetch_free(struct fetch *f);
 
 /* 1 got it all; 0 the mirror does not have it (404, 403, no such file), the sink was not called; -1
- * error: ERROR_TEMP, ERROR_SECURITY when there are more than max octets, or the sink's. */
+ * error: ERROR_TEMP, ERROR_CONFIG for a URL or CA file that is none, ERROR_SECURITY when there are
+ * more than max octets, or the sink's. */
 int fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void *arg,
 	struct error *err) MUST_CHECK;
 /* The same into out, whose maximum is the limit. */

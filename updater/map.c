@@ -130,8 +130,8 @@ map_writer_path(const struct map_writer *w)
 }
 
 /* FILE.1 becomes another name of the present file, in one step: at no time is either missing. Where
- * that cannot be done (a file system without links, a map of another owner) a new map is still worth
- * more than the old one kept. */
+ * that cannot be done (a file system without links, a map of another owner) a new map is still
+ * worth more than the old one kept. */
 static void
 keep(const struct map_writer *w)
 {
@@ -160,7 +160,7 @@ map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
 	if (keep_previous)
 		keep(w);
 	if (rename(w->temporary, w->file) < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s: cannot rename into place", w->file);
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot rename into place", w->file);
 		goto out;
 	}
 	free(w->temporary);

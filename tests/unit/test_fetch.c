@@ -224,6 +224,10 @@ test_not_answering(void **state UNUSED)
 	assert_int_equal(err.kind, ERROR_TEMP);
 	assert_int_equal(fetch_get_buf(f, "ftp://127.0.0.1/x", &out, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(fetch_get_buf(f, "http://127.0.0.1:9/a b", &out, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_int_equal(fetch_get_buf(f, "http://[::1/x", &out, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_int_equal(fetch_get_buf(f, "file:/nonexistent/x", &out, &err), 0);
 	fetch_free(f);
 	buf_clear(&out);

@@ -135,6 +135,18 @@ test_previous(void **state UNUSED)
 			else
 				assert_false(file_exists(previous));
 		}
+		/* A folder has that name. */
+		{
+			char *folder = map_path(kind, "folder");
+			struct map_writer *w = write_some(kind, folder, 3, "9");
+			struct error err = {0};
+
+			assert_int_equal(mkdir(folder, 0755), 0);
+			assert_int_equal(map_writer_install(w, false, &err), -1);
+			assert_int_equal(err.kind, ERROR_CONFIG);
+			map_writer_free(w);
+			free(folder);
+		}
 		/* What cannot be kept does not keep the new one away. */
 		assert_int_equal(unlink(previous), 0);
 		assert_int_equal(mkdir(previous, 0755), 0);
