@@ -14,8 +14,7 @@
 #include "updater/settings.h"
 #include "updater/tool.h"
 
-#define ASK_MAX  16
-#define MAPS_MAX 256
+#define ASK_MAX 16
 
 void
 postfix_values_clear(char **values, size_t count)
@@ -92,10 +91,11 @@ out:
 char **
 postfix_maps_split(const char *text, size_t *count)
 {
-	char **maps = xcalloc(MAPS_MAX, sizeof(*maps));
+	/* No more pieces than half the octets. */
+	char **maps = xcalloc(strlen(text) / 2 + 1, sizeof(*maps));
 	size_t n = 0;
 
-	while (*text != '\0' && n < MAPS_MAX) {
+	while (*text != '\0') {
 		size_t len = 0;
 		int depth = 0;
 

@@ -31,8 +31,8 @@ struct postfix_recipe {
 	char text[64];      /* the same in short: another text needs another map */
 };
 
-/* Settings first, then what is found here. before: the text of the recipe that the installed map was
- * made by (NULL: there is none), which stands where Postfix or the resolver cannot be asked. */
+/* Settings first, then what is found here. before: the text of the recipe that the installed map
+ * was made by (NULL: there is none), which stands where Postfix or the resolver cannot be asked. */
 void postfix_decide(
 	const struct update_settings *s, const char *before, struct postfix_recipe *out);
 

@@ -350,6 +350,27 @@ test_split(void **state UNUSED)
 	}
 }
 
+/* None is lost, however many there are. */
+static void
+test_split_many(void **state UNUSED)
+{
+	enum { MANY = 1000 };
+	char text[2 * MANY];
+	char **maps;
+	size_t count;
+
+	for (size_t i = 0; i < MANY; i++)
+		memcpy(text + 2 * i, "m ", 2);
+	text[2 * MANY - 1] = '\0';
+	maps = postfix_maps_split(text, &count);
+	assert_int_equal(count, MANY);
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(maps[i], "m");
+		free(maps[i]);
+	}
+	free(maps);
+}
+
 /* Which lines follow from the Postfix that is here. */
 static void
 test_decide(void **state UNUSED)
@@ -399,6 +420,7 @@ main(void)
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_split_many),
 		cmocka_unit_test(test_decide),
 	};
 
