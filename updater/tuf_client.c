@@ -363,6 +363,36 @@ announced_version(const struct tuf_meta *parent, const char *name)
 	return tuf_meta_find(parent, name, &file) > 0 ? file.version : 0;
 }
 
+/* Checks the bytes of a snapshot or targets file against what its parent says of them. */
+static int
+check_announced(const struct tuf_file *said, const struct buf *text, struct error *err)
+{
+	struct tuf_file plain = *said;
+
+	if (plain.length >= 0 && plain.length != (int64_t)text->len)
+		return error_set(err, ERROR_SECURITY, "%zu bytes, announced are %" PRId64,
+			text->len, plain.length);
+	if (!plain.hashes)
+		return 0;
+	plain.length = (int64_t)text->len;
+	return tuf_check_data(&plain, buf_str(text), text->len, err);
+}
+
+/* Gets a file that must be there, be what its parent said of it (NULL: nothing), and be signed. */
+static int
+get_signed(const struct tuf_client *c, struct fetch *fetch, const char *url, enum tuf_role role,
+	const struct tuf_file *said, struct buf *text, struct tuf_meta **out, struct error *err)
+{
+	int rc = fetch_get_buf(fetch, url, text, err);
+
+	if (rc <= 0)
+		return rc < 0 ? -1 : error_set(err, ERROR_TEMP, "%s: not there", url);
+	if ((said != NULL && check_announced(said, text, err) < 0) ||
+		parse_served(c, text, role, out, err) < 0)
+		return error_prefix(err, "%s", url);
+	return 0;
+}
+
 static int
 refresh_timestamp(struct tuf_client *c, struct fetch *fetch, const char *base, struct error *err)
 {
@@ -373,16 +403,10 @@ refresh_timestamp(struct tuf_client *c, struct fetch *fetch, const char *base, s
 	int rc;
 
 	buf_init(&text, TUF_TIMESTAMP_MAX);
-	rc = fetch_get_buf(fetch, url, &text, err);
-	if (rc == 0)
-		rc = error_set(err, ERROR_TEMP, "%s: not there", url);
+	rc = get_signed(c, fetch, url, TUF_ROLE_TIMESTAMP, NULL, &text, &m, err);
 	if (rc < 0)
 		goto out;
 	rc = -1;
-	if (parse_served(c, &text, TUF_ROLE_TIMESTAMP, &m, err) < 0) {
-		error_prefix(err, "%s", url);
-		goto out;
-	}
 	if (old != NULL && tuf_meta_version(m) < tuf_meta_version(old)) {
 		error_set(err, ERROR_SECURITY,
 			"%s: rollback: version %" PRId64 " is older than %" PRId64, url,
@@ -428,21 +452,6 @@ is_current(const struct tuf_client *c, enum tuf_role role, const struct tuf_file
 	return tuf_check_data(&plain, text->data, text->len, &ignored) == 0;
 }
 
-/* Checks the bytes of a snapshot or targets file against what its parent says of them. */
-static int
-check_announced(const struct tuf_file *said, const struct buf *text, struct error *err)
-{
-	struct tuf_file plain = *said;
-
-	if (plain.length >= 0 && plain.length != (int64_t)text->len)
-		return error_set(err, ERROR_SECURITY, "%zu bytes, announced are %" PRId64,
-			text->len, plain.length);
-	if (!plain.hashes)
-		return 0;
-	plain.length = (int64_t)text->len;
-	return tuf_check_data(&plain, buf_str(text), text->len, err);
-}
-
 /* Section 5.5.5: no file that the trusted snapshot lists is missing from the new one, or older. */
 static int
 check_snapshot_rollback(const struct tuf_meta *old, const struct tuf_meta *m, struct error *err)
@@ -484,16 +493,10 @@ refresh_announced(struct tuf_client *c, struct fetch *fetch, const char *base, e
 	buf_init(&text,
 		said.length >= 0 && said.length < (int64_t)tuf_role_max(role) ? (size_t)said.length
 									      : tuf_role_max(role));
-	rc = fetch_get_buf(fetch, url, &text, err);
-	if (rc == 0)
-		rc = error_set(err, ERROR_TEMP, "%s: not there", url);
+	rc = get_signed(c, fetch, url, role, &said, &text, &m, err);
 	if (rc < 0)
 		goto out;
 	rc = -1;
-	if (check_announced(&said, &text, err) < 0 || parse_served(c, &text, role, &m, err) < 0) {
-		error_prefix(err, "%s", url);
-		goto out;
-	}
 	if (tuf_meta_version(m) != said.version) {
 		error_set(err, ERROR_SECURITY, "%s: version %" PRId64 ", announced is %" PRId64,
 			url, tuf_meta_version(m), said.version);
