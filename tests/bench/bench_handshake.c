@@ -1,6 +1,6 @@
 /*
- * bench_handshake: what one TLS handshake costs with OpenSSL and nothing around it, the chain and
- *the name verified: the floor below anything that looks at certificates.
+ * bench_handshake: what one TLS handshake costs with OpenSSL and nothing around it, chain and name
+ * verified: less is not to be had by whoever looks at certificates.
  *
  *	bench_handshake ADDRESS PORT CA_FILE NAME
  *
