@@ -8,7 +8,7 @@ root=${LAB_PACKAGES:-$top/build/lab-root}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 # postmap wants its owner to exist, though it does nothing as that user.
-printf 'compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = daemon\n' >"$tmp/main.cf"
+printf 'compatibility_level = 3.6\nmail_owner = daemon\nsetgid_group = mail\n' >"$tmp/main.cf"
 printf 'cdb\t%s\tdict_cdb_open\tmkmap_cdb_open\n' "$root/usr/lib/postfix/postfix-cdb.so" >"$tmp/dynamicmaps.cf"
 printf 'shlib_directory = %s\nmeta_directory = %s\n' "$root/usr/lib/postfix" "$tmp" >>"$tmp/main.cf"
 libs=$(printf '%s:' "$root/usr/lib/postfix" "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu*)
