@@ -36,6 +36,15 @@ fi
 expect 'check without a domain' 2 '^preload25: check: ' preload25 check
 expect 'remove without a reason' 2 '^preload25: .*--reason' preload25 remove example.org
 
+# Colour is for terminals whose owner wants it.
+: >"$tmp/bad"
+[ "$(script -qec 'preload25 check localhost' /dev/null </dev/null | grep -c "$(printf '\033')")" -gt 0 ] ||
+	echo 'none on a terminal' >>"$tmp/bad"
+[ "$(NO_COLOR=1 script -qec 'preload25 check localhost' /dev/null </dev/null | grep -c "$(printf '\033')")" -eq 0 ] ||
+	echo 'in spite of NO_COLOR' >>"$tmp/bad"
+[ "$(preload25 check localhost | grep -c "$(printf '\033')")" -eq 0 ] || echo 'into a pipe' >>"$tmp/bad"
+if [ -s "$tmp/bad" ]; then not_ok 'colour on a terminal only' "$tmp/bad"; else ok 'colour on a terminal only'; fi
+
 # --- an authority ---------------------------------------------------------------------------------
 auth=$tmp/auth
 conf=$auth/preload25.conf
@@ -189,6 +198,14 @@ cp -r "$repo" "$tmp/older"
 check 'a second list' sh -c "preload25 --config '$conf' build && preload25 --config '$conf' publish"
 make_updater "$repo"
 check 'update to the second list' preload25-update --config "$up/u.conf"
+# A list that is installed and expires, while nothing newer can be had.
+cp -r "$up" "$tmp/up-before"
+expect 'the installed list has expired' 5 '^preload25-update: .*expired' \
+	env PRELOAD25_NOW="$(date -u -d '+60 days' +%FT%TZ)" preload25-update --config "$up/u.conf"
+expect 'status says so' 5 '^preload25-update: .*expired' \
+	env PRELOAD25_NOW="$(date -u -d '+60 days' +%FT%TZ)" preload25-update --config "$up/u.conf" status
+rm -rf "$up"
+mv "$tmp/up-before" "$up"
 cp "$up/map" "$tmp/map"
 sed -i "s|^url = .*|url = file:$tmp/older|" "$up/u.conf"
 expect 'an older repository' 4 '^preload25-update: .*(older|rollback|back)' preload25-update --config "$up/u.conf"
