@@ -89,6 +89,21 @@ change(struct setup *u, enum param p, char *text, const char *why)
 /* --- what there is to change --------------------------------------------------------------------
  */
 
+/* Behind a brace that is never closed our table would be part of another one's text. */
+static bool
+braces_closed(const char *text)
+{
+	int depth = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '{')
+			depth++;
+		else if (*text == '}' && depth > 0)
+			depth--;
+	}
+	return depth == 0;
+}
+
 /* The administrator's own maps first: the first that answers wins. */
 static void
 plan_maps(struct setup *u)
@@ -352,6 +367,10 @@ look(struct setup *u, struct error *err)
 		return error_set(err, ERROR_CONFIG,
 			"Postfix %s is too old: it cannot name the server it wants (3.4 can)",
 			u->expanded[P_VERSION]);
+	if (u->raw[P_MAPS] != NULL && !braces_closed(u->raw[P_MAPS]))
+		return error_set(err, ERROR_CONFIG,
+			"smtp_tls_policy_maps in main.cf has a { that is never closed: mend that "
+			"first");
 	return check_type(u, err);
 }
 

@@ -176,9 +176,13 @@ char *
 tool_complaint(const struct tool_result *result)
 {
 	const char *text = buf_str(&result->err);
-	size_t len = strcspn(text, "\n");
+	size_t len = strlen(text), start;
 
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
 	if (len == 0)
 		return xasprintf("exit code %d", result->status);
-	return xstrndup(text, len);
+	for (start = len; start > 0 && text[start - 1] != '\n'; start--)
+		continue;
+	return xstrndup(text + start, len - start);
 }

@@ -32,8 +32,8 @@ int tool_run(const char *const *argv, int timeout_ms, struct tool_result *result
 	struct error *err) MUST_CHECK;
 void tool_result_clear(struct tool_result *result);
 
-/* The first line of what it wrote to standard error, or "exit code N": for messages. The caller
- * frees it. */
+/* The last line of what it wrote to standard error (Postfix's tools warn first, and then say why
+ * they end), or "exit code N": for messages. The caller frees it. */
 char *tool_complaint(const struct tool_result *result) RETURNS_NONNULL;
 
 #endif

@@ -317,13 +317,13 @@ test_tools(void **state UNUSED)
 	struct error err = {0};
 	char *complaint, *file;
 
-	OK(tool_run((const char *[]){"/bin/sh", "-c", "echo out; echo first >&2; echo more >&2; exit 3",
+	OK(tool_run((const char *[]){"/bin/sh", "-c", "echo out; echo first >&2; echo last >&2; exit 3",
 			    NULL},
 		TOOL_TIMEOUT_MS, &result, &ok_err));
 	assert_int_equal(result.status, 3);
 	assert_string_equal(buf_str(&result.out), "out\n");
 	complaint = tool_complaint(&result);
-	assert_string_equal(complaint, "first");
+	assert_string_equal(complaint, "last");
 	free(complaint);
 	tool_result_clear(&result);
 	assert_int_equal(tool_run((const char *[]){"/nonexistent/tool", NULL}, TOOL_TIMEOUT_MS,

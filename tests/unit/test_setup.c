@@ -289,6 +289,8 @@ test_refusals(void **state UNUSED)
 		{"no cdb", "3.7.11", "", "types", "btree\nhash\n", -1, "postfix-cdb"},
 		{"too old", "3.3.1", "", NULL, NULL, -1, "too old"},
 		{"no version", "none", "", NULL, NULL, -1, "version"},
+		{"open brace", "3.7.11", "smtp_tls_policy_maps = regexp:{{/x/ y}\n", NULL, NULL, -1,
+			"never closed"},
 		{"postconf fails", "3.7.11", "", "broken", "", -1, "something is wrong"},
 	};
 
