@@ -22,9 +22,6 @@
 /* One look-up may need several round trips to several slow servers; the domain has a deadline above
  * this one. */
 #define DNS_QUERY_S 30
-/* R2.7 */
-#define DNS_ALIASES_MAX 10
-#define DNS_WHY_MAX     300
 /* Callbacks in one turn of the loop. */
 #define READY_BATCH 64
 
@@ -69,24 +66,6 @@ static const char *const usual_anchors[] = {
 	"/usr/local/etc/unbound/root.key",
 };
 
-static const struct {
-	const char *name;
-	ldns_rr_type type;
-} types[] = {
-	[DNS_A] = {"A", LDNS_RR_TYPE_A},
-	[DNS_AAAA] = {"AAAA", LDNS_RR_TYPE_AAAA},
-	[DNS_MX] = {"MX", LDNS_RR_TYPE_MX},
-	[DNS_TXT] = {"TXT", LDNS_RR_TYPE_TXT},
-	[DNS_TLSA] = {"TLSA", LDNS_RR_TYPE_TLSA},
-	[DNS_SOA] = {"SOA", LDNS_RR_TYPE_SOA},
-};
-
-const char *
-dns_type_name(enum dns_type type)
-{
-	return types[type].name;
-}
-
 static struct query_list *
 list_of(struct dns_query *q)
 {
@@ -107,165 +86,6 @@ move_to(struct dns_query *q, int list)
 	TAILQ_REMOVE(list_of(q), q, link);
 	q->list = list;
 	TAILQ_INSERT_TAIL(list_of(q), q, link);
-}
-
-/* --- the answer ---------------------------------------------------------------------- */
-
-static void
-set_why(struct dns_query *q, const char *why)
-{
-	char text[DNS_WHY_MAX];
-
-	str_escape_controls(why, strlen(why), text, sizeof(text));
-	q->answer->status = DNS_FAILED;
-	q->answer->why = arena_strdup(q->arena, text);
-}
-
-/* Presentation form in lower case without root dot; "" for the root. */
-static const char *
-name_text(struct arena *arena, const ldns_rdf *dname)
-{
-	char *text = ldns_rdf2str(dname);
-	char *out;
-	size_t len;
-
-	if (text == NULL)
-		return NULL;
-	len = strlen(text);
-	if (len > 0 && text[len - 1] == '.')
-		len--;
-	out = arena_strndup(arena, text, len);
-	free(text);
-	str_lower_all(out);
-	return out;
-}
-
-/* The RDATA as it stands on the wire, names uncompressed. */
-static void
-rdata_take(struct arena *arena, const ldns_rr *rr, struct dns_record *out)
-{
-	size_t len = 0, at = 0;
-	uint8_t *data;
-
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
-		len += ldns_rdf_size(ldns_rr_rdf(rr, i));
-	data = arena_calloc(arena, len + 1, 1);
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
-
-		memcpy(data + at, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
-		at += ldns_rdf_size(rdf);
-	}
-	out->data = data;
-	out->len = len;
-}
-
-static int
-record_take(struct arena *arena, enum dns_type type, const ldns_rr *rr, struct dns_record *out)
-{
-	if (type != DNS_MX) {
-		rdata_take(arena, rr, out);
-		return 0;
-	}
-	if (ldns_rr_rd_count(rr) != 2)
-		return -1;
-	out->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
-	out->host = name_text(arena, ldns_rr_rdf(rr, 1));
-	return out->host == NULL ? -1 : 0;
-}
-
-static const ldns_rr *
-find_alias(const ldns_rr_list *section, const ldns_rdf *owner)
-{
-	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(section, i);
-
-		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME &&
-			ldns_dname_compare(ldns_rr_owner(rr), owner) == 0)
-			return rr;
-	}
-	return NULL;
-}
-
-/* Walks the aliases in the answer section and takes the records at their end. */
-static void
-section_take(struct dns_query *q, const ldns_rr_list *section, const ldns_rdf *qname)
-{
-	struct dns_answer *a = q->answer;
-	const ldns_rdf *owner = qname;
-	const ldns_rr *alias;
-	const char *canonical;
-	size_t most = 0;
-
-	while ((alias = find_alias(section, owner)) != NULL && ldns_rr_rd_count(alias) == 1) {
-		if (++a->aliases > DNS_ALIASES_MAX) {
-			a->alias_loop = true;
-			set_why(q, "more than 10 aliases, or a loop of aliases");
-			return;
-		}
-		owner = ldns_rr_rdf(alias, 0);
-	}
-	canonical = name_text(q->arena, owner);
-	if (canonical == NULL) {
-		set_why(q, "malformed name in the answer");
-		return;
-	}
-	a->canonical = canonical;
-	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(section, i);
-
-		most += ldns_rr_get_type(rr) == types[a->type].type;
-	}
-	a->records = arena_calloc(q->arena, most + 1, sizeof(*a->records));
-	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
-		const ldns_rr *rr = ldns_rr_list_rr(section, i);
-
-		if (ldns_rr_get_type(rr) != types[a->type].type ||
-			ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
-			continue;
-		if (a->count == DNS_RECORDS_MAX) {
-			a->excess = true;
-			break;
-		}
-		if (record_take(q->arena, a->type, rr, &a->records[a->count]) < 0) {
-			set_why(q, "malformed record in the answer");
-			return;
-		}
-		a->count++;
-	}
-	if (a->count > 0)
-		a->status = DNS_FOUND;
-}
-
-static void
-packet_take(struct dns_query *q, const uint8_t *packet, size_t len)
-{
-	struct dns_answer *a = q->answer;
-	ldns_pkt *pkt = NULL;
-	ldns_rr_list *question;
-	ldns_pkt_rcode rcode;
-	char why[64];
-
-	if (ldns_wire2pkt(&pkt, packet, len) != LDNS_STATUS_OK) {
-		set_why(q, "malformed answer");
-		return;
-	}
-	question = ldns_pkt_question(pkt);
-	rcode = ldns_pkt_get_rcode(pkt);
-	if (ldns_rr_list_rr_count(question) != 1) {
-		set_why(q, "answer without the question");
-		goto out;
-	}
-	if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN) {
-		(void)snprintf(
-			why, sizeof(why), "the name servers answer with error code %d", (int)rcode);
-		set_why(q, why);
-		goto out;
-	}
-	a->status = rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
-	section_take(q, ldns_pkt_answer(pkt), ldns_rr_owner(ldns_rr_list_rr(question, 0)));
-out:
-	ldns_pkt_free(pkt);
 }
 
 /* --- what unbound says --------------------------------------------------------------- */
@@ -296,14 +116,15 @@ on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *wh
 		return; /* it ran out of time first */
 	if (sec == UB_SEC_BOGUS) {
 		q->answer->secure = DNS_BOGUS;
-		set_why(q, why_bogus == NULL ? "DNSSEC validation failed" : why_bogus);
+		dns_answer_fail(q->answer, q->arena,
+			why_bogus == NULL ? "DNSSEC validation failed" : why_bogus);
 	} else if (rcode != 0 || packet == NULL || packet_len <= 0) {
 		(void)snprintf(why, sizeof(why), "no usable answer from the name servers%s",
 			was_ratelimited ? " (rate limit)" : "");
-		set_why(q, why);
+		dns_answer_fail(q->answer, q->arena, why);
 	} else {
 		q->answer->secure = sec == UB_SEC_SECURE ? DNS_SECURE : DNS_INSECURE;
-		packet_take(q, packet, (size_t)packet_len);
+		dns_answer_parse(packet, (size_t)packet_len, q->arena, q->answer);
 	}
 	query_ready(q);
 }
@@ -364,7 +185,7 @@ on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 	event_base_gettimeofday_cached(r->base, &now);
 	while ((q = TAILQ_FIRST(&r->asked)) != NULL && !evutil_timercmp(&q->deadline, &now, >)) {
-		set_why(q, "no answer in time");
+		dns_answer_fail(q->answer, q->arena, "no answer in time");
 		query_ready(q);
 	}
 	arm_limit(r);
@@ -551,10 +372,10 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	q->in_unbound = true;
 	/* The callback may come before this returns; it only moves the query to `ready`. */
 	rc = ub_resolve_event(
-		r->ctx, name, (int)types[type].type, LDNS_RR_CLASS_IN, q, on_unbound, &id);
+		r->ctx, name, dns_type_number(type), LDNS_RR_CLASS_IN, q, on_unbound, &id);
 	if (rc != 0) {
 		q->in_unbound = false;
-		set_why(q, ub_strerror(rc));
+		dns_answer_fail(q->answer, q->arena, ub_strerror(rc));
 		query_ready(q);
 	}
 	if (TAILQ_FIRST(&r->asked) == q)

@@ -20,47 +20,13 @@
 
 #include "common/attr.h"
 #include "common/clock.h"
-#include "verifier/report.h" /* enum dns_secure */
+#include "verifier/dns_answer.h"
 
 struct arena;
 struct dns_query;
 struct dns_resolver;
 struct error;
 struct event_base;
-
-enum dns_type { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA, DNS_SOA };
-
-enum dns_status {
-	DNS_FAILED,   /* could not tell; secure is DNS_BOGUS when validation failed */
-	DNS_FOUND,    /* count >= 1 */
-	DNS_NODATA,   /* the name is there, the type is not */
-	DNS_NXDOMAIN, /* the name (behind aliases: the last one) is not there */
-};
-
-/* Records of one answer that are kept; the rest of a larger set makes the answer `excess`. */
-#define DNS_RECORDS_MAX 512
-
-struct dns_record {
-	unsigned int preference; /* MX */
-	const char *host;        /* MX: lower case, no root dot; "" is the root */
-	const uint8_t *data;     /* A, AAAA: 4 or 16 octets; TXT, TLSA: RDATA */
-	size_t len;
-};
-
-/* In the arena of the query. */
-struct dns_answer {
-	const char *name; /* as asked */
-	enum dns_type type;
-	enum dns_status status;
-	enum dns_secure secure; /* of the whole answer, aliases included */
-	bool alias_loop;        /* R2.7 */
-	const char *why;        /* for people, when DNS_FAILED: escaped, one line */
-	const char *canonical;  /* name at the end of the aliases, lower case, no root dot */
-	unsigned int aliases;   /* CNAME steps */
-	struct dns_record *records;
-	size_t count;
-	bool excess; /* more than DNS_RECORDS_MAX */
-};
 
 typedef void dns_answer_cb(const struct dns_answer *answer, void *arg);
 
@@ -88,6 +54,5 @@ struct dns_query *dns_query_start(struct dns_resolver *r, const char *name, enum
 void dns_query_cancel(struct dns_query *q);
 
 uint64_t dns_query_count(const struct dns_resolver *r);
-const char *dns_type_name(enum dns_type type);
 
 #endif

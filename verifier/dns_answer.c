@@ -1,0 +1,194 @@
+#include "verifier/dns_answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ldns/ldns.h>
+
+#include "common/arena.h"
+#include "common/attr.h"
+#include "common/str.h"
+
+#define DNS_WHY_MAX 300
+
+static const struct {
+	const char *name;
+	ldns_rr_type type;
+} types[] = {
+	[DNS_A] = {"A", LDNS_RR_TYPE_A},
+	[DNS_AAAA] = {"AAAA", LDNS_RR_TYPE_AAAA},
+	[DNS_MX] = {"MX", LDNS_RR_TYPE_MX},
+	[DNS_TXT] = {"TXT", LDNS_RR_TYPE_TXT},
+	[DNS_TLSA] = {"TLSA", LDNS_RR_TYPE_TLSA},
+	[DNS_SOA] = {"SOA", LDNS_RR_TYPE_SOA},
+};
+
+const char *
+dns_type_name(enum dns_type type)
+{
+	return types[type].name;
+}
+
+int
+dns_type_number(enum dns_type type)
+{
+	return (int)types[type].type;
+}
+
+void
+dns_answer_fail(struct dns_answer *a, struct arena *arena, const char *why)
+{
+	char text[DNS_WHY_MAX];
+
+	str_escape_controls(why, strlen(why), text, sizeof(text));
+	a->status = DNS_FAILED;
+	a->why = arena_strdup(arena, text);
+	a->count = 0;
+}
+
+/* Presentation form in lower case without root dot; "" for the root. */
+static const char *
+name_text(struct arena *arena, const ldns_rdf *dname)
+{
+	char *text = ldns_rdf2str(dname);
+	char *out;
+	size_t len;
+
+	if (text == NULL)
+		return NULL;
+	len = strlen(text);
+	if (len > 0 && text[len - 1] == '.')
+		len--;
+	out = arena_strndup(arena, text, len);
+	free(text);
+	str_lower_all(out);
+	return out;
+}
+
+/* The RDATA as it stands on the wire, names uncompressed. */
+static void
+rdata_take(struct arena *arena, const ldns_rr *rr, struct dns_record *out)
+{
+	size_t len = 0, at = 0;
+	uint8_t *data;
+
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
+		len += ldns_rdf_size(ldns_rr_rdf(rr, i));
+	data = arena_calloc(arena, len + 1, 1);
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
+		const ldns_rdf *rdf = ldns_rr_rdf(rr, i);
+
+		memcpy(data + at, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+		at += ldns_rdf_size(rdf);
+	}
+	out->data = data;
+	out->len = len;
+}
+
+static int
+record_take(struct arena *arena, enum dns_type type, const ldns_rr *rr, struct dns_record *out)
+{
+	if (type != DNS_MX) {
+		rdata_take(arena, rr, out);
+		return 0;
+	}
+	if (ldns_rr_rd_count(rr) != 2)
+		return -1;
+	out->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+	out->host = name_text(arena, ldns_rr_rdf(rr, 1));
+	return out->host == NULL ? -1 : 0;
+}
+
+static const ldns_rr *
+find_alias(const ldns_rr_list *section, const ldns_rdf *owner)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+
+		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME &&
+			ldns_dname_compare(ldns_rr_owner(rr), owner) == 0)
+			return rr;
+	}
+	return NULL;
+}
+
+/* Walks the aliases in the answer section and takes the records at their end. */
+static void
+section_take(struct dns_answer *a, struct arena *arena, const ldns_rr_list *section,
+	const ldns_rdf *qname)
+{
+	const ldns_rdf *owner = qname;
+	const ldns_rr *alias;
+	const char *canonical;
+	size_t most = 0;
+
+	while ((alias = find_alias(section, owner)) != NULL && ldns_rr_rd_count(alias) == 1) {
+		if (++a->aliases > DNS_ALIASES_MAX) {
+			a->alias_loop = true;
+			dns_answer_fail(a, arena, "more than 10 aliases, or a loop of aliases");
+			return;
+		}
+		owner = ldns_rr_rdf(alias, 0);
+	}
+	canonical = name_text(arena, owner);
+	if (canonical == NULL) {
+		dns_answer_fail(a, arena, "malformed name in the answer");
+		return;
+	}
+	a->canonical = canonical;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+
+		most += ldns_rr_get_type(rr) == types[a->type].type;
+	}
+	a->records = arena_calloc(arena, most + 1, sizeof(*a->records));
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+
+		if (ldns_rr_get_type(rr) != types[a->type].type ||
+			ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
+			continue;
+		if (a->count == DNS_RECORDS_MAX) {
+			a->excess = true;
+			break;
+		}
+		if (record_take(arena, a->type, rr, &a->records[a->count]) < 0) {
+			dns_answer_fail(a, arena, "malformed record in the answer");
+			return;
+		}
+		a->count++;
+	}
+	if (a->count > 0)
+		a->status = DNS_FOUND;
+}
+
+void
+dns_answer_parse(const uint8_t *packet, size_t len, struct arena *arena, struct dns_answer *a)
+{
+	ldns_pkt *pkt = NULL;
+	ldns_rr_list *question;
+	ldns_pkt_rcode rcode;
+	char why[64];
+
+	if (ldns_wire2pkt(&pkt, packet, len) != LDNS_STATUS_OK) {
+		dns_answer_fail(a, arena, "malformed answer");
+		return;
+	}
+	question = ldns_pkt_question(pkt);
+	rcode = ldns_pkt_get_rcode(pkt);
+	if (ldns_rr_list_rr_count(question) != 1) {
+		dns_answer_fail(a, arena, "answer without the question");
+		goto out;
+	}
+	if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN) {
+		(void)snprintf(
+			why, sizeof(why), "the name servers answer with error code %d", (int)rcode);
+		dns_answer_fail(a, arena, why);
+		goto out;
+	}
+	a->status = rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
+	section_take(a, arena, ldns_pkt_answer(pkt), ldns_rr_owner(ldns_rr_list_rr(question, 0)));
+out:
+	ldns_pkt_free(pkt);
+}
