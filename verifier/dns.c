@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <ldns/ldns.h>
@@ -15,9 +14,8 @@
 
 #include "common/arena.h"
 #include "common/error.h"
-#include "common/file.h"
-#include "common/str.h"
 #include "common/xalloc.h"
+#include "verifier/dns_context.h"
 
 /* One look-up may need several round trips to several slow servers; the domain has a deadline above
  * this one. */
@@ -28,9 +26,26 @@
 enum { UB_SEC_INSECURE = 0, UB_SEC_BOGUS = 1, UB_SEC_SECURE = 2 };
 
 /*
- * A query stands in exactly one list: `asked` until unbound or its time limit answers, `ready`
- * until its callback is called, `orphans` when its owner is gone but unbound still holds a pointer
- * to it.
+ * A look-up that fails is made again, over TCP and with whole names (R2.8), and at last its aliases
+ * are followed one by one, since unbound does not say that it gave up on a loop of them (R2.7). A
+ * step begins when the one before it has failed or used up its share of the time; an answer that
+ * comes later still counts.
+ *
+ *	USUAL -> TCP -> WHOLE -> CHASE -> failed          any step -> answered
+ */
+enum step { STEP_USUAL, STEP_TCP, STEP_WHOLE, STEP_CHASE, STEPS };
+
+/* Of the time for one look-up, in sixths. */
+static const int64_t step_sixths[STEPS] = {3, 1, 1, 1};
+
+struct attempt {
+	struct dns_query *query;
+	bool in_unbound; /* unbound's callback is still to come */
+};
+
+/*
+ * A query stands in exactly one list: asked[step] until it is answered, `ready` until its callback
+ * is called, `orphans` when its owner is gone but unbound still holds a pointer to it.
  */
 struct dns_query {
 	TAILQ_ENTRY(dns_query) link;
@@ -39,17 +54,21 @@ struct dns_query {
 	struct dns_answer *answer;     /* in arena */
 	dns_answer_cb *cb;
 	void *cb_arg;
-	struct timeval deadline; /* on the event loop's clock */
+	struct timeval deadline; /* of the step, on the event loop's clock */
 	enum { ASKED, READY, ORPHAN } list;
-	bool in_unbound; /* unbound's callback is still to come */
+	enum step step; /* assigned by step_enter() only */
+	struct attempt attempts[STEPS];
+	const char *why;     /* of the first failure; NULL before it */
+	unsigned int chased; /* aliases followed in STEP_CHASE */
 };
 
 TAILQ_HEAD(query_list, dns_query);
 
 struct dns_resolver {
-	struct event_base *base; /* borrowed */
-	struct ub_ctx *ctx;
-	struct query_list asked; /* in order of start, so of deadline */
+	struct event_base *base;           /* borrowed */
+	struct dns_options options;        /* strings owned */
+	struct ub_ctx *contexts[DNS_WAYS]; /* but for the first NULL until needed */
+	struct query_list asked[STEPS];    /* each in order of start, so of deadline */
 	struct query_list ready;
 	struct query_list orphans;
 	struct event *ready_event;
@@ -59,19 +78,12 @@ struct dns_resolver {
 	bool closing;
 };
 
-static const char *const usual_anchors[] = {
-	"/usr/share/dns/root.key",
-	"/var/lib/unbound/root.key",
-	"/etc/unbound/root.key",
-	"/usr/local/etc/unbound/root.key",
-};
-
 static struct query_list *
 list_of(struct dns_query *q)
 {
 	switch (q->list) {
 	case ASKED:
-		return &q->resolver->asked;
+		return &q->resolver->asked[q->step];
 	case READY:
 		return &q->resolver->ready;
 	case ORPHAN:
@@ -88,6 +100,46 @@ move_to(struct dns_query *q, int list)
 	TAILQ_INSERT_TAIL(list_of(q), q, link);
 }
 
+/* --- the time limits of the steps ---------------------------------------------------- */
+
+static void
+arm_limit(struct dns_resolver *r)
+{
+	const struct timeval *first = NULL;
+	struct timeval now, wait = {0, 0};
+
+	for (int i = 0; i < STEPS; i++) {
+		const struct dns_query *q = TAILQ_FIRST(&r->asked[i]);
+
+		if (q != NULL && (first == NULL || evutil_timercmp(&q->deadline, first, <)))
+			first = &q->deadline;
+	}
+	if (first == NULL) {
+		event_del(r->limit_event);
+		return;
+	}
+	event_base_gettimeofday_cached(r->base, &now);
+	if (evutil_timercmp(first, &now, >))
+		evutil_timersub(first, &now, &wait);
+	event_add(r->limit_event, &wait);
+}
+
+static void
+step_enter(struct dns_query *q, enum step step)
+{
+	struct dns_resolver *r = q->resolver;
+	int64_t share_ms = r->query_s * 1000 * step_sixths[step] / 6;
+	struct timeval share = {share_ms / 1000, share_ms % 1000 * 1000}, now;
+
+	TAILQ_REMOVE(list_of(q), q, link);
+	q->step = step;
+	event_base_gettimeofday_cached(r->base, &now);
+	evutil_timeradd(&now, &share, &q->deadline);
+	TAILQ_INSERT_TAIL(list_of(q), q, link);
+	if (TAILQ_FIRST(list_of(q)) == q)
+		arm_limit(r);
+}
+
 /* --- what unbound says --------------------------------------------------------------- */
 
 static void
@@ -98,41 +150,150 @@ query_ready(struct dns_query *q)
 }
 
 static void
+query_failed(struct dns_query *q)
+{
+	dns_answer_fail(
+		q->answer, q->arena, q->why == NULL ? "no answer in time, nor over TCP" : q->why);
+	query_ready(q);
+}
+
+static bool
+is_in_unbound(const struct dns_query *q)
+{
+	for (int i = 0; i < STEPS; i++) {
+		if (q->attempts[i].in_unbound)
+			return true;
+	}
+	return false;
+}
+
+/* Fills *a, whose name and type say what was asked. */
+static void
+answer_take(struct dns_answer *a, struct arena *arena, int rcode, const void *packet, int len,
+	int sec, const char *why_bogus, bool was_ratelimited)
+{
+	a->canonical = a->name;
+	a->aliases = 0;
+	a->secure = DNS_UNCHECKED;
+	if (sec == UB_SEC_BOGUS) {
+		a->secure = DNS_BOGUS;
+		dns_answer_fail(
+			a, arena, why_bogus == NULL ? "DNSSEC validation failed" : why_bogus);
+	} else if (rcode != 0 || packet == NULL || len <= 0) {
+		dns_answer_fail(a, arena,
+			was_ratelimited ? "no usable answer from the name servers (rate limit)"
+					: "no usable answer from the name servers");
+	} else {
+		a->secure = sec == UB_SEC_SECURE ? DNS_SECURE : DNS_INSECURE;
+		dns_answer_parse(packet, (size_t)len, arena, a);
+	}
+}
+
+static void on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_bogus,
+	int was_ratelimited);
+
+static int
+context_ask(struct dns_query *q, enum step step, const char *name, enum dns_type type)
+{
+	static const enum dns_way ways[STEPS] = {
+		DNS_WAY_USUAL, DNS_WAY_TCP, DNS_WAY_WHOLE_NAMES, DNS_WAY_USUAL};
+	struct dns_resolver *r = q->resolver;
+	struct ub_ctx **ctx = &r->contexts[ways[step]];
+	struct attempt *t = &q->attempts[step];
+	struct error err;
+	int rc, id;
+
+	if (*ctx == NULL && dns_context_new(&r->options, ways[step], r->base, ctx, &err) < 0) {
+		if (q->why == NULL)
+			q->why = arena_strdup(q->arena, err.text);
+		return -1;
+	}
+	t->query = q;
+	t->in_unbound = true;
+	/* The callback may come before this returns. */
+	rc = ub_resolve_event(
+		*ctx, name, dns_type_number(type), LDNS_RR_CLASS_IN, t, on_unbound, &id);
+	if (rc == 0)
+		return 0;
+	t->in_unbound = false;
+	if (q->why == NULL)
+		q->why = ub_strerror(rc);
+	return -1;
+}
+
+/* Each step at most once, so this ends. */
+static void
+next_step(struct dns_query *q)
+{
+	while (q->list == ASKED) {
+		if (q->step == STEP_CHASE) {
+			query_failed(q);
+			return;
+		}
+		step_enter(q, q->step + 1);
+		if (context_ask(q, q->step, q->answer->name,
+			    q->step == STEP_CHASE ? DNS_CNAME : q->answer->type) == 0)
+			return;
+	}
+}
+
+static void
+on_chase(struct dns_query *q, const struct dns_answer *a)
+{
+	if (a->status != DNS_FOUND) {
+		next_step(q);
+	} else if (++q->chased > DNS_ALIASES_MAX) {
+		q->answer->alias_loop = true;
+		q->why = DNS_ALIAS_LOOP_TEXT;
+		query_failed(q);
+	} else if (context_ask(q, STEP_CHASE, a->records[0].host, DNS_CNAME) < 0) {
+		next_step(q);
+	}
+}
+
+static void
 on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *why_bogus,
 	int was_ratelimited)
 {
-	struct dns_query *q = arg;
-	char why[64];
+	struct attempt *t = arg;
+	struct dns_query *q = t->query;
+	struct dns_answer *a = q->answer, alias = {.name = a->name, .type = DNS_CNAME};
+	enum step step = (enum step)(t - q->attempts);
 
-	q->in_unbound = false;
+	t->in_unbound = false;
 	if (q->resolver->closing)
 		return;
 	if (q->list == ORPHAN) {
-		TAILQ_REMOVE(&q->resolver->orphans, q, link);
-		free(q);
+		if (!is_in_unbound(q)) {
+			TAILQ_REMOVE(&q->resolver->orphans, q, link);
+			free(q);
+		}
 		return;
 	}
 	if (q->list == READY)
-		return; /* it ran out of time first */
-	if (sec == UB_SEC_BOGUS) {
-		q->answer->secure = DNS_BOGUS;
-		dns_answer_fail(q->answer, q->arena,
-			why_bogus == NULL ? "DNSSEC validation failed" : why_bogus);
-	} else if (rcode != 0 || packet == NULL || packet_len <= 0) {
-		(void)snprintf(why, sizeof(why), "no usable answer from the name servers%s",
-			was_ratelimited ? " (rate limit)" : "");
-		dns_answer_fail(q->answer, q->arena, why);
-	} else {
-		q->answer->secure = sec == UB_SEC_SECURE ? DNS_SECURE : DNS_INSECURE;
-		dns_answer_parse(packet, (size_t)packet_len, q->arena, q->answer);
+		return; /* another step was faster, or it ran out of time */
+	if (step == STEP_CHASE) {
+		answer_take(&alias, q->arena, rcode, packet, packet_len, sec, why_bogus,
+			was_ratelimited != 0);
+		on_chase(q, &alias);
+		return;
 	}
-	query_ready(q);
+	answer_take(a, q->arena, rcode, packet, packet_len, sec, why_bogus, was_ratelimited != 0);
+	/* What fails validation would fail again. */
+	if (a->status != DNS_FAILED || a->secure == DNS_BOGUS || a->alias_loop) {
+		query_ready(q);
+		return;
+	}
+	if (q->why == NULL)
+		q->why = a->why;
+	if (step == q->step)
+		next_step(q);
 }
 
 static void
 query_free(struct dns_query *q)
 {
-	if (q->in_unbound) {
+	if (is_in_unbound(q)) {
 		move_to(q, ORPHAN);
 		return;
 	}
@@ -161,22 +322,6 @@ on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 }
 
 static void
-arm_limit(struct dns_resolver *r)
-{
-	struct dns_query *first = TAILQ_FIRST(&r->asked);
-	struct timeval now, wait = {0, 0};
-
-	if (first == NULL) {
-		event_del(r->limit_event);
-		return;
-	}
-	event_base_gettimeofday_cached(r->base, &now);
-	if (evutil_timercmp(&first->deadline, &now, >))
-		evutil_timersub(&first->deadline, &now, &wait);
-	event_add(r->limit_event, &wait);
-}
-
-static void
 on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct dns_resolver *r = arg;
@@ -184,112 +329,39 @@ on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	struct timeval now;
 
 	event_base_gettimeofday_cached(r->base, &now);
-	while ((q = TAILQ_FIRST(&r->asked)) != NULL && !evutil_timercmp(&q->deadline, &now, >)) {
-		dns_answer_fail(q->answer, q->arena, "no answer in time");
-		query_ready(q);
+	/* From the last step to the first: a query takes one step in one turn. */
+	for (int i = STEPS - 1; i >= 0; i--) {
+		while ((q = TAILQ_FIRST(&r->asked[i])) != NULL &&
+			!evutil_timercmp(&q->deadline, &now, >))
+			next_step(q);
 	}
 	arm_limit(r);
 }
 
 /* --- interface ----------------------------------------------------------------------- */
 
-static int
-set_option(struct ub_ctx *ctx, const char *name, const char *value, struct error *err)
+/* For contexts that are made later. */
+static void
+options_copy(struct dns_options *to, const struct dns_options *from)
 {
-	int rc = ub_ctx_set_option(ctx, name, value);
+	char **forward = xcalloc(from->forward_count + 1, sizeof(*forward));
 
-	if (rc != 0)
-		return error_set(err, ERROR_CONFIG, "dns: %s %s: %s", name, value, ub_strerror(rc));
-	return 0;
+	for (size_t i = 0; i < from->forward_count; i++)
+		forward[i] = xstrdup(from->forward[i]);
+	*to = *from;
+	to->forward = (const char *const *)forward;
+	to->root_hints = from->root_hints == NULL ? NULL : xstrdup(from->root_hints);
+	to->trust_anchor = from->trust_anchor == NULL ? NULL : xstrdup(from->trust_anchor);
 }
 
-static int
-set_options(struct dns_resolver *r, const struct dns_options *o, struct error *err)
+static void
+options_clear(struct dns_options *o)
 {
-	char number[32], date[32];
-	unsigned int queries = o->concurrency < 100 ? 1000 : o->concurrency * 10;
-	unsigned int sockets = o->concurrency < 100 ? 200 : o->concurrency * 2;
-	static const char *const fixed[][2] = {
-		{"do-not-query-localhost:", "no"}, /* a forwarder on loopback is the lab's */
-		{"val-bogus-ttl:", "60"},          /* R2.10 */
-		{"infra-host-ttl:", "60"},         /* likewise: a server that is down */
-		{"cache-max-ttl:", "3600"},        /* entries are looked at anew every 6 hours */
-		{"cache-max-negative-ttl:", "900"},
-		{"msg-cache-size:", "16m"},
-		{"rrset-cache-size:", "32m"},
-		{"key-cache-size:", "8m"},
-		{"neg-cache-size:", "4m"},
-		{"outgoing-num-tcp:", "50"},
-		{"qname-minimisation:", "yes"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-		if (set_option(r->ctx, fixed[i][0], fixed[i][1], err) < 0)
-			return -1;
-	}
-	(void)snprintf(number, sizeof(number), "%u", sockets > 4096 ? 4096 : sockets);
-	if (set_option(r->ctx, "outgoing-range:", number, err) < 0)
-		return -1;
-	(void)snprintf(number, sizeof(number), "%u", queries > 20000 ? 20000 : queries);
-	if (set_option(r->ctx, "num-queries-per-thread:", number, err) < 0)
-		return -1;
-	if (o->clock.fixed) {
-		char text[CLOCK_TEXT_SIZE];
-		size_t n = 0;
-
-		clock_format(clock_now(&o->clock), text);
-		for (const char *p = text; *p != '\0'; p++) {
-			if (str_is_digit(*p))
-				date[n++] = *p;
-		}
-		date[n] = '\0';
-		if (set_option(r->ctx, "val-override-date:", date, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-set_files(struct dns_resolver *r, const struct dns_options *o, struct error *err)
-{
-	const char *anchor = o->trust_anchor;
-	int rc;
-
-	for (size_t i = 0; anchor == NULL && i < ARRAY_LEN(usual_anchors); i++) {
-		if (access(usual_anchors[i], R_OK) == 0)
-			anchor = usual_anchors[i];
-	}
-	if (anchor == NULL) {
-		return error_set(err, ERROR_CONFIG,
-			"no DNSSEC trust anchor found; install dns-root-data or set trust_anchor");
-	}
-	if (access(anchor, R_OK) < 0)
-		return error_set_errno(err, ERROR_CONFIG, "trust anchor %s", anchor);
-	if ((rc = ub_ctx_add_ta_file(r->ctx, anchor)) != 0)
-		return error_set(err, ERROR_CONFIG, "trust anchor %s: %s", anchor, ub_strerror(rc));
-	if (o->root_hints != NULL) {
-		if (access(o->root_hints, R_OK) < 0)
-			return error_set_errno(err, ERROR_CONFIG, "root hints %s", o->root_hints);
-		if (set_option(r->ctx, "root-hints:", o->root_hints, err) < 0)
-			return -1;
-	}
-	for (size_t i = 0; i < o->forward_count; i++) {
-		if ((rc = ub_ctx_set_fwd(r->ctx, o->forward[i])) != 0) {
-			return error_set(err, ERROR_CONFIG, "forward \"%s\": %s; want ADDRESS@PORT",
-				o->forward[i], ub_strerror(rc));
-		}
-	}
-	/* The first thing asked of a context reads its files and reports what is wrong in them. By
-	 * default unbound answers for test. and invalid. itself; here DNS is asked (the lab lives
-	 * under test). */
-	if ((rc = ub_ctx_zone_remove(r->ctx, "test.")) != 0 ||
-		(rc = ub_ctx_zone_remove(r->ctx, "invalid.")) != 0) {
-		return error_set(err, ERROR_CONFIG,
-			"cannot start the resolver (trust anchor %s%s%s): %s", anchor,
-			o->root_hints == NULL ? "" : ", root hints ",
-			o->root_hints == NULL ? "" : o->root_hints, ub_strerror(rc));
-	}
-	return 0;
+	for (size_t i = 0; i < o->forward_count; i++)
+		free((char *)(uintptr_t)o->forward[i]);
+	free((void *)(uintptr_t)o->forward);
+	free((char *)(uintptr_t)o->root_hints);
+	free((char *)(uintptr_t)o->trust_anchor);
 }
 
 int
@@ -299,7 +371,9 @@ dns_resolver_new(const struct dns_options *options, struct event_base *base,
 	struct dns_resolver *r = xcalloc(1, sizeof(*r));
 
 	*out = NULL;
-	TAILQ_INIT(&r->asked);
+	options_copy(&r->options, options);
+	for (int i = 0; i < STEPS; i++)
+		TAILQ_INIT(&r->asked[i]);
 	TAILQ_INIT(&r->ready);
 	TAILQ_INIT(&r->orphans);
 	r->base = base;
@@ -307,18 +381,12 @@ dns_resolver_new(const struct dns_options *options, struct event_base *base,
 	r->ready_event = event_new(base, -1, 0, on_ready, r);
 	r->limit_event = event_new(base, -1, 0, on_limit, r);
 	assert(r->ready_event != NULL && r->limit_event != NULL);
-	r->ctx = ub_ctx_create_event(base);
-	if (r->ctx == NULL) {
-		(void)error_set(err, ERROR_TEMP, "cannot make a DNS resolver context");
-		goto fail;
+	if (dns_context_new(options, DNS_WAY_USUAL, base, &r->contexts[DNS_WAY_USUAL], err) < 0) {
+		dns_resolver_free(r);
+		return -1;
 	}
-	if (set_options(r, options, err) < 0 || set_files(r, options, err) < 0)
-		goto fail;
 	*out = r;
 	return 0;
-fail:
-	dns_resolver_free(r);
-	return -1;
 }
 
 static void
@@ -339,13 +407,17 @@ dns_resolver_free(struct dns_resolver *r)
 		return;
 	/* Deleting the context calls what is still to come; on_unbound() then only looks away. */
 	r->closing = true;
-	if (r->ctx != NULL)
-		ub_ctx_delete(r->ctx);
-	list_free(&r->asked);
+	for (int i = 0; i < DNS_WAYS; i++) {
+		if (r->contexts[i] != NULL)
+			ub_ctx_delete(r->contexts[i]);
+	}
+	for (int i = 0; i < STEPS; i++)
+		list_free(&r->asked[i]);
 	list_free(&r->ready);
 	list_free(&r->orphans);
 	event_free(r->ready_event);
 	event_free(r->limit_event);
+	options_clear(&r->options);
 	free(r);
 }
 
@@ -354,7 +426,6 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	dns_answer_cb *cb, void *arg)
 {
 	struct dns_query *q = xcalloc(1, sizeof(*q));
-	int rc, id;
 
 	q->resolver = r;
 	q->arena = arena;
@@ -364,22 +435,12 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	q->answer->name = arena_strdup(arena, name);
 	q->answer->type = type;
 	q->answer->canonical = q->answer->name;
-	event_base_gettimeofday_cached(r->base, &q->deadline);
-	q->deadline.tv_sec += r->query_s;
 	q->list = ASKED;
-	TAILQ_INSERT_TAIL(&r->asked, q, link);
+	TAILQ_INSERT_TAIL(&r->asked[STEP_USUAL], q, link);
+	step_enter(q, STEP_USUAL);
 	r->count++;
-	q->in_unbound = true;
-	/* The callback may come before this returns; it only moves the query to `ready`. */
-	rc = ub_resolve_event(
-		r->ctx, name, dns_type_number(type), LDNS_RR_CLASS_IN, q, on_unbound, &id);
-	if (rc != 0) {
-		q->in_unbound = false;
-		dns_answer_fail(q->answer, q->arena, ub_strerror(rc));
-		query_ready(q);
-	}
-	if (TAILQ_FIRST(&r->asked) == q)
-		arm_limit(r);
+	if (context_ask(q, STEP_USUAL, q->answer->name, type) < 0)
+		query_failed(q); /* malformed name: no step could ask for it */
 	return q;
 }
 

@@ -22,6 +22,7 @@ static const struct {
 	[DNS_TXT] = {"TXT", LDNS_RR_TYPE_TXT},
 	[DNS_TLSA] = {"TLSA", LDNS_RR_TYPE_TLSA},
 	[DNS_SOA] = {"SOA", LDNS_RR_TYPE_SOA},
+	[DNS_CNAME] = {"CNAME", LDNS_RR_TYPE_CNAME},
 };
 
 const char *
@@ -45,6 +46,14 @@ dns_answer_fail(struct dns_answer *a, struct arena *arena, const char *why)
 	a->status = DNS_FAILED;
 	a->why = arena_strdup(arena, text);
 	a->count = 0;
+}
+
+const char *
+dns_failure_code(const struct dns_answer *a)
+{
+	return a->secure == DNS_BOGUS ? "dnssec-bogus"
+		: a->alias_loop       ? "dns-alias-loop"
+				      : "dns-temporary";
 }
 
 /* Presentation form in lower case without root dot; "" for the root. */
@@ -89,14 +98,17 @@ rdata_take(struct arena *arena, const ldns_rr *rr, struct dns_record *out)
 static int
 record_take(struct arena *arena, enum dns_type type, const ldns_rr *rr, struct dns_record *out)
 {
-	if (type != DNS_MX) {
+	size_t names = type == DNS_MX ? 2 : 1;
+
+	if (type != DNS_MX && type != DNS_CNAME) {
 		rdata_take(arena, rr, out);
 		return 0;
 	}
-	if (ldns_rr_rd_count(rr) != 2)
+	if (ldns_rr_rd_count(rr) != names)
 		return -1;
-	out->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
-	out->host = name_text(arena, ldns_rr_rdf(rr, 1));
+	if (type == DNS_MX)
+		out->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+	out->host = name_text(arena, ldns_rr_rdf(rr, names - 1));
 	return out->host == NULL ? -1 : 0;
 }
 
@@ -123,10 +135,11 @@ section_take(struct dns_answer *a, struct arena *arena, const ldns_rr_list *sect
 	const char *canonical;
 	size_t most = 0;
 
-	while ((alias = find_alias(section, owner)) != NULL && ldns_rr_rd_count(alias) == 1) {
+	while (a->type != DNS_CNAME && (alias = find_alias(section, owner)) != NULL &&
+		ldns_rr_rd_count(alias) == 1) {
 		if (++a->aliases > DNS_ALIASES_MAX) {
 			a->alias_loop = true;
-			dns_answer_fail(a, arena, "more than 10 aliases, or a loop of aliases");
+			dns_answer_fail(a, arena, DNS_ALIAS_LOOP_TEXT);
 			return;
 		}
 		owner = ldns_rr_rdf(alias, 0);

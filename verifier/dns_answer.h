@@ -16,7 +16,7 @@
 
 struct arena;
 
-enum dns_type { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA, DNS_SOA };
+enum dns_type { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA, DNS_SOA, DNS_CNAME };
 
 enum dns_status {
 	DNS_FAILED,   /* could not tell; secure is DNS_BOGUS when validation failed */
@@ -30,7 +30,7 @@ enum dns_status {
 
 struct dns_record {
 	unsigned int preference; /* MX */
-	const char *host;        /* MX: lower case, no root dot; "" is the root */
+	const char *host;        /* MX, CNAME: lower case, no root dot; "" is the root */
 	const uint8_t *data;     /* A, AAAA: 4 or 16 octets; TXT, TLSA: RDATA */
 	size_t len;
 };
@@ -44,14 +44,15 @@ struct dns_answer {
 	bool alias_loop;        /* R2.7 */
 	const char *why;        /* for people, when DNS_FAILED: escaped, one line */
 	const char *canonical;  /* name at the end of the aliases, lower case, no root dot */
-	unsigned int aliases;   /* CNAME steps */
+	unsigned int aliases;   /* CNAME steps; asking for DNS_CNAME itself follows none */
 	struct dns_record *records;
 	size_t count;
 	bool excess; /* more than DNS_RECORDS_MAX */
 };
 
 /* R2.7 */
-#define DNS_ALIASES_MAX 10
+#define DNS_ALIASES_MAX     10
+#define DNS_ALIAS_LOOP_TEXT "more than 10 aliases, or a loop of aliases"
 
 /* a->type says what was asked; sets status, and what belongs to it, canonical and aliases. Every
  * string is in the arena. A packet that cannot be read is DNS_FAILED. */
@@ -60,6 +61,8 @@ void dns_answer_parse(const uint8_t *packet, size_t len, struct arena *arena, st
 /* Makes it DNS_FAILED; why: anything, is escaped and cut. */
 void dns_answer_fail(struct dns_answer *a, struct arena *arena, const char *why);
 
+/* The code of the finding for a DNS_FAILED answer: R2.4, R2.5 or R2.7. */
+const char *dns_failure_code(const struct dns_answer *a) RETURNS_NONNULL;
 const char *dns_type_name(enum dns_type type) RETURNS_NONNULL;
 /* The number on the wire. */
 int dns_type_number(enum dns_type type);

@@ -98,12 +98,8 @@ ask(struct domain_check *c, int i)
 static void
 report_failure(struct domain_check *c, const struct dns_answer *a, const char *owner)
 {
-	const char *code = a->secure == DNS_BOGUS ? "dnssec-bogus"
-		: a->alias_loop                   ? "dns-alias-loop"
-						  : "dns-temporary";
-
-	finding_add(&c->report->findings, code, SEVERITY_TEMP, owner, NULL, "%s look-up: %s",
-		dns_type_name(a->type), a->why == NULL ? "failed" : a->why);
+	finding_add(&c->report->findings, dns_failure_code(a), SEVERITY_TEMP, owner, NULL,
+		"%s look-up: %s", dns_type_name(a->type), a->why);
 }
 
 /* The texts of an answer; malformed RDATA is left out. */

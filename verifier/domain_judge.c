@@ -59,7 +59,7 @@ copy_findings(struct finding_list *to, const struct finding_list *from, bool sof
 static bool
 is_skippable(const struct mx_host *h)
 {
-	return h != NULL && h->address_count == 0 && !h->dangling &&
+	return h != NULL && h->address_count == 0 && h->dangling == NULL &&
 		(h->address_lookup == DANE_LOOKUP_SECURE ||
 			h->address_lookup == DANE_LOOKUP_INSECURE);
 }
@@ -72,20 +72,16 @@ judge_host_dns(struct judgement *j, size_t i)
 	struct finding_list *findings = &j->r->findings;
 
 	s->dns = VERDICT_PASS;
-	if (h->dangling) {
+	if (h->dangling != NULL) {
 		finding_add(findings, "mx-dangling", SEVERITY_FAIL, h->name, NULL,
-			"the registrable domain of this MX host does not exist");
+			"the domain %s does not exist: whoever registers it receives the mail",
+			h->dangling);
 		s->dns = VERDICT_FAIL;
 		return;
 	}
-	if (h->address_lookup == DANE_LOOKUP_BOGUS || h->address_lookup == DANE_LOOKUP_FAILED) {
-		const struct dns_answer *a = h->a->status == DNS_FAILED ? h->a : h->aaaa;
-		const char *code = h->address_lookup == DANE_LOOKUP_BOGUS ? "dnssec-bogus"
-			: a->alias_loop                                   ? "dns-alias-loop"
-									  : "dns-temporary";
-
-		finding_add(findings, code, SEVERITY_TEMP, h->name, NULL, "address look-up: %s",
-			a->why == NULL ? "failed" : a->why);
+	if (h->failed != NULL) {
+		finding_add(findings, dns_failure_code(h->failed), SEVERITY_TEMP, h->failed->name,
+			NULL, "%s look-up: %s", dns_type_name(h->failed->type), h->failed->why);
 		s->dns = VERDICT_UNKNOWN;
 	}
 	if (h->too_many) {
@@ -192,7 +188,7 @@ judge_host_dane(struct judgement *j, size_t i)
 	const struct mx_host *h = j->f->mx[i].info;
 	struct dane_inputs in = {
 		.mx = j->f->mx_lookup,
-		.address = h->address_lookup,
+		.address = h->secure_alias ? DANE_LOOKUP_SECURE : h->address_lookup,
 		.tlsa = h->tlsa_lookup,
 		.usable = h->tlsa.usable_count > 0,
 	};

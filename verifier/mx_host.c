@@ -19,6 +19,8 @@
 #include "verifier/domain_name.h"
 
 #define READY_BATCH 64
+/* R2.10: what rests on a failed look-up is not kept for longer. */
+#define FAILURE_SHARED_S 60
 /* R6.6: an odd end of the handshake counts when it comes twice. */
 #define ATTEMPTS_MAX 2
 
@@ -70,7 +72,7 @@ struct host_entry {
 	struct mx_host_table *table;
 	struct arena *arena;
 	struct dns_query *query[2];
-	struct dns_query *extra; /* SOA of the registrable domain, or TLSA */
+	struct dns_query *extra; /* SOA of the registrable domain, CNAME, or TLSA */
 	unsigned int tlsa_tries;
 	struct session *sessions; /* in arena */
 	size_t session_count;
@@ -512,13 +514,41 @@ on_tlsa(const struct dns_answer *answer, void *arg)
 	one_less(e);
 }
 
+/* The address look-up counts as failed: it is not known whether the host can have an address. */
+static void
+lookup_failed(struct mx_host *h, const struct dns_answer *answer)
+{
+	h->address_lookup = lookup_of(answer);
+	h->secure = h->address_lookup == DANE_LOOKUP_BOGUS ? DNS_BOGUS : DNS_UNCHECKED;
+	h->failed = answer;
+}
+
 static void
 on_registrable(const struct dns_answer *answer, void *arg)
 {
 	struct host_entry *e = arg;
 
 	e->extra = NULL;
-	e->host.dangling = answer->status == DNS_NXDOMAIN;
+	if (answer->status == DNS_NXDOMAIN)
+		e->host.dangling = answer->name;
+	else if (answer->status == DNS_FAILED)
+		lookup_failed(&e->host, answer);
+	one_less(e);
+}
+
+/* R12.5: whether the first alias is signed, although what it leads to is not. */
+static void
+on_alias(const struct dns_answer *answer, void *arg)
+{
+	struct host_entry *e = arg;
+
+	e->extra = NULL;
+	if (answer->status == DNS_FAILED) {
+		lookup_failed(&e->host, answer);
+	} else if (answer->status == DNS_FOUND && answer->secure == DNS_SECURE) {
+		e->host.secure_alias = true;
+		tlsa_start(e, e->host.name);
+	}
 	one_less(e);
 }
 
@@ -554,8 +584,9 @@ static void
 on_addresses(struct host_entry *e)
 {
 	struct mx_host *h = &e->host;
+	const struct dns_answer *found = h->a->count > 0 ? h->a : h->aaaa;
 	enum dane_lookup a = lookup_of(h->a), aaaa = lookup_of(h->aaaa);
-	const char *registrable = domain_name_registrable(h->name);
+	const char *registrable = domain_name_registrable(h->a->canonical);
 
 	/* The worse of the two: insecure, failed, bogus in this order. */
 	if (a == DANE_LOOKUP_BOGUS || aaaa == DANE_LOOKUP_BOGUS)
@@ -570,12 +601,16 @@ on_addresses(struct host_entry *e)
 		: h->address_lookup == DANE_LOOKUP_INSECURE ? DNS_INSECURE
 		: h->address_lookup == DANE_LOOKUP_BOGUS    ? DNS_BOGUS
 							    : DNS_UNCHECKED;
+	h->failed = h->a->status == DNS_FAILED  ? h->a
+		: h->aaaa->status == DNS_FAILED ? h->aaaa
+						: NULL;
 	h->addresses = arena_calloc(e->arena, MX_ADDRESSES_MAX + 1, sizeof(*h->addresses));
 	addresses_take(e, h->a);
 	addresses_take(e, h->aaaa);
 	if (h->address_count == 0) {
-		if (h->a->status == DNS_NXDOMAIN && strcmp(registrable, h->name) == 0) {
-			h->dangling = h->a->aliases == 0;
+		/* R3.12, also for the domain at the end of the host's aliases. */
+		if (h->a->status == DNS_NXDOMAIN && strcmp(registrable, h->a->canonical) == 0) {
+			h->dangling = registrable;
 		} else if (h->a->status == DNS_NXDOMAIN) {
 			e->pending++;
 			e->extra = dns_query_start(e->table->options.resolver, registrable, DNS_SOA,
@@ -589,9 +624,11 @@ on_addresses(struct host_entry *e)
 	sessions_start(e, h->name, true);
 	/* R12.4, R12.5 */
 	if (h->address_lookup == DANE_LOOKUP_SECURE) {
-		const struct dns_answer *found = h->a->count > 0 ? h->a : h->aaaa;
-
 		tlsa_start(e, found->aliases > 0 ? found->canonical : h->name);
+	} else if (h->address_lookup == DANE_LOOKUP_INSECURE && found->aliases > 0) {
+		e->pending++;
+		e->extra = dns_query_start(
+			e->table->options.resolver, h->name, DNS_CNAME, e->arena, on_alias, e);
 	}
 }
 
@@ -687,6 +724,14 @@ entry_new(struct mx_host_table *t, const char *name)
 	return e;
 }
 
+static bool
+has_failed_lookup(const struct host_entry *e)
+{
+	return e->done &&
+		(e->host.failed != NULL || e->host.tlsa_lookup == DANE_LOOKUP_FAILED ||
+			e->host.tlsa_lookup == DANE_LOOKUP_BOGUS);
+}
+
 struct mx_host_ref *
 mx_host_get(struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg)
 {
@@ -696,6 +741,11 @@ mx_host_get(struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg
 
 	forget_old(t);
 	node = tfind(&key, &t->by_name, compare_entries);
+	if (node != NULL && has_failed_lookup(*(struct host_entry **)node) &&
+		loop_s(t) - (*(struct host_entry **)node)->done_s >= FAILURE_SHARED_S) {
+		entry_forget(*(struct host_entry **)node);
+		node = NULL;
+	}
 	if (node != NULL)
 		t->stats.shared++;
 	e = node != NULL ? *(struct host_entry **)node : entry_new(t, name);

@@ -84,7 +84,9 @@ struct mx_host {
 	const struct dns_answer *a, *aaaa;
 	enum dane_lookup address_lookup; /* of both together */
 	enum dns_secure secure;          /* likewise */
-	bool dangling;                   /* R3.12 */
+	const struct dns_answer *failed; /* the look-up that failed or is bogus, NULL: none */
+	const char *dangling;            /* R3.12: the domain that is not there; NULL: none */
+	bool secure_alias;               /* R12.5: a signed alias of a name that is not signed */
 	bool too_many;                   /* R3.17: none is probed */
 	struct mx_address *addresses;
 	size_t address_count;

@@ -16,7 +16,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 #include <ldns/ldns.h>
 
 #include "common/arena.h"
@@ -47,14 +50,43 @@ static const char *const records[] = {
 	"loop1.example. 60 IN CNAME loop2.example.",
 	"loop2.example. 60 IN CNAME loop1.example.",
 	"nowhere.example. 60 IN CNAME gone.example.",
+	"tcp-only.example. 60 IN A 192.0.2.4",
+	"third-time.example. 60 IN A 192.0.2.5",
+	/* Ten steps from s1, eleven from s0. */
+	"s0.example. 60 IN CNAME s1.example.",
+	"s1.example. 60 IN CNAME s2.example.",
+	"s2.example. 60 IN CNAME s3.example.",
+	"s3.example. 60 IN CNAME s4.example.",
+	"s4.example. 60 IN CNAME s5.example.",
+	"s5.example. 60 IN CNAME s6.example.",
+	"s6.example. 60 IN CNAME s7.example.",
+	"s7.example. 60 IN CNAME s8.example.",
+	"s8.example. 60 IN CNAME s9.example.",
+	"s9.example. 60 IN CNAME s10.example.",
+	"s10.example. 60 IN CNAME s11.example.",
+	"s11.example. 60 IN A 192.0.2.6",
 };
 
 static struct event_base *base;
 static int server = -1;
 static struct event *server_event;
+static struct evconnlistener *tcp_server;
+static unsigned int third_time_tcp; /* questions for third-time.example over TCP */
 static char forward[64], anchor_path[] = "/tmp/preload25-test-anchor-XXXXXX";
 
 /* --- the name server ----------------------------------------------------------------- */
+
+/* Names that are not answered at the first attempt (R2.8). */
+static bool
+is_refused(const char *name, bool tcp)
+{
+	if (strcasecmp(name, "tcp-only.example.") == 0)
+		return !tcp;
+	if (strcasecmp(name, "third-time.example.") != 0)
+		return false;
+	third_time_tcp += tcp;
+	return tcp || third_time_tcp == 0;
+}
 
 static ldns_pkt_rcode
 answer_question(const ldns_rr *question, ldns_rr_list *answer)
@@ -83,6 +115,10 @@ answer_question(const ldns_rr *question, ldns_rr_list *answer)
 				continue;
 			}
 			rcode = LDNS_RCODE_NOERROR;
+			if (alias && ldns_rr_get_type(question) == LDNS_RR_TYPE_CNAME) {
+				ldns_rr_list_push_rr(answer, rr);
+				break;
+			}
 			if (!alias && ldns_rr_get_type(rr) != ldns_rr_get_type(question)) {
 				ldns_rr_free(rr);
 				continue;
@@ -102,26 +138,23 @@ answer_question(const ldns_rr *question, ldns_rr_list *answer)
 	return rcode;
 }
 
-static void
-on_question(evutil_socket_t fd, short what UNUSED, void *arg UNUSED)
+/* The answer to a question; NULL: none is given. The caller frees it. */
+static uint8_t *
+answer_packet(const uint8_t *data, size_t size, bool tcp, size_t *len)
 {
-	uint8_t data[2048], *wire = NULL;
-	struct sockaddr_in from;
-	socklen_t from_len = sizeof(from);
-	ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &from_len);
 	ldns_pkt *query = NULL, *reply;
 	ldns_rr *question, *soa = NULL;
+	uint8_t *wire = NULL;
 	char *name;
-	size_t len = 0;
 
-	if (n <= 0 || ldns_wire2pkt(&query, data, (size_t)n) != LDNS_STATUS_OK)
-		return;
+	if (ldns_wire2pkt(&query, data, size) != LDNS_STATUS_OK)
+		return NULL;
 	question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
 	name = ldns_rdf2str(ldns_rr_owner(question));
 	if (strcasecmp(name, "silent.example.") == 0) {
 		free(name);
 		ldns_pkt_free(query);
-		return;
+		return NULL;
 	}
 	reply = ldns_pkt_new();
 	ldns_pkt_set_id(reply, ldns_pkt_id(query));
@@ -129,21 +162,80 @@ on_question(evutil_socket_t fd, short what UNUSED, void *arg UNUSED)
 	ldns_pkt_set_rd(reply, true);
 	ldns_pkt_set_ra(reply, true);
 	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(question));
-	ldns_pkt_set_rcode(reply, (uint8_t)answer_question(question, ldns_pkt_answer(reply)));
+	if (is_refused(name, tcp))
+		ldns_pkt_set_rcode(reply, LDNS_RCODE_REFUSED);
+	else
+		ldns_pkt_set_rcode(
+			reply, (uint8_t)answer_question(question, ldns_pkt_answer(reply)));
 	ldns_pkt_set_ancount(reply, (uint16_t)ldns_rr_list_rr_count(ldns_pkt_answer(reply)));
 	if (ldns_rr_list_rr_count(ldns_pkt_answer(reply)) == 0) {
 		(void)ldns_rr_new_frm_str(
 			&soa, ". 60 IN SOA ns. root. 1 60 60 60 60", 0, NULL, NULL);
 		ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
 	}
-	assert_int_equal(ldns_pkt2wire(&wire, reply, &len), LDNS_STATUS_OK);
+	assert_int_equal(ldns_pkt2wire(&wire, reply, len), LDNS_STATUS_OK);
 	if (strcasecmp(name, "garbage.example.") == 0)
-		memset(wire + 12, 0xc0, len - 12);
-	(void)sendto(fd, wire, len, 0, (struct sockaddr *)&from, from_len);
-	free(wire);
+		memset(wire + 12, 0xc0, *len - 12);
 	free(name);
 	ldns_pkt_free(reply);
 	ldns_pkt_free(query);
+	return wire;
+}
+
+static void
+on_question(evutil_socket_t fd, short what UNUSED, void *arg UNUSED)
+{
+	uint8_t data[2048], *wire;
+	struct sockaddr_in from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&from, &from_len);
+	size_t len = 0;
+
+	if (n <= 0 || (wire = answer_packet(data, (size_t)n, false, &len)) == NULL)
+		return;
+	(void)sendto(fd, wire, len, 0, (struct sockaddr *)&from, from_len);
+	free(wire);
+}
+
+static void
+on_tcp_read(struct bufferevent *bev, void *arg UNUSED)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	uint8_t head[2], data[2048], *wire;
+	size_t size, len = 0;
+
+	while (evbuffer_copyout(in, head, 2) == 2) {
+		size = (size_t)(head[0] << 8 | head[1]);
+		assert_true(size <= sizeof(data));
+		if (evbuffer_get_length(in) < 2 + size)
+			return;
+		(void)evbuffer_drain(in, 2);
+		(void)evbuffer_remove(in, data, size);
+		wire = answer_packet(data, size, true, &len);
+		if (wire == NULL)
+			continue;
+		head[0] = (uint8_t)(len >> 8);
+		head[1] = (uint8_t)len;
+		(void)bufferevent_write(bev, head, 2);
+		(void)bufferevent_write(bev, wire, len);
+		free(wire);
+	}
+}
+
+static void
+on_tcp_end(struct bufferevent *bev, short what UNUSED, void *arg UNUSED)
+{
+	bufferevent_free(bev);
+}
+
+static void
+on_tcp(struct evconnlistener *l UNUSED, evutil_socket_t fd, struct sockaddr *peer UNUSED,
+	int peer_len UNUSED, void *arg UNUSED)
+{
+	struct bufferevent *bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+
+	bufferevent_setcb(bev, on_tcp_read, NULL, on_tcp_end, NULL);
+	(void)bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
 
 static int
@@ -163,6 +255,11 @@ set_up(void **state UNUSED)
 		return -1;
 	(void)snprintf(forward, sizeof(forward), "127.0.0.1@%u", ntohs(sin.sin_port));
 	server_event = event_new(base, server, EV_READ | EV_PERSIST, on_question, NULL);
+	tcp_server = evconnlistener_new_bind(base, on_tcp, NULL,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&sin,
+		sizeof(sin));
+	if (tcp_server == NULL)
+		return -1;
 	return event_add(server_event, NULL);
 }
 
@@ -170,6 +267,7 @@ static int
 tear_down(void **state UNUSED)
 {
 	event_free(server_event);
+	evconnlistener_free(tcp_server);
 	event_base_free(base);
 	(void)close(server);
 	return unlink(anchor_path);
@@ -235,6 +333,12 @@ static const struct {
 	{"nowhere.example", DNS_A, DNS_NXDOMAIN, 0, 1, "gone.example"},
 	{"gone.example", DNS_A, DNS_NXDOMAIN, 0, 0, "gone.example"},
 	{"something.test", DNS_A, DNS_NXDOMAIN, 0, 0, "something.test"},
+	{"tcp-only.example", DNS_A, DNS_FOUND, 1, 0, "tcp-only.example"},
+	{"third-time.example", DNS_A, DNS_FOUND, 1, 0, "third-time.example"},
+	{"s1.example", DNS_A, DNS_FOUND, 1, 10, "s11.example"},
+	{"s1.example", DNS_CNAME, DNS_FOUND, 1, 0, "s1.example"},
+	{"example.org", DNS_CNAME, DNS_NODATA, 0, 0, "example.org"},
+	{"s0.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"loop1.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"servfail.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"refused.example", DNS_A, DNS_FAILED, 0, 0, NULL},
@@ -287,6 +391,18 @@ answers(void **state UNUSED)
 		}
 	}
 	assert_int_equal(bad, 0);
+	/* R2.7, R2.4: each under its own name. */
+	for (size_t i = 0; i < ARRAY_LEN(lookups); i++) {
+		bool loop = strcmp(lookups[i].name, "s0.example") == 0 ||
+			strcmp(lookups[i].name, "loop1.example") == 0;
+
+		if (asked[i].answer->status != DNS_FAILED)
+			continue;
+		if (strcmp(dns_failure_code(asked[i].answer),
+			    loop ? "dns-alias-loop" : "dns-temporary") != 0)
+			fail_msg("%s: %s", lookups[i].name, dns_failure_code(asked[i].answer));
+	}
+	assert_string_equal(find(asked, "s1.example", DNS_CNAME)->records[0].host, "s2.example");
 	a = find(asked, "example.org", DNS_MX);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(a->records[i].host,

@@ -1,0 +1,156 @@
+#include "verifier/dns_context.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <unbound.h>
+/* Behind unbound.h, which it needs. */
+#include <unbound-event.h>
+
+#include "common/attr.h"
+#include "common/error.h"
+#include "common/str.h"
+#include "verifier/dns.h"
+
+/* Of a context that is only there for the retries of R2.8. */
+#define SOCKETS_SMALL 200
+#define QUERIES_SMALL 1000
+
+static const char *const usual_anchors[] = {
+	"/usr/share/dns/root.key",
+	"/var/lib/unbound/root.key",
+	"/etc/unbound/root.key",
+	"/usr/local/etc/unbound/root.key",
+};
+
+static int
+set_option(struct ub_ctx *ctx, const char *name, const char *value, struct error *err)
+{
+	int rc = ub_ctx_set_option(ctx, name, value);
+
+	if (rc != 0)
+		return error_set(err, ERROR_CONFIG, "dns: %s %s: %s", name, value, ub_strerror(rc));
+	return 0;
+}
+
+static int
+set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, struct error *err)
+{
+	char number[32], date[32];
+	unsigned int queries = o->concurrency < 100 ? 1000 : o->concurrency * 10;
+	unsigned int sockets = o->concurrency < 100 ? 200 : o->concurrency * 2;
+	static const char *const fixed[][2] = {
+		{"do-not-query-localhost:", "no"}, /* a forwarder on loopback is the lab's */
+		{"val-bogus-ttl:", "60"},          /* R2.10 */
+		{"infra-host-ttl:", "60"},         /* likewise: a server that is down */
+		{"cache-max-ttl:", "3600"},        /* entries are looked at anew every 6 hours */
+		{"cache-max-negative-ttl:", "900"},
+		{"outgoing-num-tcp:", "50"},
+	};
+	/* The small ones see only what the usual way has failed for. */
+	static const char *const by_way[][3] = {
+		{"msg-cache-size:", "16m", "1m"},
+		{"rrset-cache-size:", "32m", "2m"},
+		{"key-cache-size:", "8m", "1m"},
+		{"neg-cache-size:", "4m", "512k"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		if (set_option(ctx, fixed[i][0], fixed[i][1], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(by_way); i++) {
+		if (set_option(ctx, by_way[i][0], by_way[i][way == DNS_WAY_USUAL ? 1 : 2], err) < 0)
+			return -1;
+	}
+	if (set_option(ctx, "qname-minimisation:", way == DNS_WAY_WHOLE_NAMES ? "no" : "yes", err) <
+			0 ||
+		set_option(ctx, "tcp-upstream:", way == DNS_WAY_TCP ? "yes" : "no", err) < 0)
+		return -1;
+	if (way != DNS_WAY_USUAL) {
+		sockets = sockets < SOCKETS_SMALL ? sockets : SOCKETS_SMALL;
+		queries = queries < QUERIES_SMALL ? queries : QUERIES_SMALL;
+	}
+	(void)snprintf(number, sizeof(number), "%u", sockets > 4096 ? 4096 : sockets);
+	if (set_option(ctx, "outgoing-range:", number, err) < 0)
+		return -1;
+	(void)snprintf(number, sizeof(number), "%u", queries > 20000 ? 20000 : queries);
+	if (set_option(ctx, "num-queries-per-thread:", number, err) < 0)
+		return -1;
+	if (o->clock.fixed) {
+		char text[CLOCK_TEXT_SIZE];
+		size_t n = 0;
+
+		clock_format(clock_now(&o->clock), text);
+		for (const char *p = text; *p != '\0'; p++) {
+			if (str_is_digit(*p))
+				date[n++] = *p;
+		}
+		date[n] = '\0';
+		if (set_option(ctx, "val-override-date:", date, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+set_files(struct ub_ctx *ctx, const struct dns_options *o, struct error *err)
+{
+	const char *anchor = o->trust_anchor;
+	int rc;
+
+	for (size_t i = 0; anchor == NULL && i < ARRAY_LEN(usual_anchors); i++) {
+		if (access(usual_anchors[i], R_OK) == 0)
+			anchor = usual_anchors[i];
+	}
+	if (anchor == NULL) {
+		return error_set(err, ERROR_CONFIG,
+			"no DNSSEC trust anchor found; install dns-root-data or set trust_anchor");
+	}
+	if (access(anchor, R_OK) < 0)
+		return error_set_errno(err, ERROR_CONFIG, "trust anchor %s", anchor);
+	if ((rc = ub_ctx_add_ta_file(ctx, anchor)) != 0)
+		return error_set(err, ERROR_CONFIG, "trust anchor %s: %s", anchor, ub_strerror(rc));
+	if (o->root_hints != NULL) {
+		if (access(o->root_hints, R_OK) < 0)
+			return error_set_errno(err, ERROR_CONFIG, "root hints %s", o->root_hints);
+		if (set_option(ctx, "root-hints:", o->root_hints, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < o->forward_count; i++) {
+		if ((rc = ub_ctx_set_fwd(ctx, o->forward[i])) != 0) {
+			return error_set(err, ERROR_CONFIG, "forward \"%s\": %s; want ADDRESS@PORT",
+				o->forward[i], ub_strerror(rc));
+		}
+	}
+	/* The first thing asked of a context reads its files and reports what is wrong in them. By
+	 * default unbound answers for test. and invalid. itself; here DNS is asked (the lab lives
+	 * under test). */
+	if ((rc = ub_ctx_zone_remove(ctx, "test.")) != 0 ||
+		(rc = ub_ctx_zone_remove(ctx, "invalid.")) != 0) {
+		return error_set(err, ERROR_CONFIG,
+			"cannot start the resolver (trust anchor %s%s%s): %s", anchor,
+			o->root_hints == NULL ? "" : ", root hints ",
+			o->root_hints == NULL ? "" : o->root_hints, ub_strerror(rc));
+	}
+	return 0;
+}
+
+int
+dns_context_new(const struct dns_options *options, enum dns_way way, struct event_base *base,
+	struct ub_ctx **out, struct error *err)
+{
+	struct ub_ctx *ctx = ub_ctx_create_event(base);
+
+	*out = NULL;
+	if (ctx == NULL)
+		return error_set(err, ERROR_TEMP, "cannot make a DNS resolver context");
+	if (set_options(ctx, options, way, err) < 0 || set_files(ctx, options, err) < 0) {
+		ub_ctx_delete(ctx);
+		return -1;
+	}
+	*out = ctx;
+	return 0;
+}
