@@ -230,12 +230,25 @@ out:
 	return rc;
 }
 
+int
+build_check_clock(const struct list_header *list, int64_t now_s, struct error *err)
+{
+	char then[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
+
+	if (list->timestamp_s <= now_s)
+		return 0;
+	clock_format(list->timestamp_s, then);
+	clock_format(now_s, now);
+	return error_set(err, ERROR_CONFIG,
+		"the clock is behind: list %" PRId64 " is of %s and now it is %s", list->version,
+		then, now);
+}
+
 /* The version that comes next, and that time has not gone backwards. */
 static int
 next_version(struct store *store, const struct list_reader *published, int64_t now_s, int64_t *out,
 	struct error *err)
 {
-	char then[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
 	struct store_list last;
 	int64_t version = 0;
 	int rc = store_last_list(store, &last, err);
@@ -247,15 +260,10 @@ next_version(struct store *store, const struct list_reader *published, int64_t n
 	if (published != NULL) {
 		const struct list_header *h = list_reader_header(published);
 
+		if (build_check_clock(h, now_s, err) < 0)
+			return -1;
 		if (h->version > version)
 			version = h->version;
-		if (h->timestamp_s > now_s) {
-			clock_format(h->timestamp_s, then);
-			clock_format(now_s, now);
-			return error_set(err, ERROR_CONFIG,
-				"the clock is behind: the published list is of %s and now it is %s",
-				then, now);
-		}
 	}
 	*out = version + 1;
 	return 0;

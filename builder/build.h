@@ -17,6 +17,7 @@
 
 struct buf;
 struct error;
+struct list_header;
 struct repository;
 struct store;
 
@@ -50,6 +51,9 @@ int build_list(struct store *store, struct repository *repository, const struct 
 int build_load(struct repository *repository, struct build *out, struct error *err) MUST_CHECK;
 /* Forgets it. */
 int build_drop(struct repository *repository, struct error *err) MUST_CHECK;
+
+/* That now is not before the list: what is made then would already have run out for its readers. */
+int build_check_clock(const struct list_header *list, int64_t now_s, struct error *err) MUST_CHECK;
 
 /* Of what was removed, demoted or relaxed. */
 int64_t build_churn(const struct build *b);

@@ -69,7 +69,7 @@ check_list(const char *path, const struct build *b, int64_t now_s, struct error 
 {
 	struct list_reader *reader;
 	struct tuf_file file;
-	int rc = 0;
+	int rc;
 
 	if (tuf_file_of_path(path, &file, err) < 0)
 		return -1;
@@ -78,7 +78,8 @@ check_list(const char *path, const struct build *b, int64_t now_s, struct error 
 			"%s: not the list that was built; run build again", path);
 	if (list_reader_open(path, &reader, err) < 0)
 		return -1;
-	if (list_reader_header(reader)->expires_s <= now_s)
+	rc = build_check_clock(list_reader_header(reader), now_s, err);
+	if (rc == 0 && list_reader_header(reader)->expires_s <= now_s)
 		rc = error_set(err, ERROR_CONFIG,
 			"list %" PRId64 " has expired before it was published; run build again",
 			b->version);
@@ -99,9 +100,9 @@ write_message(const struct build *b, struct buf *out)
 		b->made.troubled, b->made.sha256);
 }
 
-/* The version of the published list; 0: none. */
+/* The version of the published list; 0: none. It must not be of a time to come. */
 static int
-published_version(struct repository *repository, int64_t *out, struct error *err)
+published_version(struct repository *repository, int64_t now_s, int64_t *out, struct error *err)
 {
 	struct list_reader *reader;
 	char *path;
@@ -112,6 +113,7 @@ published_version(struct repository *repository, int64_t *out, struct error *err
 		rc = list_reader_open(path, &reader, err);
 		if (rc == 0) {
 			*out = list_reader_header(reader)->version;
+			rc = build_check_clock(list_reader_header(reader), now_s, err);
 			list_reader_close(reader);
 		}
 	}
@@ -192,14 +194,12 @@ publish_next(struct store *store, struct repository *repository, int64_t now_s,
 
 	memset(out, 0, sizeof(*out));
 	rc = build_load(repository, &out->build, err);
-	if (rc < 0)
+	if (rc < 0 || published_version(repository, now_s, &version, err) < 0)
 		return -1;
 	if (rc == 0) {
 		out->renewed = true;
 		return repository_renew(repository, now_s, out->commit, err);
 	}
-	if (published_version(repository, &version, err) < 0)
-		return -1;
 	if (version < out->build.version) {
 		if (publish_files(repository, &out->build, now_s, out->commit, err) < 0)
 			return -1;

@@ -409,6 +409,13 @@ test_publish(void **state UNUSED)
 	assert_int_equal(build_list(a.store, a.repository, &rules, NOW, &b, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "the clock is behind"));
+	assert_int_equal(publish_next(a.store, a.repository, NOW, &p, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, "the clock is behind: list 2"));
+	/* Nor before the list that waits. */
+	assert_int_equal(build_at(&a, NOW + 5 * HOUR, false, &b), 1);
+	assert_int_equal(publish_next(a.store, a.repository, NOW + 4 * HOUR, &p, &err), -1);
+	assert_non_null(strstr(err.text, "the clock is behind: list 3"));
 	/* A list that waited for too long. */
 	assert_int_equal(build_at(&a, NOW + 4 * HOUR, false, &b), 1);
 	assert_int_equal(publish_next(a.store, a.repository, NOW + 15 * DAY, &p, &err), -1);
