@@ -653,6 +653,25 @@ test_strangers(void **state UNUSED)
 	authority_clear(&b);
 }
 
+/* Root publishes from a repository that belongs to the service's user. */
+static void
+test_owner(void **state UNUSED)
+{
+	struct authority a;
+	char *git;
+
+	if (geteuid() != 0)
+		skip(); /* only root can give a file away */
+	authority_make(&a, "owner");
+	create(&a);
+	git = xasprintf("%s/.git", a.path);
+	assert_int_equal(chown(a.path, 65534, 65534), 0);
+	assert_int_equal(chown(git, 65534, 65534), 0);
+	published(&a, 1);
+	free(git);
+	authority_clear(&a);
+}
+
 /* What an operator has staged elsewhere stays staged, and is not committed by us. */
 static void
 test_staged(void **state UNUSED)
@@ -826,6 +845,7 @@ main(void)
 		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_staged),
 		cmocka_unit_test(test_killed_publishing),
 		cmocka_unit_test(test_killed_creating),
