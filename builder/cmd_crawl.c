@@ -104,15 +104,17 @@ cmd_crawl(struct app *app, const struct cli_call *call, struct error *err)
 	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0)
 		return -1;
 	if (settings->workers > 1)
-		log_warning("crawl: workers = %u: this version runs one event loop", settings->workers);
+		log_warning(
+			"crawl: workers = %u: this version runs one event loop", settings->workers);
 	rc = crawl_run(store, settings, &options, &p, &end, err);
 	if (shown.any)
 		fprintf(stderr, "\r\033[K");
 	if (rc < 0)
 		return -1;
-	printf("%s%" PRId64 " domains in %.1f s: %" PRId64 " fit, %" PRId64 " not fit, %" PRId64
-	       " could not be told; %" PRId64 " transitions\n",
-		end == CRAWL_INTERRUPTED ? "interrupted: " : "", p.done, p.elapsed_s, p.pass,
-		p.fail, p.unknown, p.transitions);
+	printf("%s%" PRId64 " %s in %.1f s: %" PRId64 " fit, %" PRId64 " not fit, %" PRId64
+	       " could not be told; %" PRId64 " %s\n",
+		end == CRAWL_INTERRUPTED ? "interrupted: " : "", p.done,
+		terminal_noun(p.done, "domain", "domains"), p.elapsed_s, p.pass, p.fail, p.unknown,
+		p.transitions, terminal_noun(p.transitions, "transition", "transitions"));
 	return end == CRAWL_INTERRUPTED ? 3 : 0;
 }

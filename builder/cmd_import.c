@@ -8,6 +8,7 @@
 #include "builder/import.h"
 #include "builder/settings.h"
 #include "builder/store.h"
+#include "builder/terminal.h"
 #include "common/cli.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -73,8 +74,8 @@ cmd_import(struct app *app, const struct cli_call *call, struct error *err)
 	}
 	if (store_commit(taken.store, err) < 0)
 		goto out;
-	printf("%" PRId64 " new candidates, %" PRId64 " known already, %" PRId64 " refused\n",
-		taken.added, taken.known, taken.refused);
+	printf("%" PRId64 " new %s, %" PRId64 " known already, %" PRId64 " refused\n", taken.added,
+		terminal_noun(taken.added, "candidate", "candidates"), taken.known, taken.refused);
 	/* Nothing but refusals: this was the wrong file. */
 	rc = taken.added + taken.known == 0 && taken.refused > 0 ? 1 : 0;
 out:

@@ -36,7 +36,8 @@ print_states(struct store *store, struct error *err)
 
 	if (store_counts(store, &counts, err) < 0)
 		return -1;
-	printf("%" PRId64 " domains\n", counts.domains);
+	printf("%" PRId64 " %s\n", counts.domains,
+		terminal_noun(counts.domains, "domain", "domains"));
 	for (enum life_state state = LIFE_CANDIDATE; state <= LIFE_STATE_MAX; state++) {
 		if (counts.states[state] > 0)
 			printf("  %-10s %8" PRId64 "\n", life_state_name(state),
@@ -228,8 +229,13 @@ out:
 }
 
 static int
-print_reason(const char *code, int64_t count, void *arg UNUSED, struct error *err UNUSED)
+print_reason(const char *code, int64_t count, void *arg, struct error *err UNUSED)
 {
+	bool *any = arg;
+
+	if (!*any)
+		printf("what stands in the way of the others:\n");
+	*any = true;
 	printf("  %-32s %8" PRId64 "\n", code, count);
 	return 0;
 }
@@ -239,15 +245,16 @@ cmd_stats(struct app *app, const struct cli_call *call UNUSED, struct error *err
 {
 	struct store_counts counts;
 	struct store *store;
+	bool any = false;
 
 	if (app_store(app, &store, err) < 0 || print_states(store, err) < 0)
 		return -1;
-	printf("what stands in the way of the others:\n");
-	if (store_reasons(store, print_reason, NULL, err) < 0 ||
+	if (store_reasons(store, print_reason, &any, err) < 0 ||
 		store_counts(store, &counts, err) < 0)
 		return -1;
-	printf("%" PRId64 " transitions, %" PRId64 " pieces of evidence, %" PRId64
-	       " distinct policies\n",
-		counts.transitions, counts.evidence, counts.policies);
+	printf("%" PRId64 " %s, %" PRId64 " %s of evidence, %" PRId64 " distinct %s\n",
+		counts.transitions, terminal_noun(counts.transitions, "transition", "transitions"),
+		counts.evidence, terminal_noun(counts.evidence, "piece", "pieces"), counts.policies,
+		terminal_noun(counts.policies, "policy", "policies"));
 	return 0;
 }

@@ -67,6 +67,12 @@ terminal_span(int64_t span_s, char out[static TERMINAL_SPAN_SIZE])
 			units[i].unit);
 }
 
+const char *
+terminal_noun(int64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
 int
 terminal_domain(const char *typed, bool allow_special_use, char **out, struct error *err)
 {

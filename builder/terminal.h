@@ -24,6 +24,9 @@ void terminal_time(int64_t time_s, char out[static TERMINAL_TIME_SIZE]);
 #define TERMINAL_SPAN_SIZE 64
 void terminal_span(int64_t span_s, char out[static TERMINAL_SPAN_SIZE]);
 
+/* The word for so many: terminal_noun(n, "domain", "domains"). */
+const char *terminal_noun(int64_t n, const char *one, const char *many);
+
 /* A domain as typed, to A-labels: what is no domain is ERROR_INPUT with its reason. The caller
  * frees *out. */
 int terminal_domain(

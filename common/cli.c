@@ -1,6 +1,7 @@
 #include "common/cli.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -337,10 +338,11 @@ void
 cli_help(const struct cli_program *p, const struct cli_command *command, FILE *out)
 {
 	if (command != NULL && command->name != NULL) {
-		fprintf(out, "usage: %s %s%s%s%s\n\n%s.\n", p->name, command->name,
+		fprintf(out, "usage: %s %s%s%s%s\n\n%c%s.\n", p->name, command->name,
 			command->option_count > 0 ? " [options]" : "",
 			command->arguments != NULL ? " " : "",
-			command->arguments != NULL ? command->arguments : "", command->summary);
+			command->arguments != NULL ? command->arguments : "",
+			toupper((unsigned char)command->summary[0]), command->summary + 1);
 		if (command->help != NULL)
 			fprintf(out, "\n%s", command->help);
 		fprintf(out, "\noptions:\n");

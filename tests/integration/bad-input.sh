@@ -49,6 +49,20 @@ if [ -s "$tmp/bad" ]; then not_ok 'colour on a terminal only' "$tmp/bad"; else o
 auth=$tmp/auth
 conf=$auth/preload25.conf
 check 'init' preload25 init "$auth"
+preload25 --config "$conf" stats >"$tmp/out" 2>&1
+if [ "$(cat "$tmp/out")" = '0 domains
+0 transitions, 0 pieces of evidence, 0 distinct policies' ]; then
+	ok 'stats of nothing: no headings over nothing'
+else
+	not_ok 'stats of nothing: no headings over nothing' "$tmp/out"
+fi
+echo one.example.org | preload25 --config "$conf" import - >"$tmp/out" 2>&1
+preload25 --config "$conf" status >>"$tmp/out" 2>&1
+if grep -q '^1 new candidate,' "$tmp/out" && grep -q '^1 domain$' "$tmp/out"; then
+	ok 'one domain is not called domains'
+else
+	not_ok 'one domain is not called domains' "$tmp/out"
+fi
 unchanged 'init in a directory that is not empty' 2 "^preload25: .*$auth" preload25 init "$auth"
 
 # Configuration.

@@ -202,8 +202,8 @@ test_help(void **state UNUSED)
 			{"usage: prog [options] command", "check DOMAIN...", "remove DOMAIN",
 				"--config FILE", "--help", "--version"}},
 		{&program, &commands[2],
-			{"usage: prog remove [options] DOMAIN", "More of it.", "--reason TEXT",
-				"--config FILE", "--help"}},
+			{"usage: prog remove [options] DOMAIN", "Act.\n", "More of it.",
+				"--reason TEXT", "--config FILE", "--help"}},
 		{&unnamed, &job[0], {"usage: prog [options] [command", "(none)", "status"}},
 	};
 
