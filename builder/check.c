@@ -89,6 +89,7 @@ check_run(const struct engine_options *options, const char *const *domains, size
 	check_cb *cb, void *arg, struct error *err)
 {
 	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
+	struct engine_options thorough = *options;
 	struct check c = {.count = count, .out = out, .cb = cb, .arg = arg, .err = err};
 	int rc = -1;
 
@@ -100,7 +101,8 @@ check_run(const struct engine_options *options, const char *const *domains, size
 		error_set(err, ERROR_TEMP, "no event loop");
 		goto out;
 	}
-	if (engine_new(options, c.base, &c.engine, err) < 0)
+	thorough.thorough = true; /* somebody wants to know what to mend */
+	if (engine_new(&thorough, c.base, &c.engine, err) < 0)
 		goto out;
 	c.fill = event_new(c.base, -1, EV_PERSIST, on_fill, &c);
 	if (c.fill == NULL || event_add(c.fill, &interval) < 0) {

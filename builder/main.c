@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "builder/command.h"
 #include "common/cli.h"
@@ -156,6 +157,8 @@ main(int argc, char **argv)
 	struct app app = {0};
 	int rc;
 
+	/* libcurl would append the keys of every TLS session to the file that this names. */
+	(void)unsetenv("SSLKEYLOGFILE");
 	/* A reader that went away is an error of writing, not the end of a crawl. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setlocale(LC_CTYPE, "C.UTF-8");

@@ -29,8 +29,20 @@
 /* Octets of a TXT record shown in the report. */
 #define RECORD_SHOWN_MAX 1000
 
-/* In the order in which they are asked for. */
-enum { LOOK_MX, LOOK_STS, LOOK_PRELOAD, LOOK_TLSRPT, LOOKS };
+/* In the order in which they are asked for; those from LOOK_STRAY on only when there is no MTA-STS
+ * record at its place, all at once: the places of R8.12, and the wildcard of R8.15. */
+enum {
+	LOOK_MX,
+	LOOK_STS,
+	LOOK_PRELOAD,
+	LOOK_TLSRPT,
+	LOOK_STRAY,
+	LOOK_STRAY_DOMAIN = LOOK_STRAY,
+	LOOK_STRAY_HOST,
+	LOOK_STRAY_TCP,
+	LOOK_WILDCARD,
+	LOOKS
+};
 
 struct domain_check {
 	const struct domain_context *context; /* borrowed */
@@ -46,6 +58,9 @@ struct domain_check {
 	struct dns_query *query[LOOKS];
 	struct mx_host_ref **hosts; /* by index of facts.mx; NULL: not asked for */
 	struct policy_waiter *policy;
+	struct policy_waiter *stray_policy; /* R8.13 */
+	const struct txt_text *sts_texts;   /* what stands at LOOK_STS instead of a record */
+	size_t sts_text_count;
 	struct domain_facts facts;
 	const char *tlsrpt_contact;
 	unsigned int pending;
@@ -66,7 +81,8 @@ one_less(struct domain_check *c)
 		wake(c);
 }
 
-static dns_answer_cb on_mx, on_sts, on_preload, on_tlsrpt;
+static dns_answer_cb on_mx, on_sts, on_preload, on_tlsrpt, on_stray, on_wildcard;
+static policy_fetch_cb on_stray_policy;
 
 /*
  * The TXT records come one after the other behind the MX look-up, side by side with hosts and
@@ -85,10 +101,22 @@ ask(struct domain_check *c, int i)
 		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
 		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
 		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
+		[LOOK_STRAY_DOMAIN] = {"", DNS_TXT, on_stray},
+		[LOOK_STRAY_HOST] = {"mta-sts.", DNS_TXT, on_stray},
+		[LOOK_STRAY_TCP] = {"_mta-sts._tcp.", DNS_TXT, on_stray},
+		[LOOK_WILDCARD] = {"*.", DNS_TXT, on_wildcard},
 	};
 
 	c->pending++;
 	c->owner[i] = arena_printf(c->arena, "%s%s", looks[i].prefix, c->domain);
+	if (strlen(c->owner[i]) > DOMAIN_NAME_MAX) {
+		/* R1.12: there can be no such name, so nothing to ask for. */
+		struct dns_answer none = {
+			.name = c->owner[i], .type = looks[i].type, .status = DNS_NXDOMAIN};
+
+		looks[i].cb(&none, c);
+		return;
+	}
 	c->query[i] = dns_query_start(
 		c->context->resolver, c->owner[i], looks[i].type, c->arena, looks[i].cb, c);
 }
@@ -231,6 +259,18 @@ on_sts(const struct dns_answer *answer, void *arg)
 	r->mta_sts_record = record_shown(c, &txt_kind_mta_sts, texts, count);
 	r->mta_sts_id = record.id;
 	c->facts.sts_record = source_of(record.outcome, record.code, "mta-sts-record-missing");
+	if (c->facts.sts_record == SOURCE_STATE_ABSENT && c->context->thorough) {
+		c->sts_texts = texts;
+		c->sts_text_count = count;
+		ask(c, LOOK_STRAY_DOMAIN);
+		ask(c, LOOK_STRAY_HOST);
+		ask(c, LOOK_STRAY_TCP);
+		if (count > 0 && answer->aliases == 0)
+			ask(c, LOOK_WILDCARD);
+		c->pending++;
+		c->stray_policy =
+			policy_fetch_start(c->context->fetcher, c->domain, on_stray_policy, c);
+	}
 	if (answer->aliases > 0 && answer->status == DNS_FOUND) {
 		finding_add(&r->findings, "mta-sts-record-cname", SEVERITY_INFO, c->owner[LOOK_STS],
 			NULL, "the record comes from %s", answer->canonical);
@@ -238,6 +278,100 @@ on_sts(const struct dns_answer *answer, void *arg)
 	if (c->facts.sts_record == SOURCE_STATE_VALID) {
 		c->pending++;
 		c->policy = policy_fetch_start(c->context->fetcher, c->domain, on_policy, c);
+	}
+	one_less(c);
+}
+
+/* R8.12. A look-up that fails says nothing about the domain. */
+static void
+on_stray(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	int look = LOOK_STRAY;
+	struct txt_text *texts;
+	size_t count;
+
+	while (look < LOOK_STRAY_TCP &&
+		(c->owner[look] == NULL || strcmp(c->owner[look], answer->name) != 0))
+		look++;
+	c->query[look] = NULL;
+	texts = texts_of(c, answer, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct finding_list unheard;
+		struct mta_sts_record record;
+
+		finding_list_init(&unheard, c->arena);
+		mta_sts_record_parse(
+			texts[i].text, texts[i].len, c->owner[look], &unheard, &record);
+		if (record.outcome != TXT_VALID)
+			continue;
+		finding_add(&c->report->findings, "mta-sts-record-wrong-location", SEVERITY_FAIL,
+			c->owner[look],
+			arena_printf(c->arena, "Move the record to %s:\n%s", c->owner[LOOK_STS],
+				txt_publish_line(c->arena, c->owner[LOOK_STS],
+					finding_quote(c->arena, texts[i].text, texts[i].len))),
+			"the MTA-STS record stands here, where no sender looks; %s has none",
+			c->owner[LOOK_STS]);
+		c->facts.sts_record = SOURCE_STATE_BROKEN;
+		break;
+	}
+	one_less(c);
+}
+
+/* R8.15: the wildcard itself is asked for, so that it is known and not guessed. */
+static void
+on_wildcard(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+	struct txt_text *texts;
+	size_t count;
+
+	c->query[LOOK_WILDCARD] = NULL;
+	texts = texts_of(c, answer, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (texts[i].len != c->sts_texts[0].len ||
+			memcmp(texts[i].text, c->sts_texts[0].text, texts[i].len) != 0)
+			continue;
+		finding_add(&c->report->findings, "mta-sts-record-missing", SEVERITY_INFO,
+			c->owner[LOOK_WILDCARD], NULL,
+			"the text at %s, \"%s\", comes from this wildcard record",
+			c->owner[LOOK_STS], finding_quote(c->arena, texts[i].text, texts[i].len));
+		break;
+	}
+	one_less(c);
+}
+
+/* R8.13. Whatever does not serve a valid policy serves none. */
+static void
+on_stray_policy(const struct policy_fetch_result *result, void *arg)
+{
+	struct domain_check *c = arg;
+	struct finding_list unheard;
+	struct mta_sts_policy policy = {.valid = false};
+	const char *url = arena_printf(c->arena, POLICY_URL_FORMAT, c->domain);
+
+	c->stray_policy = NULL;
+	finding_list_init(&unheard, c->arena);
+	if (result->fetched == VERDICT_PASS)
+		mta_sts_policy_parse(result->text, result->len, url, &unheard, &policy);
+	if (policy.valid) {
+		char id[CLOCK_TEXT_SIZE];
+		size_t n = 0;
+
+		/* The date and time, of which an id takes the letters and digits. */
+		clock_format(c->report->time_s, id);
+		for (size_t i = 0; id[i] != '\0'; i++) {
+			if (str_is_digit((unsigned char)id[i]))
+				id[n++] = id[i];
+		}
+		id[n] = '\0';
+		finding_add(&c->report->findings, "mta-sts-policy-without-record", SEVERITY_WARN,
+			url,
+			arena_printf(c->arena, "Publish the record:\n%s",
+				txt_publish_line(c->arena, c->owner[LOOK_STS],
+					arena_printf(c->arena, "v=STSv1; id=%s;", id))),
+			"a policy with mode %s is served, but %s has no record",
+			policy_mode_name(policy.mode), c->owner[LOOK_STS]);
 	}
 	one_less(c);
 }
@@ -479,6 +613,7 @@ check_free(struct domain_check *c)
 	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++)
 		mx_host_release(c->hosts[i]);
 	policy_fetch_cancel(c->policy);
+	policy_fetch_cancel(c->stray_policy);
 	event_free(c->timer);
 	report_free(c->report);
 	free(c->typed);
@@ -501,7 +636,7 @@ finish(struct domain_check *c)
 	struct report *r = c->report;
 
 	if (r->ascii != NULL) {
-		for (int i = 0; i < LOOKS; i++)
+		for (int i = 0; i < LOOK_STRAY; i++)
 			overdue(c, i);
 		if (c->policy != NULL) {
 			finding_add(&r->findings, "mta-sts-policy-timeout", SEVERITY_TEMP,
@@ -598,7 +733,7 @@ domain_check_is_parked(const struct domain_check *c)
 {
 	bool waiting = false;
 
-	if (!c->started || c->pending == 0 || c->policy != NULL)
+	if (!c->started || c->pending == 0 || c->policy != NULL || c->stray_policy != NULL)
 		return false;
 	for (int i = 0; i < LOOKS; i++) {
 		if (c->query[i] != NULL)

@@ -38,6 +38,7 @@ struct domain_context {
 	bool special_use_names;
 	int64_t deadline_s;
 	int64_t max_age_min_s;
+	bool thorough; /* R8.12, R8.13, R8.15; see engine.h */
 };
 
 typedef void domain_report_cb(const struct report *report, void *arg);

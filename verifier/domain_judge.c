@@ -6,6 +6,7 @@
 
 #include "common/arena.h"
 #include "common/str.h"
+#include "verifier/domain_advice.h"
 #include "verifier/tlsa.h"
 
 /* R11.7 */
@@ -455,6 +456,17 @@ report_policy(struct judgement *j)
 	}
 }
 
+/* R18.4 */
+static void
+report_max_age(struct judgement *j, int64_t max_age_s)
+{
+	finding_add(&j->r->findings, "eligibility-max-age", SEVERITY_FAIL, j->f->domain,
+		arena_printf(j->r->arena, "Set max_age to at least %lld, better 2592000.",
+			(long long)j->f->max_age_min_s),
+		"max_age is %lld s, the list takes %lld s and more", (long long)max_age_s,
+		(long long)j->f->max_age_min_s);
+}
+
 static enum way
 judge_sts(struct judgement *j)
 {
@@ -483,9 +495,7 @@ judge_sts(struct judgement *j)
 	if (f->policy.blocks_listing)
 		v = VERDICT_FAIL;
 	if (f->policy.max_age_s < f->max_age_min_s) {
-		finding_add(&j->r->findings, "eligibility-max-age", SEVERITY_FAIL, f->domain, NULL,
-			"max_age is %lld s, the list takes %lld s and more",
-			(long long)f->policy.max_age_s, (long long)f->max_age_min_s);
+		report_max_age(j, f->policy.max_age_s);
 		v = VERDICT_FAIL;
 	}
 	if (j->dane_broken) {
@@ -514,6 +524,10 @@ judge_optin(struct judgement *j, enum admission_source *source)
 		!is_covered(j, f->preload_record.mx, f->preload_record.mx_count,
 			"preload-mx-mismatch", "the opt-in record"))
 		return WAY_FAIL;
+	if (f->preload == SOURCE_STATE_VALID && f->preload_record.max_age_s < f->max_age_min_s) {
+		report_max_age(j, f->preload_record.max_age_s);
+		return WAY_FAIL;
+	}
 	if (j->dane_broken)
 		starttls = VERDICT_FAIL;
 	else if (j->dane_temp)
@@ -547,21 +561,54 @@ entry_patterns(struct report *r, const char *const *names, size_t count)
 	r->mxs_count = n;
 }
 
+/* Whether both sets name the same hosts that are there. */
+static bool
+cover_alike(struct judgement *j)
+{
+	const struct mta_sts_policy *p = &j->f->policy;
+	const struct preload_record *o = &j->f->preload_record;
+
+	for (size_t i = 0; i < j->f->mx_count && o->mx_count > 0; i++) {
+		const char *host = j->f->mx[i].host;
+
+		if (mta_sts_host_is_covered(p->mx, p->mx_count, host) !=
+			mta_sts_host_is_covered(o->mx, o->mx_count, host))
+			return false;
+	}
+	return true;
+}
+
+/* R19.7: decide() lets none win over all, and the policy otherwise. */
+static void
+compare_wishes(struct judgement *j)
+{
+	const struct domain_facts *f = j->f;
+	enum policy_mode policy = f->policy.mode, optin = f->preload_record.mode;
+
+	if (f->sts_record != SOURCE_STATE_VALID || f->sts_policy != SOURCE_STATE_VALID ||
+		optin == POLICY_MODE_ABSENT)
+		return;
+	if (policy != optin) {
+		finding_add(&j->r->findings, "preload-policy-differs", SEVERITY_INFO, f->domain,
+			NULL, "the opt-in record says mode %s, the MTA-STS policy %s; %s counts",
+			policy_mode_name(optin), policy_mode_name(policy),
+			optin == POLICY_MODE_NONE ? "the record" : "the policy");
+	} else if (policy != POLICY_MODE_NONE && !cover_alike(j)) {
+		finding_add(&j->r->findings, "preload-policy-differs", SEVERITY_INFO, f->domain,
+			NULL,
+			"opt-in record and MTA-STS policy name different hosts; the policy counts");
+	}
+}
+
 static void
 entry_from_policy(struct judgement *j)
 {
 	const struct mta_sts_policy *p = &j->f->policy;
-	const struct preload_record *o = &j->f->preload_record;
 
 	j->r->source = SOURCE_MTA_STS;
 	j->r->mode = p->mode;
 	j->r->max_age_s = p->max_age_s;
 	entry_patterns(j->r, p->mx, p->mx_count);
-	if (j->f->preload == SOURCE_STATE_VALID && o->mode != p->mode) {
-		finding_add(&j->r->findings, "preload-policy-differs", SEVERITY_INFO, j->f->domain,
-			NULL, "the opt-in record says mode %s, the MTA-STS policy %s, which counts",
-			policy_mode_name(o->mode), policy_mode_name(p->mode));
-	}
 }
 
 static void
@@ -721,6 +768,11 @@ decide(struct judgement *j, enum way sts, enum way optin, enum admission_source 
 		j->unasked = true;
 	} else if (j->gate == VERDICT_FAIL) {
 		r->verdict = VERDICT_FAIL;
+	} else if (f->sts_record == SOURCE_STATE_VALID && f->sts_policy == SOURCE_STATE_VALID &&
+		f->policy.blocks_listing) {
+		/* R10.9, R10.10, R10.12: senders read different things in the same policy. What the
+		 * opt-in record says besides it does not help those. */
+		r->verdict = VERDICT_FAIL;
 	} else if (sts == WAY_PASS && f->preload != SOURCE_STATE_TEMP) {
 		entry_from_policy(j);
 		r->eligible = true;
@@ -755,8 +807,10 @@ domain_judge(const struct domain_facts *f, struct report *r)
 	optin = judge_optin(&j, &source);
 	j.pkix_needed = j.dane != VERDICT_PASS || sts != WAY_ABSENT;
 	report_pkix(&j);
+	compare_wishes(&j);
 	decide(&j, sts, optin, source);
 	fill(&j);
+	domain_advise(f, r);
 	settle_severities(&j);
 	/* Nobody asks for the listing: not eligible, yet what there is may be sound. */
 	if (j.unasked)

@@ -172,6 +172,7 @@ engine_new(const struct engine_options *options, struct event_base *base, struct
 		.special_use_names = options->special_use_names,
 		.deadline_s = options->deadline_s,
 		.max_age_min_s = options->max_age_min_s,
+		.thorough = options->thorough,
 	};
 	e->count_parked = event_new(base, -1, 0, on_count_parked, e);
 	assert(e->count_parked != NULL);

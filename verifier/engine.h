@@ -54,8 +54,13 @@ struct engine_options {
 	int64_t reply_s;
 	int64_t session_s;
 	int64_t fetch_s;
-	int64_t share_s; /* how long an MX or policy host result serves other domains */
+	int64_t share_s;       /* how long an MX or policy host result serves other domains */
 	int64_t max_age_min_s; /* R18.4 */
+	/* Where there is no MTA-STS record, look where owners put it by mistake, for a policy
+	 * without record, and for a wildcard (R8.12, R8.13, R8.15): four look-ups and a fetch that
+	 * a crawl need not spend on every domain without MTA-STS, since none of it makes a domain
+	 * eligible. */
+	bool thorough;
 };
 
 void engine_options_default(struct engine_options *options);
@@ -71,8 +76,8 @@ void engine_free(struct engine *e);
 typedef void engine_report_cb(const struct report *report, void *arg);
 
 /* Whether engine_submit() may be called now: fewer than `concurrency` in flight. Domains that only
- * stand in line at per_address or per_operator do not count, up to ten times as many. Ask again after
- * each report. */
+ * stand in line at per_address or per_operator do not count, up to ten times as many. Ask again
+ * after each report. */
 bool engine_has_room(const struct engine *e);
 /* Starts one domain, as typed by a person. Never fails: what is wrong comes in the report. */
 void engine_submit(struct engine *e, const char *domain, engine_report_cb *cb, void *arg);

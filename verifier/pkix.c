@@ -17,6 +17,17 @@
 #include "common/str.h"
 #include "verifier/dns_id.h"
 
+/* Not X509_STORE_set_default_paths(): that lets SSL_CERT_FILE and SSL_CERT_DIR in the environment
+ * say whom to trust. Either place may be missing; a store without roots trusts nobody. */
+static bool
+load_system(X509_STORE *store)
+{
+	const char *file = X509_get_default_cert_file();
+
+	return (access(file, R_OK) < 0 || X509_STORE_load_file(store, file) == 1) &&
+		X509_STORE_load_path(store, X509_get_default_cert_dir()) == 1;
+}
+
 int
 pkix_store_load(const char *ca_file, X509_STORE **out, struct error *err)
 {
@@ -29,7 +40,7 @@ pkix_store_load(const char *ca_file, X509_STORE **out, struct error *err)
 		goto out;
 	}
 	if (ca_file == NULL) {
-		if (X509_STORE_set_default_paths(store) != 1) {
+		if (!load_system(store)) {
 			(void)error_set(
 				err, ERROR_CONFIG, "cannot load the system's certificate store");
 			goto out;

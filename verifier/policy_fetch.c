@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "common/arena.h"
@@ -30,6 +31,10 @@
 #define POLICY_ADDRESSES_MAX 8
 /* Callbacks in one turn of the loop. */
 #define READY_BATCH 64
+/* Octets of all header lines of an answer, interim answers (100, 103) and trailers included. No
+ * server of a policy has a tenth of it; without a limit headers could go on until the time is up.
+ */
+#define HEADERS_MAX 65536
 
 struct policy_waiter {
 	TAILQ_ENTRY(policy_waiter) link;
@@ -52,6 +57,9 @@ struct fetch {
 	char error_text[CURL_ERROR_SIZE];
 	struct buf body;
 	bool too_large, encoded, special;
+	size_t header_octets;        /* over HEADERS_MAX: the fetch is broken off */
+	bool chunked, ended;         /* the body says where it ends; the server said close_notify */
+	bool garbled;                /* what came in the handshake is not TLS */
 	int alert;                   /* TLS alert received or sent; -1: none */
 	struct pkix_result *problem; /* why the certificate was refused */
 	struct policy_fetch_result result;
@@ -242,8 +250,17 @@ on_tls_info(const SSL *ssl, int where, int value)
 {
 	struct fetch *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
-	if ((where & SSL_CB_ALERT) != 0 && (value & 0xff) != SSL_AD_CLOSE_NOTIFY && t->alert < 0)
+	if ((where & SSL_CB_ALERT) != 0 && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		t->ended |= (where & SSL_CB_READ) != 0;
+	else if ((where & SSL_CB_ALERT) != 0 && t->alert < 0)
 		t->alert = value & 0xff;
+	/* The way out of the handshake, also while it only waits: no error is in the queue then. */
+	if (where == SSL_CB_CONNECT_EXIT && value <= 0) {
+		unsigned long e = ERR_peek_last_error();
+
+		t->garbled = ERR_GET_LIB(e) == ERR_LIB_SSL &&
+			ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	}
 }
 
 static CURLcode
@@ -254,6 +271,8 @@ on_ssl_ctx(CURL *easy UNUSED, void *ctx, void *arg)
 	SSL_CTX_set_cert_verify_callback(ctx, on_verify, arg);
 	SSL_CTX_set_app_data(ctx, arg);
 	SSL_CTX_set_info_callback(ctx, on_tls_info);
+	/* libcurl would write the session keys to the file that SSLKEYLOGFILE names. */
+	SSL_CTX_set_keylog_callback(ctx, NULL);
 	return CURLE_OK;
 }
 
@@ -289,23 +308,35 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	return size * count;
 }
 
+/* Whether the line is the header `name` with a value other than `plain`. */
+static bool
+has_coding(const char *line, size_t len, const char *name, const char *plain)
+{
+	size_t n = strlen(name);
+	const char *value = line + n, *end = line + len;
+
+	if (len <= n || !str_ieq(line, n, name, n))
+		return false;
+	while (value < end && (*value == ' ' || *value == '\t'))
+		value++;
+	while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+		end--;
+	return value < end && !str_ieq(value, (size_t)(end - value), plain, strlen(plain));
+}
+
 static size_t
 on_header(char *data, size_t size, size_t count, void *arg)
 {
-	static const char name[] = "content-encoding:";
 	struct fetch *t = arg;
 	size_t len = size * count;
 
-	if (len > sizeof(name) - 1 && strncasecmp(data, name, sizeof(name) - 1) == 0) {
-		const char *value = data + sizeof(name) - 1, *end = data + len;
-
-		while (value < end && (*value == ' ' || *value == '\t'))
-			value++;
-		while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
-			end--;
-		if (value < end && !str_ieq(value, (size_t)(end - value), "identity", 8))
-			t->encoded = true;
-	}
+	t->header_octets += len;
+	if (t->header_octets > HEADERS_MAX)
+		return 0;
+	/* Both are ways to send compressed text, and neither was asked for. */
+	t->chunked |= has_coding(data, len, "transfer-encoding:", "");
+	t->encoded |= has_coding(data, len, "content-encoding:", "identity") ||
+		has_coding(data, len, "transfer-encoding:", "chunked");
 	return len;
 }
 
@@ -316,6 +347,11 @@ judge_response(struct fetch *t, long status)
 	char *type = NULL;
 	enum verdict v;
 
+	if (t->header_octets > HEADERS_MAX) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-too-large",
+			"the headers of the answer are larger than %d octets", HEADERS_MAX);
+		return;
+	}
 	t->result.fetched = mta_sts_check_status(status, t->url, findings);
 	if (t->result.fetched != VERDICT_PASS)
 		return;
@@ -335,12 +371,42 @@ judge_response(struct fetch *t, long status)
 		t->result.fetched = v;
 }
 
+/* R9.4: all that is wrong with the certificate, and what mends the worst of it. */
+static void
+judge_certificate(struct fetch *t)
+{
+	static const struct {
+		const char *code;
+		const char *advice; /* in front of the policy host's name */
+	} fixes[] = {
+		{"pkix-name-mismatch", "Add this name to the web server's certificate"},
+		{"pkix-expired", "Renew the certificate, and let renewal run by itself, for"},
+		{"pkix-not-yet-valid", "Check the clock where the certificate was made for"},
+		{"pkix-incomplete-chain", "Let the web server send the full chain for"},
+		{"pkix-self-signed", "Install a certificate of a public authority for"},
+		{"pkix-untrusted", "Install a certificate of a public authority for"},
+	};
+	const struct pkix_result *p = t->problem;
+	const char *fix = NULL, *seen = "";
+
+	for (size_t i = 0; i < p->count; i++) {
+		seen = arena_printf(t->arena, "%s%s%s (%s)", seen, i == 0 ? "" : "; ",
+			p->problems[i].message, p->problems[i].code);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fixes); i++) {
+		if (strcmp(p->problems[0].code, fixes[i].code) == 0)
+			fix = arena_printf(t->arena, "%s: %s", fixes[i].advice, t->host);
+	}
+	finding_add_usual(
+		&t->result.findings, "mta-sts-policy-certificate", t->url, fix, "%s", seen);
+	t->result.fetched = VERDICT_FAIL;
+}
+
 static void
 judge_tls_failure(struct fetch *t, const char *why)
 {
 	if (t->problem != NULL) {
-		fail(t, SEVERITY_FAIL, "mta-sts-policy-certificate", "%s (%s)",
-			t->problem->problems[0].message, t->problem->problems[0].code);
+		judge_certificate(t);
 	} else if (t->alert == SSL_AD_UNRECOGNIZED_NAME) {
 		/* R9.5 */
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-certificate",
@@ -349,9 +415,22 @@ judge_tls_failure(struct fetch *t, const char *why)
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-tls",
 			"the TLS handshake ends with the alert \"%s\"",
 			SSL_alert_desc_string_long(t->alert));
+	} else if (t->garbled) {
+		fail(t, SEVERITY_FAIL, "mta-sts-policy-tls", "%s", why);
 	} else {
 		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
 	}
+}
+
+/* A body that ends with the connection is whole only if the server says so in TLS: else anybody on
+ * the path could cut off mx lines. libcurl takes it either way. */
+static bool
+is_cut(struct fetch *t)
+{
+	curl_off_t announced = -1;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+	return announced < 0 && !t->chunked && !t->ended;
 }
 
 static void
@@ -363,9 +442,19 @@ judge_transfer(struct fetch *t, CURLcode rc)
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	switch (rc) {
 	case CURLE_OK:
+		if (status == 200 && is_cut(t)) {
+			fail(t, SEVERITY_TEMP, "mta-sts-policy-truncated",
+				"the connection ended without a word from the server that this is "
+				"all");
+			break;
+		}
 		judge_response(t, status);
 		break;
-	case CURLE_WRITE_ERROR: /* on_body() stopped it */
+	case CURLE_WRITE_ERROR: /* on_body() or on_header() stopped it */
+		judge_response(t, status);
+		break;
+	case CURLE_OUT_OF_MEMORY: /* what libcurl calls a header line above its own 100 KiB */
+		t->header_octets = HEADERS_MAX + 1;
 		judge_response(t, status);
 		break;
 	case CURLE_COULDNT_CONNECT:
@@ -432,6 +521,8 @@ transfer_start(struct fetch *t, const char *addresses)
 	SET(CURLOPT_RESOLVE, t->resolve);
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_HTTP09_ALLOWED, 0L);
+	SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
