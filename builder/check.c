@@ -89,8 +89,8 @@ check_run(const struct engine_options *options, const char *const *domains, size
 	check_cb *cb, void *arg, struct error *err)
 {
 	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
-	struct engine_options thorough = *options;
 	struct check c = {.count = count, .out = out, .cb = cb, .arg = arg, .err = err};
+	struct engine_options own = *options;
 	int rc = -1;
 
 	c.slots = xcalloc(count, sizeof(*c.slots));
@@ -101,8 +101,13 @@ check_run(const struct engine_options *options, const char *const *domains, size
 		error_set(err, ERROR_TEMP, "no event loop");
 		goto out;
 	}
-	thorough.thorough = true; /* somebody wants to know what to mend */
-	if (engine_new(&thorough, c.base, &c.engine, err) < 0)
+	own.thorough = true; /* somebody wants to know what to mend */
+	/* A thread that gets no domain is one too many. */
+	if (own.workers == 0)
+		own.workers = engine_default_workers();
+	if (own.workers > count)
+		own.workers = (unsigned)count;
+	if (engine_new(&own, c.base, &c.engine, err) < 0)
 		goto out;
 	c.fill = event_new(c.base, -1, EV_PERSIST, on_fill, &c);
 	if (c.fill == NULL || event_add(c.fill, &interval) < 0) {

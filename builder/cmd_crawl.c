@@ -85,6 +85,33 @@ on_progress(const struct crawl_progress *p, void *arg)
 		left[0] != '\0' ? " left" : "");
 }
 
+/* Options in place of the configuration's keys. */
+static int
+read_limits(const struct cli_call *call, struct engine_options *e, struct error *err)
+{
+	const struct {
+		const char *option, *key;
+		unsigned *out;
+	} limits[] = {
+		{"workers", "workers", &e->workers},
+		{"concurrency", "concurrency", &e->concurrency},
+		{"per-host", "per_address", &e->per_address},
+		{"rate", "rate", &e->rate},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const char *text = cli_value(call, limits[i].option);
+		int64_t n;
+
+		if (text == NULL)
+			continue;
+		if (settings_parse_int("crawl", limits[i].key, text, &n, err) < 0)
+			return error_prefix(err, "--%s", limits[i].option);
+		*limits[i].out = (unsigned)n;
+	}
+	return 0;
+}
+
 int
 cmd_crawl(struct app *app, const struct cli_call *call, struct error *err)
 {
@@ -97,15 +124,17 @@ cmd_crawl(struct app *app, const struct cli_call *call, struct error *err)
 	};
 	struct crawl_progress p;
 	const struct settings *settings;
+	struct engine_options engine;
 	struct store *store;
 	enum crawl_end end;
 	int rc;
 
-	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0)
+	if (app_settings(app, false, &settings, err) < 0)
 		return -1;
-	if (settings->workers > 1)
-		log_warning(
-			"crawl: workers = %u: this version runs one event loop", settings->workers);
+	engine = settings->engine;
+	options.engine = &engine;
+	if (read_limits(call, &engine, err) < 0 || app_store(app, &store, err) < 0)
+		return -1;
 	rc = crawl_run(store, settings, &options, &p, &end, err);
 	if (shown.any)
 		fprintf(stderr, "\r\033[K");

@@ -323,7 +323,8 @@ set_up(struct crawl *c, struct error *err)
 	c->base = event_base_new();
 	if (c->base == NULL)
 		return error_set(err, ERROR_TEMP, "crawl: no event loop");
-	if (engine_new(&c->settings->engine, c->base, &c->engine, err) < 0)
+	if (engine_new(c->options->engine != NULL ? c->options->engine : &c->settings->engine,
+		    c->base, &c->engine, err) < 0)
 		return -1;
 	c->queue = xcalloc(FETCH, sizeof(*c->queue));
 	c->fill = event_new(c->base, -1, 0, on_fill, c);

@@ -14,6 +14,7 @@
 
 #include "common/attr.h"
 
+struct engine_options;
 struct error;
 struct settings;
 struct store;
@@ -30,8 +31,9 @@ struct crawl_progress {
 enum crawl_end { CRAWL_DONE, CRAWL_INTERRUPTED };
 
 struct crawl_options {
-	const char *vantage; /* NULL: the first configured */
-	bool once;           /* end when nothing is due any more */
+	const char *vantage;                 /* NULL: the first configured */
+	bool once;                           /* end when nothing is due any more */
+	const struct engine_options *engine; /* NULL: the settings' */
 	/* Called several times a second while the crawl runs. May be NULL. */
 	void (*progress)(const struct crawl_progress *progress, void *arg);
 	void *progress_arg;

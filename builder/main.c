@@ -28,6 +28,10 @@ static const struct cli_option act_options[] = {
 static const struct cli_option crawl_options[] = {
 	{.name = "once", .help = "end when nothing is due any more"},
 	{.name = "vantage", .argument = "NAME", .help = "look as this vantage point"},
+	{.name = "concurrency", .argument = "N", .help = "domains in flight"},
+	{.name = "per-host", .argument = "N", .help = "connections at once to one address"},
+	{.name = "rate", .argument = "N", .help = "domains started a second; 0: no limit"},
+	{.name = "workers", .argument = "N", .help = "threads; 0: one a processor, at most 8"},
 };
 static const struct cli_option build_options[] = {
 	{.name = "allow-churn", .help = "also if much leaves or weakens at once"},
@@ -97,7 +101,10 @@ static const struct cli_command commands[] = {
 		.run = cmd_act},
 	{.name = "crawl",
 		.summary = "verify every domain that is due",
-		.help = "Exit status: 0 done, 3 interrupted or nothing could be looked up.\n",
+		.help = "The last four stand in place of concurrency, per_address, rate and "
+			"workers of the\n"
+			"configuration.\n"
+			"Exit status: 0 done, 3 interrupted or nothing could be looked up.\n",
 		ARGS(0, 0),
 		OPTIONS(crawl_options),
 		.run = cmd_crawl},

@@ -70,8 +70,9 @@ const struct config_key settings_keys[] = {
 		"(without any: local)"),
 
 	INT("crawl", "concurrency", "500", 1, 100000, "domains in flight"),
-	INT("crawl", "workers", "1", 1, 64,
-		"event loops; this version runs one whatever is asked for, and says so"),
+	INT("crawl", "workers", "0", 0, 64,
+		"threads, with an event loop each; 0: as many as "
+		"processors, at most 8"),
 	INT("crawl", "per_address", "2", 1, 1000, "connections at once to one address"),
 	INT("crawl", "per_operator", "8", 1, 10000,
 		"connections at once to the hosts of one operator"),
@@ -261,6 +262,7 @@ read_engine(struct holder *h, const struct clock *clock, struct error *err)
 	e->ca_file = path_of(h, "network", "ca_file");
 	if (config_string(c, "network", "ehlo_name") != NULL)
 		e->ehlo_name = config_string(c, "network", "ehlo_name");
+	e->workers = (unsigned)config_int(c, "crawl", "workers");
 	e->concurrency = (unsigned)config_int(c, "crawl", "concurrency");
 	e->per_address = (unsigned)config_int(c, "crawl", "per_address");
 	e->per_operator = (unsigned)config_int(c, "crawl", "per_operator");
@@ -273,7 +275,6 @@ read_engine(struct holder *h, const struct clock *clock, struct error *err)
 	e->fetch_s = config_int(c, "crawl", "fetch_timeout");
 	e->share_s = config_int(c, "crawl", "share");
 	e->max_age_min_s = config_int(c, "life", "max_age_min");
-	h->settings.workers = (unsigned)config_int(c, "crawl", "workers");
 	return check_allow(h, e, err);
 }
 
@@ -379,6 +380,26 @@ settings_load(const char *path, const struct clock *clock, struct settings **out
 fail:
 	settings_free(&h->settings);
 	return -1;
+}
+
+int
+settings_parse_int(
+	const char *section, const char *name, const char *text, int64_t *out, struct error *err)
+{
+	const struct config_key *key = NULL;
+	uint64_t n;
+
+	for (size_t i = 0; i < settings_key_count && key == NULL; i++) {
+		if (strcmp(settings_keys[i].section, section) == 0 &&
+			strcmp(settings_keys[i].name, name) == 0)
+			key = &settings_keys[i];
+	}
+	assert(key != NULL && key->type == CONFIG_INT && key->min >= 0);
+	if (str_parse_u64(text, strlen(text), (uint64_t)key->max, &n) < 0 || (int64_t)n < key->min)
+		return error_set(err, ERROR_CONFIG, "\"%s\" is not a number from %lld to %lld",
+			text, (long long)key->min, (long long)key->max);
+	*out = (int64_t)n;
+	return 0;
 }
 
 void

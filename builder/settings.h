@@ -27,7 +27,6 @@ extern const size_t settings_key_count;
 struct settings {
 	struct engine_options engine; /* complete, clock included */
 	struct life_rules life;
-	unsigned workers; /* event loops of a crawl */
 
 	const char *store_url;
 
@@ -64,6 +63,9 @@ struct settings {
 
 /* path NULL: built-in defaults. What is inconsistent is ERROR_CONFIG with file and line. */
 int settings_load(const char *path, const struct clock *clock, struct settings **out,
+	struct error *err) MUST_CHECK;
+/* A number given elsewhere in place of an INT key: held against the key's limits. */
+int settings_parse_int(const char *section, const char *name, const char *text, int64_t *out,
 	struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void settings_free(struct settings *s);

@@ -1,6 +1,7 @@
 #include "verifier/dns.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ struct dns_resolver {
 	struct event *ready_event;
 	struct event *limit_event;
 	int64_t query_s;
-	uint64_t count;
+	atomic_uint_fast64_t count;
 	bool closing;
 };
 
@@ -438,7 +439,7 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	q->list = ASKED;
 	TAILQ_INSERT_TAIL(&r->asked[STEP_USUAL], q, link);
 	step_enter(q, STEP_USUAL);
-	r->count++;
+	(void)atomic_fetch_add_explicit(&r->count, 1, memory_order_relaxed);
 	if (context_ask(q, STEP_USUAL, q->answer->name, type) < 0)
 		query_failed(q); /* malformed name: no step could ask for it */
 	return q;
@@ -454,5 +455,5 @@ dns_query_cancel(struct dns_query *q)
 uint64_t
 dns_query_count(const struct dns_resolver *r)
 {
-	return r->count;
+	return atomic_load_explicit(&r->count, memory_order_relaxed);
 }

@@ -37,6 +37,7 @@ struct dns_options {
 	const char *root_hints;
 	const char *trust_anchor; /* NULL: the first of the usual places that is there */
 	unsigned int concurrency; /* domains in flight: scales sockets and caches */
+	unsigned int resolvers;   /* of this program, which divide the caches' memory; 0: one */
 	int64_t query_s;          /* for one look-up, 0: a sensible default */
 };
 
@@ -53,6 +54,7 @@ struct dns_query *dns_query_start(struct dns_resolver *r, const char *name, enum
 /* NULL is allowed. */
 void dns_query_cancel(struct dns_query *q);
 
+/* Any thread. */
 uint64_t dns_query_count(const struct dns_resolver *r);
 
 #endif

@@ -49,20 +49,28 @@ set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, s
 		{"cache-max-negative-ttl:", "900"},
 		{"outgoing-num-tcp:", "50"},
 	};
-	/* The small ones see only what the usual way has failed for. */
-	static const char *const by_way[][3] = {
-		{"msg-cache-size:", "16m", "1m"},
-		{"rrset-cache-size:", "32m", "2m"},
-		{"key-cache-size:", "8m", "1m"},
-		{"neg-cache-size:", "4m", "512k"},
+	/* Of all resolvers of the program together. The small ones see only what the usual way has
+	 * failed for. */
+	static const struct {
+		const char *name;
+		unsigned int kib, small_kib;
+	} caches[] = {
+		{"msg-cache-size:", 16 * 1024, 1024},
+		{"rrset-cache-size:", 32 * 1024, 2048},
+		{"key-cache-size:", 8 * 1024, 1024},
+		{"neg-cache-size:", 4 * 1024, 512},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
 		if (set_option(ctx, fixed[i][0], fixed[i][1], err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(by_way); i++) {
-		if (set_option(ctx, by_way[i][0], by_way[i][way == DNS_WAY_USUAL ? 1 : 2], err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(caches); i++) {
+		unsigned int kib = way == DNS_WAY_USUAL ? caches[i].kib : caches[i].small_kib;
+
+		(void)snprintf(number, sizeof(number), "%uk",
+			kib / (o->resolvers == 0 ? 1 : o->resolvers));
+		if (set_option(ctx, caches[i].name, number, err) < 0)
 			return -1;
 	}
 	if (set_option(ctx, "qname-minimisation:", way == DNS_WAY_WHOLE_NAMES ? "no" : "yes", err) <

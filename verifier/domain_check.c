@@ -605,19 +605,23 @@ on_mx(const struct dns_answer *answer, void *arg)
 
 /* --- beginning and end --------------------------------------------------------------- */
 
+/* Lets go of everything that belongs to the loop; what is known stays. */
 static void
-check_free(struct domain_check *c)
+leave_loop(struct domain_check *c)
 {
+	if (c->timer == NULL)
+		return;
 	for (int i = 0; i < LOOKS; i++)
 		dns_query_cancel(c->query[i]);
-	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++)
-		mx_host_release(c->hosts[i]);
+	/* Hosts that are known lend strings to the report. */
+	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++) {
+		if (c->hosts[i] != NULL)
+			mx_host_mute(c->hosts[i]);
+	}
 	policy_fetch_cancel(c->policy);
 	policy_fetch_cancel(c->stray_policy);
 	event_free(c->timer);
-	report_free(c->report);
-	free(c->typed);
-	free(c);
+	c->timer = NULL;
 }
 
 static void
@@ -649,8 +653,8 @@ finish(struct domain_check *c)
 		r->contact = f->preload_record.contact != NULL ? f->preload_record.contact
 							       : c->tlsrpt_contact;
 	}
+	leave_loop(c);
 	c->cb(r, c->cb_arg);
-	check_free(c);
 }
 
 static void
@@ -750,8 +754,14 @@ domain_check_is_parked(const struct domain_check *c)
 }
 
 void
-domain_check_cancel(struct domain_check *c)
+domain_check_free(struct domain_check *c)
 {
-	if (c != NULL)
-		check_free(c);
+	if (c == NULL)
+		return;
+	leave_loop(c);
+	for (size_t i = 0; c->hosts != NULL && i < c->facts.mx_count; i++)
+		mx_host_release(c->hosts[i]);
+	report_free(c->report);
+	free(c->typed);
+	free(c);
 }

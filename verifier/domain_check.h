@@ -2,8 +2,8 @@
  * domain_check: one look at one mail domain, from the name as typed to the report.
  *
  *	c = domain_check_start(&context, "example.org", delay, on_report, arg);
- *	    on_report(report, arg): exactly once, from the loop; the report is lent until it returns
- *	domain_check_cancel(c);    instead, before the callback has come
+ *	    on_report(report, arg): exactly once, from the loop; the report is lent until
+ *	domain_check_free(c);      behind the callback from any thread, or on its own loop instead
  *
  * Look-ups run side by side; MX hosts and policy hosts come from the tables shared by all domains.
  * At the deadline what is known is judged, and the rest is "could not tell". Time spent in line at
@@ -24,16 +24,16 @@
 struct dns_resolver;
 struct domain_check;
 struct event_base;
-struct mx_host_table;
+struct mx_host_desk;
 struct policy_fetcher;
 struct report;
 
-/* Borrowed by every check for its life. */
+/* Of one thread; borrowed by every check for its life. */
 struct domain_context {
 	struct clock clock;
 	struct event_base *base;
 	struct dns_resolver *resolver;
-	struct mx_host_table *hosts;
+	struct mx_host_desk *hosts;
 	struct policy_fetcher *fetcher;
 	bool special_use_names;
 	int64_t deadline_s;
@@ -48,7 +48,7 @@ struct domain_check *domain_check_start(const struct domain_context *context, co
 	int64_t delay_us, domain_report_cb *cb, void *arg) RETURNS_NONNULL;
 /* Whether all that is still missing stands in line at a limit of ours (per_operator and so on). */
 bool domain_check_is_parked(const struct domain_check *c);
-/* NULL is allowed. */
-void domain_check_cancel(struct domain_check *c);
+/* Before the callback has come it does not come any more. NULL is allowed. */
+void domain_check_free(struct domain_check *c);
 
 #endif

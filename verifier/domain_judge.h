@@ -59,7 +59,7 @@ struct domain_facts {
 	enum source_state preload;
 	struct preload_record preload_record; /* mode none whenever a record says so */
 
-	struct mx_host_table *hosts;
+	struct mx_host_desk *hosts;
 };
 
 /* Completes r: its findings grow, the rest of its members up to `dane` and the entry are set. */

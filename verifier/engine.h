@@ -1,16 +1,17 @@
 /*
- * engine: verifies many mail domains at once on one event loop.
+ * engine: verifies many mail domains at once, on threads with an event loop each.
  *
  *	struct engine *e;
  *	engine_new(&options, base, &e, err);
  *	engine_submit(e, "example.org", on_report, arg);     as often as engine_has_room()
- *	event_base_dispatch(base);                           reports come from the loop
+ *	event_base_dispatch(base);                           reports come from the caller's loop
  *	engine_free(e);
  *
- * Each submitted domain gets exactly one callback, from the loop, never before engine_submit() has
- * returned. What is learnt about an MX host (one SMTP probe per host name and address) and a policy
- * host is shared by all domains that need it at the time or within share_s seconds. One engine
- * belongs to one thread.
+ * Each submitted domain gets exactly one callback, from the caller's loop, never before
+ * engine_submit() has returned. What is learnt about an MX host (one SMTP probe per host name and
+ * address) and a policy host is shared by all domains that need it at the time or within share_s
+ * seconds, whichever worker looks at them. The workers are hidden: one engine belongs to one
+ *thread.
  */
 #ifndef VERIFIER_ENGINE_H
 #define VERIFIER_ENGINE_H
@@ -44,7 +45,8 @@ struct engine_options {
 	const char *ca_file; /* NULL: the system's store */
 	const char *ehlo_name;
 
-	unsigned concurrency;  /* domains in flight */
+	unsigned workers;      /* threads; 0: engine_default_workers() */
+	unsigned concurrency;  /* domains in flight, in all workers together, as the following */
 	unsigned per_address;  /* SMTP connections at once to one address */
 	unsigned per_operator; /* and to one registrable domain of MX names */
 	unsigned rate;         /* domains started per second; 0: no limit */
@@ -65,11 +67,15 @@ struct engine_options {
 
 void engine_options_default(struct engine_options *options);
 
+/* As many as there are processors to run on, within reason. */
+unsigned engine_default_workers(void);
+
 /* base is borrowed and must outlive the engine. Unreadable files and malformed options are
  * ERROR_CONFIG that names them. */
 int engine_new(const struct engine_options *options, struct event_base *base, struct engine **out,
 	struct error *err) MUST_CHECK;
-/* Cancels what is in flight: its callbacks do not come any more. NULL is allowed. */
+/* Ends the workers and cancels what is in flight: its callbacks do not come any more. Not from a
+ * callback. NULL is allowed. */
 void engine_free(struct engine *e);
 
 /* The report is lent until the callback returns. */

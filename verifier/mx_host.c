@@ -6,52 +6,33 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <search.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-
-#include <event2/event.h>
 
 #include "common/arena.h"
 #include "common/xalloc.h"
 #include "verifier/domain_name.h"
+#include "verifier/gate.h"
+#include "verifier/share.h"
 
-#define READY_BATCH 64
 /* R2.10: what rests on a failed look-up is not kept for longer. */
 #define FAILURE_SHARED_S 60
 /* R6.6: an odd end of the handshake counts when it comes twice. */
 #define ATTEMPTS_MAX 2
 
 struct host_entry;
-struct session;
-
-TAILQ_HEAD(session_list, session);
-
-/* A limit on sessions that share a key; those over it wait here in order. */
-struct gate {
-	const char *key; /* owned; first for compare_gates() */
-	unsigned int active;
-	unsigned int limit;
-	unsigned int pins; /* not to be dropped: its line is being walked */
-	struct session_list queue;
-};
-
-enum { GATE_ALL, GATE_OPERATOR, GATE_ADDRESS, GATES };
 
 /* One SMTP session of a host: an address under a server name. */
 struct session {
-	TAILQ_ENTRY(session) link; /* in a gate's queue */
+	struct gate_pass pass; /* first */
 	struct host_entry *entry;
 	struct mx_address *address; /* in the entry's arena */
 	const char *server_name;
 	bool for_pkix; /* its result is the address's; else only its chain counts, for DANE */
 	unsigned int attempts;
 	struct smtp_probe *probe; /* NULL unless running */
-	struct gate *waiting;     /* NULL unless queued */
-	bool waited;
-	struct gate *held[GATES]; /* while running */
 	bool finished;
 	enum smtp_reach reach;
 	enum verdict starttls;
@@ -60,71 +41,39 @@ struct session {
 	struct finding_list findings;
 };
 
-struct mx_host_ref {
-	TAILQ_ENTRY(mx_host_ref) link; /* in entry->waiters until called */
-	struct host_entry *entry;
-	mx_host_cb *cb; /* NULL once called */
-	void *cb_arg;
-};
-
+/* Until it is done an entry belongs to the thread of its desk, but for the atomics. */
 struct host_entry {
-	struct mx_host host; /* first: name is the key */
-	struct mx_host_table *table;
+	struct share_entry share; /* first */
+	struct mx_host host;
+	struct mx_host_desk *desk; /* of the thread that does the work */
 	struct arena *arena;
 	struct dns_query *query[2];
 	struct dns_query *extra; /* SOA of the registrable domain, CNAME, or TLSA */
 	unsigned int tlsa_tries;
 	struct session *sessions; /* in arena */
 	size_t session_count;
-	unsigned int pending; /* look-ups and sessions still to end */
-	bool done;
-	bool in_tree, in_ready, in_idle;
-	unsigned int refs;
-	int64_t done_s;
-	TAILQ_HEAD(, mx_host_ref) waiters;
-	TAILQ_ENTRY(host_entry) ready_link;
-	TAILQ_ENTRY(host_entry) idle_link;
+	atomic_uint pending; /* look-ups and sessions still to end */
+	atomic_uint in_line; /* of them, sessions at a gate */
+	atomic_bool waited;  /* some session stood in line */
 };
 
 struct mx_host_table {
 	struct mx_host_options options;
-	struct event_base *base;
-	void *by_name;                  /* tsearch() tree of struct host_entry */
-	void *gates[GATES];             /* tsearch() trees of struct gate */
-	TAILQ_HEAD(, host_entry) ready; /* done, with waiters to be called */
-	TAILQ_HEAD(, host_entry) idle;  /* done, in the tree, oldest first */
-	size_t idle_count;
-	struct event *ready_event;
-	struct mx_host_stats stats;
+	struct share_table *share;
+	struct gates *gates;
 };
 
-static int
-compare_entries(const void *a, const void *b)
+static const struct mx_host_options *
+options_of(const struct host_entry *e)
 {
-	return strcmp(((const struct host_entry *)a)->host.name,
-		((const struct host_entry *)b)->host.name);
+	return &e->desk->table->options;
 }
-
-static int
-compare_gates(const void *a, const void *b)
-{
-	return strcmp(((const struct gate *)a)->key, ((const struct gate *)b)->key);
-}
-
-static int64_t
-loop_s(const struct mx_host_table *t)
-{
-	struct timeval now;
-
-	event_base_gettimeofday_cached(t->base, &now);
-	return now.tv_sec;
-}
-
-/* --- entries ------------------------------------------------------------------------- */
 
 static void
-entry_free(struct host_entry *e)
+entry_free(struct share_entry *share)
 {
+	struct host_entry *e = (struct host_entry *)share;
+
 	dns_query_cancel(e->query[0]);
 	dns_query_cancel(e->query[1]);
 	dns_query_cancel(e->extra);
@@ -136,72 +85,6 @@ entry_free(struct host_entry *e)
 		sk_X509_pop_free(e->host.addresses[i].chain, X509_free);
 	arena_free(e->arena);
 	free(e);
-}
-
-/* Out of the tree: whoever asks next looks anew. */
-static void
-entry_forget(struct host_entry *e)
-{
-	struct mx_host_table *t = e->table;
-
-	(void)tdelete(e, &t->by_name, compare_entries);
-	e->in_tree = false;
-	if (e->in_idle) {
-		TAILQ_REMOVE(&t->idle, e, idle_link);
-		e->in_idle = false;
-		t->idle_count--;
-	}
-	if (e->refs == 0)
-		entry_free(e);
-}
-
-static void
-forget_old(struct mx_host_table *t)
-{
-	struct host_entry *e;
-	int64_t now = loop_s(t);
-
-	while ((e = TAILQ_FIRST(&t->idle)) != NULL &&
-		(now - e->done_s >= t->options.share_s || t->idle_count > MX_HOSTS_SHARED_MAX))
-		entry_forget(e);
-}
-
-static void
-make_ready(struct host_entry *e)
-{
-	if (!e->in_ready) {
-		e->in_ready = true;
-		TAILQ_INSERT_TAIL(&e->table->ready, e, ready_link);
-	}
-	event_active(e->table->ready_event, EV_TIMEOUT, 0);
-}
-
-static void
-on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct mx_host_table *t = arg;
-	struct host_entry *e;
-
-	for (int i = 0; i < READY_BATCH && (e = TAILQ_FIRST(&t->ready)) != NULL; i++) {
-		struct mx_host_ref *ref = TAILQ_FIRST(&e->waiters);
-		mx_host_cb *cb;
-
-		if (ref == NULL) {
-			TAILQ_REMOVE(&t->ready, e, ready_link);
-			e->in_ready = false;
-			if (e->refs == 0 && !e->in_tree)
-				entry_free(e);
-			continue;
-		}
-		TAILQ_REMOVE(&e->waiters, ref, link);
-		cb = ref->cb;
-		ref->cb = NULL;
-		cb(ref->cb_arg);
-	}
-	if (!TAILQ_EMPTY(&t->ready))
-		event_active(t->ready_event, EV_TIMEOUT, 0);
-	else
-		forget_old(t);
 }
 
 /* --- judgement ----------------------------------------------------------------------- */
@@ -219,7 +102,7 @@ has_issuer_record(const struct tlsa_set *set)
 static void
 judge_pkix(struct host_entry *e, const struct session *s)
 {
-	const struct mx_host_options *o = &e->table->options;
+	const struct mx_host_options *o = options_of(e);
 	struct mx_address *a = s->address;
 	const X509 *leaf;
 
@@ -241,7 +124,7 @@ judge_pkix(struct host_entry *e, const struct session *s)
 static void
 judge_dane(struct host_entry *e, struct session *s)
 {
-	const struct mx_host_options *o = &e->table->options;
+	const struct mx_host_options *o = options_of(e);
 	struct mx_address *a = s->address;
 	/* R14.6: the base domain and, asked for later, the next hop; the MX name before expansion
 	 * counts only when it is the base. */
@@ -256,14 +139,21 @@ judge_dane(struct host_entry *e, struct session *s)
 		a->dane_session = DANE_SESSION_NO_STARTTLS;
 		return;
 	}
-	dane_match(o->dane, &e->host.tlsa, s->chain, names, 1, now, e->arena, &a->dane);
+	dane_match(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, e->arena, &a->dane);
 	a->dane_session = a->dane.result == DANE_MATCH ? DANE_SESSION_MATCH : DANE_SESSION_MISMATCH;
-	dane_report_stale(o->dane, &e->host.tlsa, s->chain, names, 1, now, &a->dane,
+	dane_report_stale(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, &a->dane,
 		e->host.tlsa_owner, &e->host.tlsa_findings);
 	if (has_issuer_record(&e->host.tlsa) && a->dane.result != DANE_MATCH) {
 		a->chain = s->chain;
 		s->chain = NULL;
 	}
+}
+
+static bool
+has_failed_lookup(const struct mx_host *h)
+{
+	return h->failed != NULL || h->tlsa_lookup == DANE_LOOKUP_FAILED ||
+		h->tlsa_lookup == DANE_LOOKUP_BOGUS;
 }
 
 static void
@@ -286,121 +176,56 @@ entry_done(struct host_entry *e)
 		sk_X509_pop_free(s->chain, X509_free);
 		s->chain = NULL;
 	}
-	e->done = true;
-	e->done_s = loop_s(e->table);
-	if (e->in_tree) {
-		TAILQ_INSERT_TAIL(&e->table->idle, e, idle_link);
-		e->in_idle = true;
-		e->table->idle_count++;
-	}
-	make_ready(e);
+	share_done(&e->share, has_failed_lookup(&e->host) ? FAILURE_SHARED_S : SHARE_AS_USUAL);
 }
 
 static void
 one_less(struct host_entry *e)
 {
-	assert(e->pending > 0);
-	if (--e->pending == 0)
+	unsigned int before = atomic_fetch_sub(&e->pending, 1);
+
+	assert(before > 0);
+	if (before == 1)
 		entry_done(e);
 }
 
-/* --- gates --------------------------------------------------------------------------- */
-
-static struct gate *
-gate_get(struct mx_host_table *t, int kind, const char *key)
-{
-	struct gate probe = {.key = key}, *g;
-	void *node = tfind(&probe, &t->gates[kind], compare_gates);
-
-	if (node != NULL)
-		return *(struct gate **)node;
-	g = xcalloc(1, sizeof(*g));
-	g->key = xstrdup(key);
-	g->limit = kind == GATE_ALL     ? t->options.sessions
-		: kind == GATE_OPERATOR ? t->options.per_operator
-					: t->options.per_address;
-	if (g->limit == 0)
-		g->limit = 1;
-	TAILQ_INIT(&g->queue);
-	if (tsearch(g, &t->gates[kind], compare_gates) == NULL)
-		abort(); /* out of memory */
-	return g;
-}
-
-static void
-gate_drop(struct mx_host_table *t, int kind, struct gate *g)
-{
-	union {
-		const char *in;
-		char *out;
-	} key = {g->key};
-
-	if (g->active > 0 || g->pins > 0 || !TAILQ_EMPTY(&g->queue))
-		return;
-	(void)tdelete(g, &t->gates[kind], compare_gates);
-	free(key.out);
-	free(g);
-}
+/* --- sessions ------------------------------------------------------------------------ */
 
 static void on_probe(const struct smtp_probe_result *result, void *arg);
 
-/* Through all gates, or into the line of the first that is full. */
 static void
-session_try(struct session *s)
+session_begin(struct session *s)
 {
-	struct mx_host_table *t = s->entry->table;
-	struct gate *g[GATES];
-
-	g[GATE_ALL] = gate_get(t, GATE_ALL, "");
-	g[GATE_OPERATOR] = gate_get(t, GATE_OPERATOR, domain_name_registrable(s->entry->host.name));
-	g[GATE_ADDRESS] = gate_get(t, GATE_ADDRESS, s->address->text);
-	for (int i = 0; i < GATES; i++) {
-		if (g[i]->active < g[i]->limit)
-			continue;
-		s->waiting = g[i];
-		s->waited = true;
-		TAILQ_INSERT_TAIL(&g[i]->queue, s, link);
-		for (int k = 0; k < GATES; k++)
-			gate_drop(t, k, g[k]);
-		return;
-	}
-	for (int i = 0; i < GATES; i++) {
-		g[i]->active++;
-		s->held[i] = g[i];
-	}
 	s->attempts++;
-	t->stats.sessions++;
-	s->probe = smtp_probe_start(t->options.prober, &s->address->address, s->server_name,
+	s->probe = smtp_probe_start(s->entry->desk->prober, &s->address->address, s->server_name,
 		s->entry->arena, s->address->subject, on_probe, s);
 }
 
 static void
-session_release(struct session *s)
+on_let_through(struct mail *mail)
 {
-	struct mx_host_table *t = s->entry->table;
-	struct gate *held[GATES];
+	struct session *s = (struct session *)mail;
 
-	memcpy(held, s->held, sizeof(held));
-	memset(s->held, 0, sizeof(s->held));
-	for (int i = 0; i < GATES; i++) {
-		held[i]->active--;
-		held[i]->pins++;
-	}
-	for (int i = 0; i < GATES; i++) {
-		struct session *next;
+	(void)atomic_fetch_sub(&s->entry->in_line, 1);
+	session_begin(s);
+}
 
-		/* Whoever is let go here may have to wait at another gate. */
-		while (held[i]->active < held[i]->limit &&
-			(next = TAILQ_FIRST(&held[i]->queue)) != NULL) {
-			TAILQ_REMOVE(&held[i]->queue, next, link);
-			next->waiting = NULL;
-			session_try(next);
-		}
+static void
+session_try(struct session *s)
+{
+	struct host_entry *e = s->entry;
+
+	s->pass.mail.deliver = on_let_through;
+	s->pass.box = e->desk->box;
+	s->pass.key[GATE_ALL] = "";
+	s->pass.key[GATE_OPERATOR] = domain_name_registrable(e->host.name);
+	s->pass.key[GATE_ADDRESS] = s->address->text;
+	if (gate_enter(e->desk->table->gates, &s->pass)) {
+		session_begin(s);
+		return;
 	}
-	for (int i = 0; i < GATES; i++) {
-		held[i]->pins--;
-		gate_drop(t, i, held[i]);
-	}
+	(void)atomic_fetch_add(&e->in_line, 1);
+	atomic_store(&e->waited, true);
 }
 
 static void
@@ -410,7 +235,7 @@ on_probe(const struct smtp_probe_result *result, void *arg)
 	struct mx_address *a = s->address;
 
 	s->probe = NULL;
-	session_release(s);
+	gate_leave(s->entry->desk->table->gates, &s->pass);
 	if (result->repeat && s->attempts < ATTEMPTS_MAX) {
 		session_try(s);
 		return;
@@ -445,7 +270,7 @@ sessions_start(struct host_entry *e, const char *server_name, bool for_pkix)
 		s->address = &e->host.addresses[i];
 		s->server_name = server_name;
 		s->for_pkix = for_pkix;
-		e->pending++;
+		(void)atomic_fetch_add(&e->pending, 1);
 	}
 	for (size_t i = first; i < e->session_count; i++)
 		session_try(&e->sessions[i]);
@@ -469,9 +294,9 @@ tlsa_start(struct host_entry *e, const char *base)
 	e->tlsa_tries++;
 	e->host.tlsa_base = base;
 	e->host.tlsa_owner = arena_printf(e->arena, "_25._tcp.%s", base);
-	e->pending++;
+	(void)atomic_fetch_add(&e->pending, 1);
 	e->extra = dns_query_start(
-		e->table->options.resolver, e->host.tlsa_owner, DNS_TLSA, e->arena, on_tlsa, e);
+		e->desk->resolver, e->host.tlsa_owner, DNS_TLSA, e->arena, on_tlsa, e);
 }
 
 static void
@@ -566,12 +391,12 @@ addresses_take(struct host_entry *e, const struct dns_answer *answer)
 			return;
 		}
 		if (address_from_bytes(answer->records[i].data, answer->records[i].len,
-			    e->table->options.port, &a->address) < 0)
+			    options_of(e)->port, &a->address) < 0)
 			continue;
 		address_format(&a->address, text);
 		a->text = arena_strdup(e->arena, text);
 		a->subject = arena_printf(e->arena, "%s[%s]", h->name, text);
-		if (!address_filter_permits(e->table->options.filter, &a->address)) {
+		if (!address_filter_permits(options_of(e)->filter, &a->address)) {
 			a->special = address_special(&a->address);
 			assert(a->special != NULL);
 		}
@@ -612,8 +437,8 @@ on_addresses(struct host_entry *e)
 		if (h->a->status == DNS_NXDOMAIN && strcmp(registrable, h->a->canonical) == 0) {
 			h->dangling = registrable;
 		} else if (h->a->status == DNS_NXDOMAIN) {
-			e->pending++;
-			e->extra = dns_query_start(e->table->options.resolver, registrable, DNS_SOA,
+			(void)atomic_fetch_add(&e->pending, 1);
+			e->extra = dns_query_start(e->desk->resolver, registrable, DNS_SOA,
 				e->arena, on_registrable, e);
 		}
 		return;
@@ -628,7 +453,7 @@ on_addresses(struct host_entry *e)
 	} else if (h->address_lookup == DANE_LOOKUP_INSECURE && found->aliases > 0) {
 		e->pending++;
 		e->extra = dns_query_start(
-			e->table->options.resolver, h->name, DNS_CNAME, e->arena, on_alias, e);
+			e->desk->resolver, h->name, DNS_CNAME, e->arena, on_alias, e);
 	}
 }
 
@@ -652,162 +477,124 @@ on_address(const struct dns_answer *answer, void *arg)
 /* --- interface ----------------------------------------------------------------------- */
 
 void
-mx_host_table_new(
-	const struct mx_host_options *options, struct event_base *base, struct mx_host_table **out)
+mx_host_table_new(const struct mx_host_options *options, struct mx_host_table **out)
 {
 	struct mx_host_table *t = xcalloc(1, sizeof(*t));
+	struct share_options share = {
+		.share_s = options->share_s,
+		.max = MX_HOSTS_SHARED_MAX,
+		.free_entry = entry_free,
+	};
+	struct gate_limits limits = {
+		.of = {[GATE_ALL] = options->sessions,
+			[GATE_OPERATOR] = options->per_operator,
+			[GATE_ADDRESS] = options->per_address},
+	};
 
 	t->options = *options;
-	t->base = base;
-	TAILQ_INIT(&t->ready);
-	TAILQ_INIT(&t->idle);
-	t->ready_event = event_new(base, -1, 0, on_ready, t);
-	assert(t->ready_event != NULL);
+	share_table_new(&share, &t->share);
+	gates_new(&limits, &t->gates);
 	*out = t;
-}
-
-static void
-free_entry(void *node)
-{
-	entry_free(node);
-}
-
-static void
-free_gate(void *node)
-{
-	struct gate *g = node;
-	union {
-		const char *in;
-		char *out;
-	} key = {g->key};
-
-	free(key.out);
-	free(g);
 }
 
 void
 mx_host_table_free(struct mx_host_table *t)
 {
-	struct host_entry *e, *next;
-
 	if (t == NULL)
 		return;
-	/* Done and out of the tree, but still in line to find out that nobody waits. */
-	for (e = TAILQ_FIRST(&t->ready); e != NULL; e = next) {
-		next = TAILQ_NEXT(e, ready_link);
-		if (!e->in_tree)
-			entry_free(e);
-	}
-	tdestroy(t->by_name, free_entry);
-	for (int i = 0; i < GATES; i++)
-		tdestroy(t->gates[i], free_gate);
-	event_free(t->ready_event);
+	share_table_free(t->share);
+	gates_free(t->gates);
 	free(t);
 }
 
-static struct host_entry *
-entry_new(struct mx_host_table *t, const char *name)
+static struct share_entry *
+entry_make(const char *name, void *arg)
 {
 	struct host_entry *e = xcalloc(1, sizeof(*e));
 
-	e->table = t;
+	e->desk = arg;
 	e->arena = arena_new();
 	e->host.name = arena_strdup(e->arena, name);
+	e->share.name = e->host.name;
 	finding_list_init(&e->host.tlsa_findings, e->arena);
-	TAILQ_INIT(&e->waiters);
-	if (tsearch(e, &t->by_name, compare_entries) == NULL)
-		abort(); /* out of memory */
-	e->in_tree = true;
-	e->pending = 2;
-	e->query[0] = dns_query_start(t->options.resolver, name, DNS_A, e->arena, on_address, e);
-	e->query[1] = dns_query_start(t->options.resolver, name, DNS_AAAA, e->arena, on_address, e);
-	return e;
+	return &e->share;
 }
 
-static bool
-has_failed_lookup(const struct host_entry *e)
+static void
+entry_start(struct host_entry *e)
 {
-	return e->done &&
-		(e->host.failed != NULL || e->host.tlsa_lookup == DANE_LOOKUP_FAILED ||
-			e->host.tlsa_lookup == DANE_LOOKUP_BOGUS);
+	struct dns_resolver *r = e->desk->resolver;
+
+	atomic_store(&e->pending, 2);
+	e->query[0] = dns_query_start(r, e->host.name, DNS_A, e->arena, on_address, e);
+	e->query[1] = dns_query_start(r, e->host.name, DNS_AAAA, e->arena, on_address, e);
+}
+
+/* What callers hold is the reference to the shared entry. */
+static struct share_ref *
+share_of(const struct mx_host_ref *ref)
+{
+	union {
+		const struct mx_host_ref *in;
+		struct share_ref *out;
+	} cast = {ref};
+
+	return cast.out;
+}
+
+static struct host_entry *
+entry_of(const struct mx_host_ref *ref)
+{
+	return (struct host_entry *)share_entry_of(share_of(ref));
 }
 
 struct mx_host_ref *
-mx_host_get(struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg)
+mx_host_get(struct mx_host_desk *desk, const char *name, mx_host_cb *cb, void *arg)
 {
-	struct mx_host_ref *ref = xcalloc(1, sizeof(*ref));
-	struct host_entry key = {.host = {.name = name}}, *e;
-	void *node;
+	bool is_new;
+	struct share_ref *ref =
+		share_get(desk->table->share, name, desk->box, entry_make, desk, cb, arg, &is_new);
 
-	forget_old(t);
-	node = tfind(&key, &t->by_name, compare_entries);
-	if (node != NULL && has_failed_lookup(*(struct host_entry **)node) &&
-		loop_s(t) - (*(struct host_entry **)node)->done_s >= FAILURE_SHARED_S) {
-		entry_forget(*(struct host_entry **)node);
-		node = NULL;
-	}
-	if (node != NULL)
-		t->stats.shared++;
-	e = node != NULL ? *(struct host_entry **)node : entry_new(t, name);
-	ref->entry = e;
-	ref->cb = cb;
-	ref->cb_arg = arg;
-	e->refs++;
-	TAILQ_INSERT_TAIL(&e->waiters, ref, link);
-	if (e->done)
-		make_ready(e);
-	return ref;
+	if (is_new)
+		entry_start((struct host_entry *)share_entry_of(ref));
+	return (struct mx_host_ref *)ref;
+}
+
+void
+mx_host_mute(struct mx_host_ref *ref)
+{
+	share_mute(share_of(ref));
 }
 
 void
 mx_host_release(struct mx_host_ref *ref)
 {
-	struct host_entry *e;
-
-	if (ref == NULL)
-		return;
-	e = ref->entry;
-	if (ref->cb != NULL)
-		TAILQ_REMOVE(&e->waiters, ref, link);
-	free(ref);
-	/* What is under way goes on: its own limits end it, and others may ask for it. */
-	if (--e->refs == 0 && !e->in_tree && !e->in_ready)
-		entry_free(e);
+	share_release(share_of(ref));
 }
 
 const struct mx_host *
 mx_host_of(const struct mx_host_ref *ref)
 {
-	return ref->entry->done ? &ref->entry->host : NULL;
+	return share_is_done(share_of(ref)) ? &entry_of(ref)->host : NULL;
 }
 
 bool
 mx_host_is_waiting(const struct mx_host_ref *ref)
 {
-	const struct host_entry *e = ref->entry;
-	unsigned int waiting = 0;
+	struct host_entry *e = entry_of(ref);
+	unsigned int in_line = atomic_load(&e->in_line);
 
-	if (ref->cb == NULL || e->done)
-		return false;
-	for (size_t i = 0; i < e->session_count; i++)
-		waiting += e->sessions[i].waiting != NULL;
-	return waiting > 0 && waiting == e->pending;
+	return in_line > 0 && in_line == atomic_load(&e->pending);
 }
 
 bool
 mx_host_was_held_up(const struct mx_host_ref *ref)
 {
-	const struct host_entry *e = ref->entry;
-
-	for (size_t i = 0; i < e->session_count; i++) {
-		if (!e->done && e->sessions[i].waited)
-			return true;
-	}
-	return false;
+	return !share_is_done(share_of(ref)) && atomic_load(&entry_of(ref)->waited);
 }
 
 void
-mx_host_match_domain(struct mx_host_table *t, const struct mx_host *host,
+mx_host_match_domain(struct mx_host_desk *desk, const struct mx_host *host,
 	const struct mx_address *address, const char *const *domains, size_t count,
 	struct arena *arena, struct dane_match *out)
 {
@@ -819,12 +606,15 @@ mx_host_match_domain(struct mx_host_table *t, const struct mx_host *host,
 		return;
 	for (size_t i = 0; i < count && n < ARRAY_LEN(names); i++)
 		names[n++] = domains[i];
-	dane_match(t->options.dane, &host->tlsa, address->chain, names, n,
-		clock_now(&t->options.clock), arena, out);
+	dane_match(desk->dane, &host->tlsa, address->chain, names, n,
+		clock_now(&desk->table->options.clock), arena, out);
 }
 
 struct mx_host_stats
-mx_host_get_stats(const struct mx_host_table *t)
+mx_host_get_stats(struct mx_host_table *t)
 {
-	return t->stats;
+	return (struct mx_host_stats){
+		.sessions = gates_passed(t->gates),
+		.shared = share_hits(t->share),
+	};
 }

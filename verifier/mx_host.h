@@ -1,16 +1,18 @@
 /*
  * mx_host: what is known about a mail host, learnt once for all domains that use it.
  *
- *	ref = mx_host_get(table, "mx.example.org", on_host, arg);
+ *	ref = mx_host_get(&desk, "mx.example.org", on_host, arg);
  *	    on_host(arg): once, from the loop, when everything is known
  *	mx_host_of(ref)->...            from then on
  *	mx_host_release(ref);           at any time, also before the callback (which then does not
  *come)
  *
+ * One table serves all threads; each brings a desk: its own loop's tools. Who asks first for a host
+ * does the work, the others are told.
+ *
  * Addresses, TLSA, one SMTP session for each address and server name (two when the first must be
  * repeated), judged by pkix and dane_check. At most per_address sessions at once with an address,
- * per_operator with a registrable domain of host names, and so many in all; the others wait in
- *line, each where it is held up, so that one big provider stalls nobody else (R4.16).
+ * per_operator with a registrable domain of host names, and so many in all (gate.h).
  */
 #ifndef VERIFIER_MX_HOST_H
 #define VERIFIER_MX_HOST_H
@@ -32,7 +34,7 @@
 #include "verifier/tlsa.h"
 
 struct arena;
-struct event_base;
+struct mailbox;
 struct mx_host_ref;
 struct mx_host_table;
 
@@ -44,16 +46,23 @@ struct mx_host_table;
 /* Pointers are borrowed until mx_host_table_free(). */
 struct mx_host_options {
 	struct clock clock;
-	struct dns_resolver *resolver;
 	const struct address_filter *filter;
-	struct smtp_prober *prober;
-	struct dane_checker *dane;
 	X509_STORE *store;
 	uint16_t port;
 	unsigned int per_address;
 	unsigned int per_operator;
 	unsigned int sessions; /* in all */
 	int64_t share_s;
+};
+
+/* The tools of one thread, all on its loop and borrowed. They outlive the table: what a thread has
+ * begun is taken back when the table is freed. */
+struct mx_host_desk {
+	struct mx_host_table *table;
+	struct mailbox *box;
+	struct dns_resolver *resolver;
+	struct smtp_prober *prober;
+	struct dane_checker *dane;
 };
 
 /* One address. */
@@ -78,7 +87,7 @@ struct mx_address {
 	STACK_OF(X509) * chain;       /* for DANE under further names; NULL otherwise */
 };
 
-/* Complete once the callback has come; owned by the table. */
+/* Complete and immutable once the callback has come; owned by the table. */
 struct mx_host {
 	const char *name; /* lower-case A-labels, no root dot */
 	const struct dns_answer *a, *aaaa;
@@ -100,14 +109,16 @@ struct mx_host {
 
 typedef void mx_host_cb(void *arg);
 
-void mx_host_table_new(
-	const struct mx_host_options *options, struct event_base *base, struct mx_host_table **out);
-/* All references must have been released. NULL is allowed. */
+void mx_host_table_new(const struct mx_host_options *options, struct mx_host_table **out);
+/* All references must have been released and the threads of all desks have ended. NULL is allowed.
+ */
 void mx_host_table_free(struct mx_host_table *t);
 
 struct mx_host_ref *mx_host_get(
-	struct mx_host_table *t, const char *name, mx_host_cb *cb, void *arg) RETURNS_NONNULL;
-/* NULL is allowed. */
+	struct mx_host_desk *desk, const char *name, mx_host_cb *cb, void *arg) RETURNS_NONNULL;
+/* By the thread that asked: the callback does not come any more, what is known stays lent. */
+void mx_host_mute(struct mx_host_ref *ref);
+/* By the thread that asked; once the callback has come or was muted, by any. NULL is allowed. */
 void mx_host_release(struct mx_host_ref *ref);
 /* NULL while something is still missing. Lent until the release. */
 const struct mx_host *mx_host_of(const struct mx_host_ref *ref);
@@ -119,7 +130,7 @@ bool mx_host_is_waiting(const struct mx_host_ref *ref);
 bool mx_host_was_held_up(const struct mx_host_ref *ref);
 
 /* The DANE judgement of an address under the names of one domain as well (R14.6). */
-void mx_host_match_domain(struct mx_host_table *t, const struct mx_host *host,
+void mx_host_match_domain(struct mx_host_desk *desk, const struct mx_host *host,
 	const struct mx_address *address, const char *const *domains, size_t count,
 	struct arena *arena, struct dane_match *out);
 
@@ -127,6 +138,6 @@ struct mx_host_stats {
 	uint64_t sessions; /* SMTP sessions begun */
 	uint64_t shared;   /* hosts served from what was known or under way */
 };
-struct mx_host_stats mx_host_get_stats(const struct mx_host_table *t);
+struct mx_host_stats mx_host_get_stats(struct mx_host_table *t);
 
 #endif

@@ -4,12 +4,11 @@
 #include "verifier/policy_fetch.h"
 
 #include <assert.h>
-#include <search.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -26,28 +25,25 @@
 #include "verifier/dns.h"
 #include "verifier/mta_sts.h"
 #include "verifier/pkix.h"
+#include "verifier/share.h"
 
 /* Addresses of one policy host that are tried. */
 #define POLICY_ADDRESSES_MAX 8
-/* Callbacks in one turn of the loop. */
-#define READY_BATCH 64
 /* Octets of all header lines of an answer, interim answers (100, 103) and trailers included. No
  * server of a policy has a tenth of it; without a limit headers could go on until the time is up.
  */
 #define HEADERS_MAX 65536
 
 struct policy_waiter {
-	TAILQ_ENTRY(policy_waiter) link;
-	struct fetch *fetch;
+	struct share_ref *ref;
 	policy_fetch_cb *cb;
 	void *cb_arg;
 };
 
 struct fetch {
-	const char *domain;             /* in arena; the key, first for compare_fetches() */
-	struct policy_fetcher *fetcher; /* borrowed */
+	struct share_entry share;       /* first */
+	struct policy_fetcher *fetcher; /* borrowed: of the thread that does the work */
 	struct arena *arena;            /* owned */
-	enum { FETCH_RESOLVE, FETCH_TRANSFER, FETCH_DONE } state;
 	const char *host;
 	const char *url;
 	struct dns_query *query[2]; /* A, AAAA; NULL when answered */
@@ -63,40 +59,19 @@ struct fetch {
 	int alert;                   /* TLS alert received or sent; -1: none */
 	struct pkix_result *problem; /* why the certificate was refused */
 	struct policy_fetch_result result;
-	int64_t done_s;
-	TAILQ_HEAD(, policy_waiter) waiters;
-	TAILQ_ENTRY(fetch) done_link;  /* in fetcher->done, oldest first */
-	TAILQ_ENTRY(fetch) ready_link; /* in fetcher->ready */
-	bool in_ready;
+};
+
+struct policy_table {
+	struct share_table *share;
+	atomic_uint_fast64_t count;
 };
 
 struct policy_fetcher {
 	struct policy_fetcher_options options;
 	struct event_base *base; /* borrowed */
 	CURLM *multi;
-	struct event *timer, *ready_event;
-	void *by_domain; /* tsearch() tree of struct fetch */
-	TAILQ_HEAD(, fetch) done;
-	TAILQ_HEAD(, fetch) ready; /* done, with waiters still to be called */
-	size_t done_count;
-	uint64_t count;
+	struct event *timer;
 };
-
-static int
-compare_fetches(const void *a, const void *b)
-{
-	return strcmp(((const struct fetch *)a)->domain, ((const struct fetch *)b)->domain);
-}
-
-/* The monotonic second on the event loop. */
-static int64_t
-loop_s(struct policy_fetcher *f)
-{
-	struct timeval now;
-
-	event_base_gettimeofday_cached(f->base, &now);
-	return now.tv_sec;
-}
 
 static void
 transfer_clear(struct fetch *t)
@@ -111,14 +86,10 @@ transfer_clear(struct fetch *t)
 }
 
 static void
-fetch_free(struct fetch *t)
+fetch_free(struct share_entry *share)
 {
-	struct policy_waiter *w;
+	struct fetch *t = (struct fetch *)share;
 
-	while ((w = TAILQ_FIRST(&t->waiters)) != NULL) {
-		TAILQ_REMOVE(&t->waiters, w, link);
-		free(w);
-	}
 	transfer_clear(t);
 	dns_query_cancel(t->query[0]);
 	dns_query_cancel(t->query[1]);
@@ -127,32 +98,7 @@ fetch_free(struct fetch *t)
 	free(t);
 }
 
-static void
-fetch_forget(struct fetch *t)
-{
-	struct policy_fetcher *f = t->fetcher;
-
-	(void)tdelete(t, &f->by_domain, compare_fetches);
-	if (t->state == FETCH_DONE) {
-		TAILQ_REMOVE(&f->done, t, done_link);
-		f->done_count--;
-	}
-	if (t->in_ready)
-		TAILQ_REMOVE(&f->ready, t, ready_link);
-	fetch_free(t);
-}
-
 /* --- the end of a fetch -------------------------------------------------------------- */
-
-static void
-make_ready(struct fetch *t)
-{
-	if (!t->in_ready) {
-		t->in_ready = true;
-		TAILQ_INSERT_TAIL(&t->fetcher->ready, t, ready_link);
-	}
-	event_active(t->fetcher->ready_event, EV_TIMEOUT, 0);
-}
 
 static void
 fetch_done(struct fetch *t)
@@ -163,11 +109,7 @@ fetch_done(struct fetch *t)
 		t->result.len = t->body.len;
 	}
 	buf_clear(&t->body);
-	t->state = FETCH_DONE;
-	t->done_s = loop_s(t->fetcher);
-	TAILQ_INSERT_TAIL(&t->fetcher->done, t, done_link);
-	t->fetcher->done_count++;
-	make_ready(t);
+	share_done(&t->share, SHARE_AS_USUAL);
 }
 
 static void fail(struct fetch *t, enum severity severity, const char *code, const char *fmt, ...)
@@ -184,46 +126,6 @@ fail(struct fetch *t, enum severity severity, const char *code, const char *fmt,
 	va_end(args);
 	finding_add(&t->result.findings, code, severity, t->url, NULL, "%s", text);
 	t->result.fetched = severity == SEVERITY_FAIL ? VERDICT_FAIL : VERDICT_UNKNOWN;
-}
-
-/* Oldest first; those with waiters stay. */
-static void
-forget_old(struct policy_fetcher *f)
-{
-	struct fetch *t;
-	int64_t now = loop_s(f);
-
-	while ((t = TAILQ_FIRST(&f->done)) != NULL && TAILQ_EMPTY(&t->waiters) &&
-		(now - t->done_s >= f->options.share_s || f->done_count > POLICY_SHARED_MAX))
-		fetch_forget(t);
-}
-
-static void
-on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct policy_fetcher *f = arg;
-	struct fetch *t;
-
-	for (int i = 0; i < READY_BATCH && (t = TAILQ_FIRST(&f->ready)) != NULL; i++) {
-		struct policy_waiter *w = TAILQ_FIRST(&t->waiters);
-		policy_fetch_cb *cb;
-		void *cb_arg;
-
-		if (w == NULL) {
-			TAILQ_REMOVE(&f->ready, t, ready_link);
-			t->in_ready = false;
-			continue;
-		}
-		TAILQ_REMOVE(&t->waiters, w, link);
-		cb = w->cb;
-		cb_arg = w->cb_arg;
-		free(w);
-		cb(&t->result, cb_arg);
-	}
-	if (!TAILQ_EMPTY(&f->ready))
-		event_active(f->ready_event, EV_TIMEOUT, 0);
-	else
-		forget_old(f);
 }
 
 /* --- TLS of a transfer --------------------------------------------------------------- */
@@ -505,8 +407,7 @@ transfer_start(struct fetch *t, const char *addresses)
 
 	assert(easy != NULL);
 	t->easy = easy;
-	t->state = FETCH_TRANSFER;
-	f->count++;
+	(void)atomic_fetch_add(&o->table->count, 1);
 	/* The "+" lets the entry run out, so that curl's own cache does not grow. */
 	(void)snprintf(text, sizeof(text), "+%s:%u:%s", t->host, o->port, addresses);
 	t->resolve = curl_slist_append(NULL, text);
@@ -701,6 +602,34 @@ on_answer(const struct dns_answer *answer, void *arg)
 /* --- interface ----------------------------------------------------------------------- */
 
 int
+policy_table_new(int64_t share_s, struct policy_table **out, struct error *err)
+{
+	struct policy_table *t;
+	struct share_options share = {
+		.share_s = share_s,
+		.max = POLICY_SHARED_MAX,
+		.free_entry = fetch_free,
+	};
+
+	*out = NULL;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return error_set(err, ERROR_TEMP, "cannot set up libcurl");
+	t = xcalloc(1, sizeof(*t));
+	share_table_new(&share, &t->share);
+	*out = t;
+	return 0;
+}
+
+void
+policy_table_free(struct policy_table *t)
+{
+	if (t == NULL)
+		return;
+	share_table_free(t->share);
+	free(t);
+}
+
+int
 policy_fetcher_new(const struct policy_fetcher_options *options, struct event_base *base,
 	struct policy_fetcher **out, struct error *err)
 {
@@ -709,13 +638,9 @@ policy_fetcher_new(const struct policy_fetcher_options *options, struct event_ba
 	*out = NULL;
 	f->options = *options;
 	f->base = base;
-	TAILQ_INIT(&f->done);
-	TAILQ_INIT(&f->ready);
 	f->timer = event_new(base, -1, 0, on_timer, f);
-	f->ready_event = event_new(base, -1, 0, on_ready, f);
-	assert(f->timer != NULL && f->ready_event != NULL);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-		(f->multi = curl_multi_init()) == NULL) {
+	assert(f->timer != NULL);
+	if ((f->multi = curl_multi_init()) == NULL) {
 		policy_fetcher_free(f);
 		return error_set(err, ERROR_TEMP, "cannot set up libcurl");
 	}
@@ -727,96 +652,60 @@ policy_fetcher_new(const struct policy_fetcher_options *options, struct event_ba
 	return 0;
 }
 
-static void
-keep_node(void *node UNUSED)
-{
-}
-
-static void
-collect_fetch(const void *node, VISIT which, void *arg)
-{
-	struct fetch *t = *(struct fetch *const *)node;
-	struct fetch ***next = arg;
-
-	if (which == postorder || which == leaf)
-		*(*next)++ = t;
-}
-
-static void
-count_fetch(const void *node UNUSED, VISIT which, void *arg)
-{
-	if (which == postorder || which == leaf)
-		++*(size_t *)arg;
-}
-
 void
 policy_fetcher_free(struct policy_fetcher *f)
 {
-	struct fetch **all, **next;
-	size_t count = 0;
-
 	if (f == NULL)
 		return;
-	twalk_r(f->by_domain, count_fetch, &count);
-	all = next = xcalloc(count + 1, sizeof(struct fetch *));
-	twalk_r(f->by_domain, collect_fetch, &next);
-	tdestroy(f->by_domain, keep_node);
-	for (size_t i = 0; i < count; i++)
-		fetch_free(all[i]);
-	free(all);
 	if (f->multi != NULL)
 		(void)curl_multi_cleanup(f->multi);
 	event_free(f->timer);
-	event_free(f->ready_event);
 	free(f);
 }
 
-static struct fetch *
-fetch_new(struct policy_fetcher *f, const char *domain)
+static struct share_entry *
+fetch_make(const char *domain, void *arg)
 {
 	struct fetch *t = xcalloc(1, sizeof(*t));
 
-	t->fetcher = f;
+	t->fetcher = arg;
 	t->arena = arena_new();
-	t->domain = arena_strdup(t->arena, domain);
+	t->share.name = arena_strdup(t->arena, domain);
 	t->host = arena_printf(t->arena, "mta-sts.%s", domain);
 	t->url = arena_printf(t->arena, POLICY_URL_FORMAT, domain);
 	t->alert = -1;
-	TAILQ_INIT(&t->waiters);
 	buf_init(&t->body, MTA_STS_POLICY_MAX);
 	finding_list_init(&t->result.findings, t->arena);
-	if (tsearch(t, &f->by_domain, compare_fetches) == NULL)
-		abort(); /* out of memory */
-	t->query[0] = dns_query_start(f->options.resolver, t->host, DNS_A, t->arena, on_answer, t);
-	t->query[1] =
-		dns_query_start(f->options.resolver, t->host, DNS_AAAA, t->arena, on_answer, t);
-	return t;
+	return &t->share;
+}
+
+static void
+on_fetched(void *arg)
+{
+	struct policy_waiter *w = arg;
+
+	w->cb(&((struct fetch *)share_entry_of(w->ref))->result, w->cb_arg);
+	share_release(w->ref);
+	free(w);
 }
 
 struct policy_waiter *
 policy_fetch_start(struct policy_fetcher *f, const char *domain, policy_fetch_cb *cb, void *arg)
 {
 	struct policy_waiter *w = xcalloc(1, sizeof(*w));
-	struct fetch key = {.domain = domain}, *t = NULL;
-	void *node;
+	bool is_new;
 
-	forget_old(f);
-	node = tfind(&key, &f->by_domain, compare_fetches);
-	if (node != NULL)
-		t = *(struct fetch **)node;
-	if (t != NULL && t->state == FETCH_DONE && TAILQ_EMPTY(&t->waiters) &&
-		loop_s(f) - t->done_s >= f->options.share_s) {
-		fetch_forget(t);
-		t = NULL;
-	}
-	if (t == NULL)
-		t = fetch_new(f, domain);
-	w->fetch = t;
 	w->cb = cb;
 	w->cb_arg = arg;
-	TAILQ_INSERT_TAIL(&t->waiters, w, link);
-	if (t->state == FETCH_DONE)
-		make_ready(t);
+	w->ref = share_get(f->options.table->share, domain, f->options.box, fetch_make, f,
+		on_fetched, w, &is_new);
+	if (is_new) {
+		struct fetch *t = (struct fetch *)share_entry_of(w->ref);
+		struct dns_resolver *r = f->options.resolver;
+
+		t->query[0] = dns_query_start(r, t->host, DNS_A, t->arena, on_answer, t);
+		t->query[1] = dns_query_start(r, t->host, DNS_AAAA, t->arena, on_answer, t);
+	}
 	return w;
 }
 
@@ -825,13 +714,12 @@ policy_fetch_cancel(struct policy_waiter *w)
 {
 	if (w == NULL)
 		return;
-	/* The fetch itself goes on: its own limits end it, and others may ask for it. */
-	TAILQ_REMOVE(&w->fetch->waiters, w, link);
+	share_release(w->ref);
 	free(w);
 }
 
 uint64_t
-policy_fetch_count(const struct policy_fetcher *f)
+policy_fetch_count(const struct policy_table *t)
 {
-	return f->count;
+	return atomic_load(&t->count);
 }

@@ -1,13 +1,16 @@
 /*
  * policy_fetch: the policy file of an MTA-STS domain over verified HTTPS (rule book section 9).
  *
+ *	policy_table_new(share_s, &table, err);                    one for all threads
+ *	policy_fetcher_new(&options, base, &fetcher, err);         one for each
  *	w = policy_fetch_start(fetcher, "example.org", on_policy, arg);
  *	    on_policy(result, arg): exactly once, from the loop; result is lent until it returns
  *	policy_fetch_cancel(w);   instead, before the callback has come
  *
  * One look at https://mta-sts.DOMAIN/.well-known/mta-sts.txt: no redirect, proxy, cookie or netrc;
  * limits on time and size; addresses from our own resolver and through the address filter. Those
- * who ask for the same domain at the time, or within share_s, share one fetch.
+ * who ask for the same domain at the time, or within share_s, share one fetch, whatever their
+ *thread.
  */
 #ifndef VERIFIER_POLICY_FETCH_H
 #define VERIFIER_POLICY_FETCH_H
@@ -26,7 +29,9 @@ struct address_filter;
 struct dns_resolver;
 struct error;
 struct event_base;
+struct mailbox;
 struct policy_fetcher;
+struct policy_table;
 struct policy_waiter;
 
 /* Finished fetches that are remembered at most. */
@@ -34,6 +39,8 @@ struct policy_waiter;
 
 /* All pointers are borrowed until policy_fetcher_free(). */
 struct policy_fetcher_options {
+	struct policy_table *table;
+	struct mailbox *box; /* of this thread */
 	struct clock clock;
 	const struct address_filter *filter;
 	struct dns_resolver *resolver;
@@ -41,7 +48,6 @@ struct policy_fetcher_options {
 	uint16_t port;
 	const char *client_name; /* who asks, for the User-Agent */
 	int64_t fetch_s;
-	int64_t share_s;
 };
 
 struct policy_fetch_result {
@@ -53,9 +59,15 @@ struct policy_fetch_result {
 
 typedef void policy_fetch_cb(const struct policy_fetch_result *result, void *arg);
 
+/* Once per program and before there are threads: libcurl is set up. */
+int policy_table_new(int64_t share_s, struct policy_table **out, struct error *err) MUST_CHECK;
+/* No waiter may be left and the threads of all fetchers must have ended; before the fetchers are
+ * freed, since it takes back what they have under way. NULL is allowed. */
+void policy_table_free(struct policy_table *t);
+
 int policy_fetcher_new(const struct policy_fetcher_options *options, struct event_base *base,
 	struct policy_fetcher **out, struct error *err) MUST_CHECK;
-/* Callbacks still to come do not come. NULL is allowed. */
+/* NULL is allowed. */
 void policy_fetcher_free(struct policy_fetcher *f);
 
 struct policy_waiter *policy_fetch_start(struct policy_fetcher *f, const char *domain,
@@ -63,7 +75,8 @@ struct policy_waiter *policy_fetch_start(struct policy_fetcher *f, const char *d
 /* NULL is allowed. */
 void policy_fetch_cancel(struct policy_waiter *w);
 
-uint64_t policy_fetch_count(const struct policy_fetcher *f);
+/* Transfers begun, of all threads. */
+uint64_t policy_fetch_count(const struct policy_table *t);
 
 /* The URL, for messages. */
 #define POLICY_URL_FORMAT "https://mta-sts.%s/.well-known/mta-sts.txt"

@@ -96,7 +96,8 @@ usage(void)
 {
 	fputs("usage: bench_engine [--forward ADDR@PORT] [--anchor FILE] [--ca FILE] [--allow "
 	      "CIDR]\n"
-	      "         [--smtp-port N] [--https-port N] [--concurrency N] [--per-address N]\n"
+	      "         [--smtp-port N] [--https-port N] [--workers N] [--concurrency N] "
+	      "[--per-address N]\n"
 	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] "
 	      "[--quiet]\n"
 	      "         [--stop N] [--debug] < DOMAINS\n",
@@ -115,6 +116,7 @@ main(int argc, char **argv)
 		{"smtp-port", required_argument, NULL, 's'},
 		{"https-port", required_argument, NULL, 'h'},
 		{"concurrency", required_argument, NULL, 'n'},
+		{"workers", required_argument, NULL, 'w'},
 		{"per-address", required_argument, NULL, 'p'},
 		{"per-operator", required_argument, NULL, 'o'},
 		{"rate", required_argument, NULL, 'r'},
@@ -159,6 +161,9 @@ main(int argc, char **argv)
 			break;
 		case 'h':
 			o.https_port = (uint16_t)number(optarg);
+			break;
+		case 'w':
+			o.workers = number(optarg);
 			break;
 		case 'n':
 			o.concurrency = number(optarg);

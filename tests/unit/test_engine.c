@@ -28,6 +28,7 @@
 	"0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF\n"
 
 static struct event_base *base;
+static unsigned workers; /* of the engines of this run */
 static int silent = -1;
 static char forward[64], anchor_path[] = "/tmp/preload25-test-anchor-XXXXXX";
 static const char *const forwards[] = {forward};
@@ -71,6 +72,7 @@ options(void)
 	o.trust_anchor = anchor_path;
 	o.deadline_s = 1;
 	o.concurrency = 4;
+	o.workers = workers;
 	return o;
 }
 
@@ -215,14 +217,45 @@ bad_options(void **state UNUSED)
 	}
 }
 
+static void
+default_workers(void **state UNUSED)
+{
+	struct engine_options o = options();
+	struct engine *e;
+
+	o.workers = 0;
+	e = engine_for_test(&o);
+	assert_true(engine_has_room(e));
+	engine_free(e);
+	assert_in_range(engine_default_workers(), 1, 8);
+}
+
+static int
+one_worker(void **state UNUSED)
+{
+	workers = 1;
+	return 0;
+}
+
+static int
+four_workers(void **state UNUSED)
+{
+	workers = 4;
+	return 0;
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_report_each),
-		cmocka_unit_test(freed_in_flight),
-		cmocka_unit_test(rate),
-		cmocka_unit_test(bad_options),
+		cmocka_unit_test_setup(one_report_each, one_worker),
+		cmocka_unit_test_setup(one_report_each, four_workers),
+		cmocka_unit_test_setup(freed_in_flight, one_worker),
+		cmocka_unit_test_setup(freed_in_flight, four_workers),
+		cmocka_unit_test_setup(rate, one_worker),
+		cmocka_unit_test_setup(rate, four_workers),
+		cmocka_unit_test_setup(bad_options, four_workers),
+		cmocka_unit_test_setup(default_workers, one_worker),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, set_up, tear_down);
