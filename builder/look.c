@@ -37,7 +37,8 @@ look_view(const struct report *r, const char *vantage, struct arena *arena)
 	struct life_view v = {
 		.vantage = vantage,
 		.time_s = r->time_s,
-		.verdict = r->verdict,
+		/* R2.3: what one point cannot prove is certain when all of them see it. */
+		.verdict = r->domain_gone ? VERDICT_FAIL : r->verdict,
 		.policy = entry_from_report(r, arena),
 		.sts_none = r->mta_sts_mode == POLICY_MODE_NONE,
 		.preload_none = r->preload_mode == POLICY_MODE_NONE,

@@ -18,9 +18,6 @@
 #include "common/xalloc.h"
 #include "verifier/dns_context.h"
 
-/* One look-up may need several round trips to several slow servers; the domain has a deadline above
- * this one. */
-#define DNS_QUERY_S 30
 /* Callbacks in one turn of the loop. */
 #define READY_BATCH 64
 

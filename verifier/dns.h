@@ -30,6 +30,10 @@ struct event_base;
 
 typedef void dns_answer_cb(const struct dns_answer *answer, void *arg);
 
+/* One look-up may need several round trips to several slow servers; the domain has a deadline above
+ * this one. */
+#define DNS_QUERY_S 30
+
 struct dns_options {
 	struct clock clock;         /* a fixed one is the time signatures are judged at */
 	const char *const *forward; /* "ADDR@PORT" or "ADDR" */
@@ -38,7 +42,7 @@ struct dns_options {
 	const char *trust_anchor; /* NULL: the first of the usual places that is there */
 	unsigned int concurrency; /* domains in flight: scales sockets and caches */
 	unsigned int resolvers;   /* of this program, which divide the caches' memory; 0: one */
-	int64_t query_s;          /* for one look-up, 0: a sensible default */
+	int64_t query_s;          /* for one look-up, retries included; 0: DNS_QUERY_S */
 };
 
 /* base is borrowed. Unreadable files and malformed options are ERROR_CONFIG. */

@@ -33,6 +33,7 @@
  * record at its place, all at once: the places of R8.12, and the wildcard of R8.15. */
 enum {
 	LOOK_MX,
+	LOOK_TLSA, /* R12.9 */
 	LOOK_STS,
 	LOOK_PRELOAD,
 	LOOK_TLSRPT,
@@ -81,7 +82,7 @@ one_less(struct domain_check *c)
 		wake(c);
 }
 
-static dns_answer_cb on_mx, on_sts, on_preload, on_tlsrpt, on_stray, on_wildcard;
+static dns_answer_cb on_mx, on_tlsa, on_sts, on_preload, on_tlsrpt, on_stray, on_wildcard;
 static policy_fetch_cb on_stray_policy;
 
 /*
@@ -98,6 +99,7 @@ ask(struct domain_check *c, int i)
 		dns_answer_cb *cb;
 	} looks[LOOKS] = {
 		[LOOK_MX] = {"", DNS_MX, on_mx},
+		[LOOK_TLSA] = {"_25._tcp.", DNS_TLSA, on_tlsa},
 		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
 		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
 		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
@@ -556,6 +558,58 @@ mx_implicit(struct domain_check *c)
 	hosts_start(c);
 }
 
+/* R12.9. A failure tells nobody anything: no sender asks there. */
+static void
+on_tlsa(const struct dns_answer *answer, void *arg)
+{
+	struct domain_check *c = arg;
+
+	c->query[LOOK_TLSA] = NULL;
+	if (answer->status == DNS_FOUND) {
+		finding_add(&c->report->findings, "tlsa-at-domain", SEVERITY_WARN,
+			c->owner[LOOK_TLSA],
+			arena_printf(c->arena, "Publish them at _25._tcp.%s instead.",
+				c->facts.mx[0].host),
+			"TLSA records stand at the domain, but mail goes to other hosts");
+	}
+	one_less(c);
+}
+
+/* Whether somebody who signs his domain may have mistaken it for the mail host. */
+static bool
+may_have_tlsa_at_domain(const struct domain_facts *f)
+{
+	if (f->mx_lookup != DANE_LOOKUP_SECURE || f->implicit || f->mx_count == 0)
+		return false;
+	for (size_t i = 0; i < f->mx_count; i++) {
+		if (strcmp(f->mx[i].host, f->domain) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* R2.3: what is not proven may be forged here; only all vantage points together know better. */
+static void
+report_gone(struct domain_check *c, const struct dns_answer *answer)
+{
+	struct report *r = c->report;
+	bool proven = answer->secure == DNS_SECURE;
+	enum severity severity = proven ? SEVERITY_FAIL : SEVERITY_TEMP;
+
+	if (answer->aliases > 0) {
+		finding_add(&r->findings, "mx-missing", severity, c->domain, NULL,
+			"the domain is an alias of %s, which does not exist", answer->canonical);
+	} else {
+		finding_add(&r->findings, "domain-nxdomain", severity, c->domain, NULL,
+			"there is no such domain, %s",
+			proven ? "proven by DNSSEC"
+			       : "as far as one place can tell: the answer is not signed");
+		r->domain_gone = true;
+		r->gone_secure = answer->secure;
+	}
+	c->facts.mail = proven ? VERDICT_FAIL : VERDICT_UNKNOWN;
+}
+
 static void
 on_mx(const struct dns_answer *answer, void *arg)
 {
@@ -573,22 +627,16 @@ on_mx(const struct dns_answer *answer, void *arg)
 		finding_add(&c->report->findings, "domain-cname", SEVERITY_INFO, c->domain, NULL,
 			"the domain is an alias of %s", answer->canonical);
 	}
+	if (answer->secure == DNS_INSECURE && answer->status != DNS_NXDOMAIN) {
+		finding_add(&c->report->findings, "dnssec-insecure", SEVERITY_INFO, c->domain, NULL,
+			"the MX look-up of %s is not protected by DNSSEC", c->domain);
+	}
 	switch (answer->status) {
 	case DNS_FAILED:
 		report_failure(c, answer, c->domain);
 		break;
 	case DNS_NXDOMAIN:
-		if (answer->aliases > 0) {
-			finding_add(&c->report->findings, "mx-missing", SEVERITY_FAIL, c->domain,
-				NULL, "the domain is an alias of %s, which does not exist",
-				answer->canonical);
-		} else {
-			finding_add(&c->report->findings, "domain-nxdomain", SEVERITY_FAIL,
-				c->domain, NULL, "there is no such domain");
-			c->report->domain_gone = true;
-			c->report->gone_secure = answer->secure;
-		}
-		f->mail = VERDICT_FAIL;
+		report_gone(c, answer);
 		break;
 	case DNS_NODATA:
 		mx_implicit(c);
@@ -600,6 +648,8 @@ on_mx(const struct dns_answer *answer, void *arg)
 	/* Without an answer everything else could only repeat "could not tell"; R3.4. */
 	if (answer->status != DNS_FAILED && answer->status != DNS_NXDOMAIN && !c->report->mx_null)
 		ask(c, LOOK_STS);
+	if (may_have_tlsa_at_domain(f))
+		ask(c, LOOK_TLSA);
 	one_less(c);
 }
 
@@ -627,7 +677,7 @@ leave_loop(struct domain_check *c)
 static void
 overdue(struct domain_check *c, int look)
 {
-	if (c->query[look] != NULL) {
+	if (c->query[look] != NULL && look != LOOK_TLSA) {
 		finding_add(&c->report->findings, "dns-temporary", SEVERITY_TEMP, c->owner[look],
 			NULL, "no answer within %lld s", (long long)c->context->deadline_s);
 	}

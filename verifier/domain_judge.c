@@ -109,6 +109,26 @@ judge_host_dns(struct judgement *j, size_t i)
 	}
 }
 
+/* R3.15: no fault of the host's. */
+static bool
+has_no_way_by_ipv6(const struct mx_address *a)
+{
+	return !a->answered && address_is_ipv6(&a->address) &&
+		(a->connect_errno == ENETUNREACH || a->connect_errno == EAFNOSUPPORT ||
+			a->connect_errno == EADDRNOTAVAIL);
+}
+
+/* All its addresses are like that: verifier-no-ipv6 says it. */
+static bool
+is_out_of_reach(const struct mx_host *h)
+{
+	for (size_t k = 0; k < h->address_count; k++) {
+		if (!has_no_way_by_ipv6(&h->addresses[k]))
+			return false;
+	}
+	return h->address_count > 0;
+}
+
 static void
 judge_host_addresses(struct judgement *j, size_t i)
 {
@@ -121,20 +141,20 @@ judge_host_addresses(struct judgement *j, size_t i)
 		s->reached |= h->addresses[k].answered;
 	for (size_t k = 0; k < h->address_count; k++) {
 		const struct mx_address *a = &h->addresses[k];
-		bool v6 = address_is_ipv6(&a->address);
 
 		if (a->special != NULL)
 			continue;
+		if (has_no_way_by_ipv6(a)) {
+			/* Beside an address that answers it is missing, without it all is. */
+			finding_add(findings, "verifier-no-ipv6",
+				s->reached ? SEVERITY_INFO : SEVERITY_TEMP, a->subject, NULL,
+				"not tested: no IPv6 here");
+			continue;
+		}
 		if (s->reached && !a->answered) {
 			/* R3.13: an address nobody can reach does not count beside one that works.
 			 */
-			if (v6 &&
-				(a->connect_errno == ENETUNREACH ||
-					a->connect_errno == EAFNOSUPPORT ||
-					a->connect_errno == EADDRNOTAVAIL)) {
-				finding_add(findings, "verifier-no-ipv6", SEVERITY_INFO, a->subject,
-					NULL, "not tested: no IPv6 here");
-			} else if (v6) {
+			if (address_is_ipv6(&a->address)) {
 				finding_add(findings, "mx-ipv6-unreachable", SEVERITY_WARN,
 					a->subject, NULL,
 					"the IPv6 address does not answer, another address does");
@@ -199,6 +219,35 @@ judge_host_dane(struct judgement *j, size_t i)
 	s->dane = dane_combine(&in, &s->dane_code);
 }
 
+/* Why DANE does not apply; of interest to those who sign their domain (R12.2, R12.4, R12.7). */
+static void
+report_host_without(struct judgement *j, size_t i)
+{
+	const struct host_state *s = &j->hosts[i];
+	const struct mx_host *h = j->f->mx[i].info;
+	struct finding_list *findings = &j->r->findings;
+	bool is_signed = j->f->mx_lookup == DANE_LOOKUP_SECURE;
+
+	if (h->tlsa_lookup == DANE_LOOKUP_INSECURE) {
+		finding_add(findings, "dane-tlsa-insecure", SEVERITY_INFO, h->tlsa_owner, NULL,
+			"TLSA records without DNSSEC signatures protect nobody");
+	} else if (is_signed && h->tlsa_lookup == DANE_LOOKUP_ABSENT) {
+		finding_add(findings, "dane-no-tlsa", SEVERITY_INFO, h->name, NULL,
+			"there is no TLSA record at _25._tcp.%s", h->tlsa_base);
+	} else if (is_signed && h->address_count > 0 && !h->secure_alias &&
+		h->address_lookup == DANE_LOOKUP_INSECURE) {
+		finding_add(findings, "dane-address-insecure", SEVERITY_INFO, h->name, NULL,
+			"the addresses of the host are not protected by DNSSEC");
+	}
+	/* Also when what is there does not match: senders may use it (R12.2). */
+	if (j->f->mx_lookup == DANE_LOOKUP_INSECURE && h->tlsa_lookup == DANE_LOOKUP_SECURE &&
+		s->dane != DANE_STATE_UNREACHABLE) {
+		finding_add(findings, "dane-mx-insecure", SEVERITY_WARN, j->f->domain, NULL,
+			"the MX hosts have TLSA records, but the MX records of %s are not signed",
+			j->f->domain);
+	}
+}
+
 static void
 report_host_dane(struct judgement *j, size_t i)
 {
@@ -216,14 +265,7 @@ report_host_dane(struct judgement *j, size_t i)
 		finding_add(findings, s->dane_code, SEVERITY_TEMP, h->tlsa_owner, NULL, "%s",
 			h->tlsa_why == NULL ? "the look-up failed" : h->tlsa_why);
 	}
-	if (s->dane_code != NULL && strcmp(s->dane_code, "dane-tlsa-insecure") == 0) {
-		finding_add(findings, s->dane_code, SEVERITY_INFO, h->tlsa_owner, NULL,
-			"TLSA records without DNSSEC signatures protect nobody");
-	}
-	if (s->dane == DANE_STATE_HOST_ONLY) {
-		finding_add(findings, "dane-mx-insecure", finding_severity("dane-mx-insecure"),
-			j->f->domain, NULL, "the MX records of %s are not signed", j->f->domain);
-	}
+	report_host_without(j, i);
 	if (s->dane != DANE_STATE_FAIL)
 		return;
 	if (strcmp(s->dane_code, "dane-starttls-missing") == 0) {
@@ -258,10 +300,12 @@ judge_hosts_together(struct judgement *j)
 	const struct domain_facts *f = j->f;
 	struct finding_list *findings = &j->r->findings;
 	size_t skipped = 0, reached = 0, unreached = 0, addresses = 0, v4 = 0, v6 = 0;
+	bool all_known = true;
 
 	for (size_t i = 0; i < f->mx_count; i++) {
 		const struct mx_host *h = f->mx[i].info;
 
+		all_known &= h != NULL && h->failed == NULL;
 		skipped += j->hosts[i].skipped;
 		reached += j->hosts[i].reached;
 		for (size_t k = 0; h != NULL && k < h->address_count; k++) {
@@ -289,7 +333,7 @@ judge_hosts_together(struct judgement *j)
 			finding_add(findings, "mx-unreachable", SEVERITY_TEMP, f->mx[i].host, NULL,
 				"could not be tested within %lld s", (long long)f->deadline_s);
 			unreached++;
-		} else if (!s->reached && s->dns != VERDICT_FAIL) {
+		} else if (!s->reached && s->dns != VERDICT_FAIL && !is_out_of_reach(h)) {
 			unreached++;
 			if (reached > 0) {
 				finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name,
@@ -309,13 +353,34 @@ judge_hosts_together(struct judgement *j)
 			MX_ADDRESSES_ALL_MAX);
 		j->gate = VERDICT_FAIL;
 	}
-	if (v4 > 0 && v6 == 0) {
+	if (all_known && v4 > 0 && v6 == 0) {
 		finding_add(findings, "mx-ipv4-only", SEVERITY_INFO, f->domain, NULL,
 			"no MX host has an IPv6 address");
-	} else if (v6 > 0 && v4 == 0) {
+	} else if (all_known && v6 > 0 && v4 == 0) {
 		finding_add(findings, "mx-ipv6-only", SEVERITY_WARN, f->domain, NULL,
 			"no MX host has an IPv4 address");
 	}
+}
+
+/* R12.10: the hosts that lack it, by name. */
+static void
+report_partial(struct judgement *j, size_t authenticated, size_t counted)
+{
+	const char *without = NULL;
+
+	for (size_t i = 0; i < j->f->mx_count; i++) {
+		const struct host_state *s = &j->hosts[i];
+
+		if (s->skipped || s->dane == DANE_STATE_AUTHENTICATED)
+			continue;
+		without = without == NULL
+			? j->f->mx[i].host
+			: arena_printf(j->r->arena, "%s, %s", without, j->f->mx[i].host);
+	}
+	finding_add(&j->r->findings, "dane-partial", SEVERITY_WARN, j->f->domain,
+		arena_printf(j->r->arena, "Publish TLSA records for %s, too.", without),
+		"%zu of %zu MX hosts have matching TLSA records; without: %s", authenticated,
+		counted, without);
 }
 
 static void
@@ -370,10 +435,8 @@ judge_hosts(struct judgement *j)
 	}
 	j->dane_some = with_dane > 0;
 	if (authenticated > 0 && authenticated < counted && j->dane == VERDICT_FAIL &&
-		!j->dane_broken) {
-		finding_add(&j->r->findings, "dane-partial", SEVERITY_WARN, f->domain, NULL,
-			"%zu of %zu MX hosts have matching TLSA records", authenticated, counted);
-	}
+		!j->dane_broken)
+		report_partial(j, authenticated, counted);
 	judge_hosts_together(j);
 	if (counted == 0)
 		j->starttls = j->pkix = j->dane =

@@ -211,6 +211,7 @@ worker_open(struct worker *w, struct error *err)
 		.trust_anchor = o->trust_anchor,
 		.concurrency = o->concurrency / o->workers + 1,
 		.resolvers = o->workers,
+		.query_s = o->deadline_s / 2 < DNS_QUERY_S ? o->deadline_s / 2 : DNS_QUERY_S,
 	};
 	struct smtp_prober_options smtp = {
 		.ehlo_name = o->ehlo_name,

@@ -202,7 +202,7 @@ const struct finding_info finding_table[] = {
 	{"mta-sts-max-age-short", WARN, "The max_age is below a week: protection between visits suffers.", "R11.7", "Set max_age to some weeks, for example 2592000."},
 
 	/* 12. DANE: finding the records */
-	{"dane-mx-insecure", INFO, "The MX records are not signed, so DANE cannot authenticate the way to the host.", "R12.2", "Sign the mail domain with DNSSEC."},
+	{"dane-mx-insecure", WARN, "The MX records are not signed, so DANE cannot authenticate the way to the host.", "R12.2", "Sign the mail domain with DNSSEC."},
 	{"dane-address-insecure", INFO, "The host's addresses are not signed; TLSA is not looked for.", "R12.4", NULL},
 	{"dane-no-tlsa", INFO, "The host has no TLSA record.", "R12.7", NULL},
 	{"dane-tlsa-insecure", INFO, "The TLSA records are not signed and protect nobody.", "R12.7", "Sign the zone of the MX host with DNSSEC."},
