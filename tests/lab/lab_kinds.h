@@ -43,8 +43,9 @@ struct lab_kind {
 	int zone;
 	int share; /* OWN: so many domains in a row use the same hosts; 0 stands for 1 */
 	struct lab_kind_host host[2];
-	const char *mx;      /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */
-	const char *records; /* further records: "OWNER TYPE RDATA|..." */
+	const char *mx; /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */
+	const char *broken_zone; /* below the domain's zone, answered with SERVFAIL */
+	const char *records;     /* further records: "OWNER TYPE RDATA|..." */
 
 	const char *sts;         /* TXT at _mta-sts, divided by "|"; NULL: none */
 	const char *policy;      /* NULL: no policy served */
@@ -53,10 +54,11 @@ struct lab_kind {
 	const char *optin;       /* TXT at _preload25; NULL: none */
 
 	/* ground truth */
-	const char *verdict; /* pass, fail, unknown; unasked: pass, yet nobody asked for the listing */
-	const char *auth;    /* "pkix", "dane", "dane pkix"; only for eligible ones */
-	const char *mode;    /* NULL: none to be expected */
-	const char *codes;   /* divided by blanks; NULL: none required */
+	const char
+		*verdict; /* pass, fail, unknown; unasked: pass, yet nobody asked for the listing */
+	const char *auth; /* "pkix", "dane", "dane pkix"; only for eligible ones */
+	const char *mode; /* NULL: none to be expected */
+	const char *codes; /* divided by blanks; NULL: none required */
 };
 
 extern const struct lab_kind lab_kinds[];

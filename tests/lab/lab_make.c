@@ -99,6 +99,16 @@ struct own_group {
 	unsigned int operator_number;
 };
 
+/* Zones that kinds write into beside their own, so that aliases can cross the border between signed
+ * and unsigned. */
+static const struct {
+	const char *name;
+	enum lab_signing signing;
+} side_zones[] = {
+	{"unsigned-side.test.", LAB_SIGN_NONE},
+	{"signed-side.test.", LAB_SIGN_NSEC3},
+};
+
 struct maker {
 	const char *dir;
 	const struct lab_make_options *options;
@@ -107,6 +117,7 @@ struct maker {
 	uint64_t random;
 	unsigned int operators;
 	struct buf test_zone; /* the delegations */
+	struct buf side[ARRAY_LEN(side_zones)];
 	struct buf truth, domains, zones_tsv, nsd_zones;
 	struct lab_hosts hosts;
 	struct provider providers[ARRAY_LEN(provider_rows)];
@@ -119,6 +130,7 @@ struct draft {
 	const char *domain; /* without the last dot */
 	const struct lab_kind *kind;
 	struct buf zone;
+	struct buf *side; /* the maker's, one for each side zone */
 	size_t mx_count;
 	char *mx[HOSTS_MAX]; /* names without the last dot; owned */
 	const struct provider *provider;
@@ -252,6 +264,22 @@ add_txt(struct buf *zone, const char *owner, const char *text)
 	buf_add_char(zone, '\n');
 }
 
+/* Where the records of a name go; without its last dot. */
+static struct buf *
+zone_of(struct draft *d, const char *owner)
+{
+	size_t len = strlen(owner);
+
+	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++) {
+		size_t n = strlen(side_zones[i].name) - 1;
+
+		if (len > n && owner[len - n - 1] == '.' &&
+			strncmp(owner + len - n, side_zones[i].name, n) == 0)
+			return &d->side[i];
+	}
+	return &d->zone;
+}
+
 static void
 add_mx(struct draft *d, const char *rdata)
 {
@@ -267,7 +295,7 @@ add_record(struct draft *d, const char *record)
 	if (sscanf(record, "%255s %15s %n", owner, type, &used) != 2)
 		abort();
 	owner[strlen(owner) - 1] = '\0';
-	add_rr(&d->zone, owner, type, record + used);
+	add_rr(zone_of(d, owner), owner, type, record + used);
 }
 
 static void
@@ -474,7 +502,8 @@ hosts_of_its_own(struct maker *m, struct draft *d, struct own_group *group)
 		char *template = xasprintf("mx%zu.$D", i + 1);
 		char *name = expand(d, host->name != NULL ? host->name : template);
 
-		add_smtp_host(m, &d->zone, name, d->operator_number, (unsigned int)i + 1, host);
+		add_smtp_host(
+			m, zone_of(d, name), name, d->operator_number, (unsigned int)i + 1, host);
 		d->mx[d->mx_count++] = name;
 		free(template);
 	}
@@ -626,11 +655,29 @@ fill_domain(struct maker *m, struct draft *d, bool first_provider, struct error 
 	return 0;
 }
 
+/* A zone below that NSD is told to serve but has no file of. */
+static int
+make_broken_zone(struct maker *m, struct draft *d, struct error *err)
+{
+	char *name = expand(d, d->kind->broken_zone), *zone = xasprintf("%s.", name);
+	struct buf src;
+	int rc;
+
+	buf_init(&src, DOMAIN_TEXT_MAX);
+	lab_zone_begin(&src, zone, FIRST_SERIAL);
+	lab_zone_delegate(&d->zone, m->pki, zone, LAB_SIGN_MISSING);
+	rc = finish_zone(m, zone, LAB_SIGN_MISSING, &src, err);
+	buf_clear(&src);
+	free(zone);
+	free(name);
+	return rc;
+}
+
 static int
 make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
 	const struct lab_story *story, struct error *err)
 {
-	struct draft d = {.pki = m->pki, .domain = domain, .kind = kind};
+	struct draft d = {.pki = m->pki, .domain = domain, .kind = kind, .side = m->side};
 	char *zone_name = xasprintf("%s.", domain);
 	enum lab_signing signing;
 	int rc = -1;
@@ -646,12 +693,13 @@ make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
 		goto out;
 	}
 	signing = story != NULL && story->unsigned_zone ? LAB_SIGN_NONE
-		: kind->zone == LAB_ZONE_ANY		? any_signing(m)
+		: kind->zone == LAB_ZONE_ANY            ? any_signing(m)
 							: (enum lab_signing)kind->zone;
 	lab_zone_begin(&d.zone, zone_name, FIRST_SERIAL);
 	if (story != NULL) /* does not move in with a neighbour */
 		m->groups[kind - lab_kinds].left = 0;
-	if (fill_domain(m, &d, story != NULL, err) < 0)
+	if (fill_domain(m, &d, story != NULL, err) < 0 ||
+		(kind->broken_zone != NULL && make_broken_zone(m, &d, err) < 0))
 		goto out;
 	if (story != NULL)
 		m->groups[kind - lab_kinds].left = 0;
@@ -740,6 +788,19 @@ out:
 	free(order);
 	free(counts);
 	return rc;
+}
+
+static int
+make_sides(struct maker *m, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++) {
+		const char *name = side_zones[i].name;
+
+		lab_zone_delegate(&m->test_zone, m->pki, name, side_zones[i].signing);
+		if (finish_zone(m, name, side_zones[i].signing, &m->side[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -837,6 +898,8 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 
 	memset(result, 0, sizeof(*result));
 	buf_init(&m.test_zone, LAB_ZONE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++)
+		buf_init(&m.side[i], LAB_ZONE_MAX);
 	buf_init(&m.truth, LAB_ZONE_MAX);
 	buf_init(&m.domains, LAB_ZONE_MAX);
 	buf_init(&m.zones_tsv, LAB_ZONE_MAX);
@@ -853,7 +916,10 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 		if (make_provider(&m, &m.providers[i], err) < 0)
 			goto out;
 	}
-	if (make_domains(&m, err) < 0 || make_top(&m, err) < 0 || write_lists(&m, err) < 0)
+	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++)
+		lab_zone_begin(&m.side[i], side_zones[i].name, FIRST_SERIAL);
+	if (make_domains(&m, err) < 0 || make_sides(&m, err) < 0 || make_top(&m, err) < 0 ||
+		write_lists(&m, err) < 0)
 		goto out;
 	rc = 0;
 out:
@@ -864,6 +930,8 @@ out:
 	free(m.groups);
 	lab_hosts_clear(&m.hosts);
 	buf_clear(&m.test_zone);
+	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++)
+		buf_clear(&m.side[i]);
 	buf_clear(&m.truth);
 	buf_clear(&m.domains);
 	buf_clear(&m.zones_tsv);

@@ -36,6 +36,9 @@ static const struct {
 	{"none", LAB_SIGN_NONE},
 	{"nsec", LAB_SIGN_NSEC},
 	{"nsec3", LAB_SIGN_NSEC3},
+	{"nsec3-opt-out", LAB_SIGN_OPT_OUT},
+	{"island", LAB_SIGN_ISLAND},
+	{"bad-denial", LAB_SIGN_BAD_DENIAL},
 	{"bad-ds", LAB_SIGN_BAD_DS},
 	{"expired", LAB_SIGN_EXPIRED},
 	{"bad-mx", LAB_SIGN_BAD_MX},
@@ -183,6 +186,7 @@ lab_zone_delegate(
 	buf_addf(parent, "%s %d IN NS %s\n", child, LAB_TTL_S, NAME_SERVER);
 	switch (signing) {
 	case LAB_SIGN_NONE:
+	case LAB_SIGN_ISLAND:
 	case LAB_SIGN_MISSING:
 		return;
 	case LAB_SIGN_UNKNOWN_ALG:
@@ -195,6 +199,8 @@ lab_zone_delegate(
 		break;
 	case LAB_SIGN_NSEC:
 	case LAB_SIGN_NSEC3:
+	case LAB_SIGN_OPT_OUT:
+	case LAB_SIGN_BAD_DENIAL:
 	case LAB_SIGN_EXPIRED:
 	case LAB_SIGN_BAD_MX:
 	case LAB_SIGN_BAD_TLSA:
@@ -213,17 +219,24 @@ ldns_error(struct error *err, const char *zone, const char *what, ldns_status st
 	return error_set(err, ERROR_INPUT, "%s: %s: %s", zone, what, ldns_get_errorstr_by_id(st));
 }
 
-/* Turns over one byte of the signatures that cover a type. */
+/* Turns over one byte of the signatures that cover a type, at names with this label; NULL: at all.
+ */
 static void
-spoil(ldns_dnssec_zone *zone, ldns_rr_type type)
+spoil(ldns_dnssec_zone *zone, ldns_rr_type type, const char *label)
 {
 	for (ldns_rbnode_t *n = ldns_rbtree_first(zone->names); n != LDNS_RBTREE_NULL;
 		n = ldns_rbtree_next(n)) {
 		ldns_dnssec_name *name = (ldns_dnssec_name *)(uintptr_t)n->data;
+		/* NSEC stands beside the record sets of a name. */
 		ldns_dnssec_rrsets *set = ldns_dnssec_name_find_rrset(name, type);
+		ldns_dnssec_rrs *s = type == LDNS_RR_TYPE_NSEC ? name->nsec_signatures
+			: set == NULL                          ? NULL
+							       : set->signatures;
+		char *text = ldns_rdf2str(ldns_dnssec_name_name(name));
+		bool wanted = label == NULL || (text != NULL && strstr(text, label) != NULL);
 
-		for (ldns_dnssec_rrs *s = set == NULL ? NULL : set->signatures; s != NULL;
-			s = s->next) {
+		LDNS_FREE(text);
+		for (; wanted && s != NULL; s = s->next) {
 			ldns_rdf *sig = ldns_rr_rrsig_sig(s->rr);
 
 			ldns_rdf_data(sig)[ldns_rdf_size(sig) / 2] ^= 0x55;
@@ -282,9 +295,10 @@ sign_to(FILE *f, const struct lab_pki *pki, const char *name, enum lab_signing s
 	dnskey = ldns_key2rr(key);
 	ldns_rr_set_ttl(dnskey, LAB_TTL_S);
 	st = ldns_dnssec_zone_add_rr(zone, dnskey);
-	if (st == LDNS_STATUS_OK && signing == LAB_SIGN_NSEC3)
+	if (st == LDNS_STATUS_OK && (signing == LAB_SIGN_NSEC3 || signing == LAB_SIGN_OPT_OUT))
 		st = ldns_dnssec_zone_sign_nsec3(zone, added, keys,
-			ldns_dnssec_default_replace_signatures, NULL, LDNS_SHA1, 0, 0, 0, NULL);
+			ldns_dnssec_default_replace_signatures, NULL, LDNS_SHA1,
+			signing == LAB_SIGN_OPT_OUT ? LDNS_NSEC3_VARS_OPTOUT_MASK : 0, 0, 0, NULL);
 	else if (st == LDNS_STATUS_OK)
 		st = ldns_dnssec_zone_sign(
 			zone, added, keys, ldns_dnssec_default_replace_signatures, NULL);
@@ -293,9 +307,11 @@ sign_to(FILE *f, const struct lab_pki *pki, const char *name, enum lab_signing s
 		goto out;
 	}
 	if (signing == LAB_SIGN_BAD_MX)
-		spoil(zone, LDNS_RR_TYPE_MX);
+		spoil(zone, LDNS_RR_TYPE_MX, NULL);
 	if (signing == LAB_SIGN_BAD_TLSA)
-		spoil(zone, LDNS_RR_TYPE_TLSA);
+		spoil(zone, LDNS_RR_TYPE_TLSA, NULL);
+	if (signing == LAB_SIGN_BAD_DENIAL)
+		spoil(zone, LDNS_RR_TYPE_NSEC, "._tcp.");
 	ldns_dnssec_zone_print(f, zone);
 	rc = 0;
 out:
@@ -364,6 +380,9 @@ lab_zone_write(const char *dir, const struct lab_pki *pki, const char *zone,
 		break;
 	case LAB_SIGN_NSEC:
 	case LAB_SIGN_NSEC3:
+	case LAB_SIGN_OPT_OUT:
+	case LAB_SIGN_ISLAND:
+	case LAB_SIGN_BAD_DENIAL:
 	case LAB_SIGN_BAD_DS:
 	case LAB_SIGN_EXPIRED:
 	case LAB_SIGN_BAD_MX:

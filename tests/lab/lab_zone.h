@@ -26,6 +26,9 @@ enum lab_signing {
 	LAB_SIGN_NONE,
 	LAB_SIGN_NSEC,
 	LAB_SIGN_NSEC3,
+	LAB_SIGN_OPT_OUT,     /* NSEC3 with the opt-out flag */
+	LAB_SIGN_ISLAND,      /* signed, but the parent has no DS: counts as unsigned */
+	LAB_SIGN_BAD_DENIAL,  /* NSEC; the denial of names below _tcp is broken */
 	LAB_SIGN_BAD_DS,      /* the parent's DS names another key */
 	LAB_SIGN_EXPIRED,     /* all signatures ran out the day before the lab was made */
 	LAB_SIGN_BAD_MX,      /* the signature of the MX records is broken */
