@@ -7,6 +7,7 @@
 #include "builder/terminal.h"
 #include "common/cli.h"
 #include "common/error.h"
+#include "verifier/engine.h"
 #include "verifier/report.h"
 
 struct asked {
@@ -41,11 +42,22 @@ cmd_check(struct app *app, const struct cli_call *call, struct error *err)
 {
 	struct asked a = {.json = cli_flag(call, "json")};
 	const struct settings *settings;
+	struct engine_options options;
 
 	a.colour = !a.json && terminal_colour(stdout);
-	if (app_settings(app, true, &settings, err) < 0 ||
-		check_run(&settings->engine, call->args, (size_t)call->arg_count, stdout, on_report,
-			&a, err) < 0)
+	if (app_settings(app, true, &settings, err) < 0)
+		return -1;
+	options = settings->engine;
+	options.client_cert = cli_value(call, "client-cert");
+	options.client_key = cli_value(call, "client-key");
+	if ((options.client_cert == NULL) != (options.client_key == NULL)) {
+		return error_set(err, ERROR_CONFIG,
+			"--client-cert and --client-key go together: one without the other is of "
+			"no use");
+	}
+	options.test_injection = cli_flag(call, "test-injection");
+	if (check_run(&options, call->args, (size_t)call->arg_count, stdout, on_report, &a, err) <
+		0)
 		return -1;
 	if (a.not_fit)
 		return 1;

@@ -18,6 +18,9 @@ static const struct cli_option common_options[] = {
 };
 static const struct cli_option check_options[] = {
 	{.name = "json", .help = "one object per domain and line"},
+	{.name = "client-cert", .argument = "FILE", .help = "send this when a server asks (PEM)"},
+	{.name = "client-key", .argument = "FILE", .help = "its private key (PEM)"},
+	{.name = "test-injection", .help = "a command in clear behind STARTTLS: own servers only"},
 };
 static const struct cli_option lint_options[] = {
 	{.name = "json", .help = "one object"},

@@ -302,6 +302,41 @@ dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK_OF(X
 	}
 }
 
+static bool
+has_usage(const struct tlsa_set *set, uint8_t usage)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (set->records[i].considered && set->records[i].usage == usage)
+			return true;
+	}
+	return false;
+}
+
+void
+dane_report_anchor(const struct tlsa_set *set, STACK_OF(X509) * chain, bool trusted,
+	const struct dane_match *match, const char *owner, struct finding_list *findings)
+{
+	const struct tlsa_record *r;
+
+	if (match->result != DANE_MATCH)
+		return;
+	r = &set->records[match->record];
+	if (r->usage != TLSA_USAGE_DANE_TA)
+		return;
+	if (match->bare_key) {
+		finding_add(findings, "tlsa-ta-not-in-chain", SEVERITY_WARN, owner, NULL,
+			"the key of record %u %u %u is matched, but the server does not send the "
+			"issuer's certificate: few senders manage that",
+			r->usage, r->selector, r->matching);
+	} else if (trusted && match->depth > 0 && match->depth < sk_X509_num(chain) &&
+		X509_self_signed(sk_X509_value(chain, match->depth), 0) != 1 &&
+		!has_usage(set, TLSA_USAGE_DANE_EE)) {
+		finding_add_usual(findings, "tlsa-public-intermediate", owner, NULL,
+			"record %u %u %u names an intermediate of a public authority", r->usage,
+			r->selector, r->matching);
+	}
+}
+
 /* --- what it adds up to -------------------------------------------------------------- */
 
 enum dane_state

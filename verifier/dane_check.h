@@ -60,6 +60,12 @@ void dane_report_stale(struct dane_checker *c, const struct tlsa_set *set, STACK
 	const char *const *names, size_t name_count, int64_t now_s, const struct dane_match *match,
 	const char *owner, struct finding_list *findings);
 
+/* R13.9, R14.4: warns about records that name an intermediate of a public authority with no 3 x x
+ * beside them (trusted: the chain leads to a public root), and about a match through a bare
+ * issuer's key that the server does not send. chain may be NULL. */
+void dane_report_anchor(const struct tlsa_set *set, STACK_OF(X509) * chain, bool trusted,
+	const struct dane_match *match, const char *owner, struct finding_list *findings);
+
 /* --- what it adds up to -------------------------------------------------------------- */
 
 enum dane_lookup {

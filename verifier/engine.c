@@ -219,6 +219,8 @@ worker_open(struct worker *w, struct error *err)
 		.greeting_s = o->greeting_s,
 		.reply_s = o->reply_s,
 		.session_s = o->session_s,
+		.client_cert = o->client_cert,
+		.client_key = o->client_key,
 	};
 
 	w->base = event_base_new();
@@ -321,6 +323,7 @@ engine_open(struct engine *e, struct error *err)
 		.per_operator = o->per_operator,
 		.sessions = o->concurrency,
 		.share_s = o->share_s,
+		.further = {.look = o->thorough, .injection = o->test_injection},
 	};
 
 	mx_host_table_new(&hosts, &e->hosts);

@@ -61,8 +61,12 @@ struct engine_options {
 	/* Where there is no MTA-STS record, look where owners put it by mistake, for a policy
 	 * without record, and for a wildcard (R8.12, R8.13, R8.15): four look-ups and a fetch that
 	 * a crawl need not spend on every domain without MTA-STS, since none of it makes a domain
-	 * eligible. */
+	 * eligible. And ask hosts that pass for what the list does not need (smtp_further.h): a
+	 * connection or two each. */
 	bool thorough;
+	bool test_injection;     /* R5.9: only on the owner's request */
+	const char *client_cert; /* PEM files, sent when a server asks; both or none */
+	const char *client_key;
 };
 
 void engine_options_default(struct engine_options *options);

@@ -32,6 +32,11 @@ struct session {
 	const char *server_name;
 	bool for_pkix; /* its result is the address's; else only its chain counts, for DANE */
 	unsigned int attempts;
+	enum smtp_ask ask;  /* what the session under way is to find out */
+	unsigned int asked; /* bits of what further ones have found out */
+	int alert;
+	const uint8_t *staple; /* in the arena */
+	size_t staple_len;
 	struct smtp_probe *probe; /* NULL unless running */
 	bool finished;
 	enum smtp_reach reach;
@@ -117,8 +122,26 @@ judge_pkix(struct host_entry *e, const struct session *s)
 	a->cert_sha256 = pkix_certificate_sha256(leaf, e->arena);
 	pkix_judge(
 		o->store, s->chain, e->host.name, clock_now(&o->clock), e->arena, &a->pkix_result);
+	pkix_judge_staple(s->chain, s->staple, s->staple_len, clock_now(&o->clock), e->arena,
+		&a->pkix_result);
 	if (a->starttls == VERDICT_PASS)
 		a->pkix = a->pkix_result.verdict;
+}
+
+/* R6.8, R6.9, R14.10: what is weak fails an issuer record, and not one of the server's own key. */
+static void
+judge_dane_strength(const struct tlsa_set *set, const struct session *s, struct mx_address *a)
+{
+	const struct pkix_result *p = &a->pkix_result;
+	bool key = p->key_weak || (s->code != NULL && strcmp(s->code, "tls-key-weak") == 0);
+
+	if (a->dane.result != DANE_MATCH ||
+		set->records[a->dane.record].usage != TLSA_USAGE_DANE_TA ||
+		(!key && !p->signature_weak))
+		return;
+	a->dane.result = DANE_CHAIN_INVALID;
+	a->dane.code = key ? "tls-key-weak" : "tls-signature-weak";
+	a->dane.message = "an issuer record matches, but the keys or signatures below are too weak";
 }
 
 static void
@@ -140,6 +163,9 @@ judge_dane(struct host_entry *e, struct session *s)
 		return;
 	}
 	dane_match(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, e->arena, &a->dane);
+	judge_dane_strength(&e->host.tlsa, s, a);
+	dane_report_anchor(&e->host.tlsa, s->chain, a->pkix_result.trusted, &a->dane,
+		e->host.tlsa_owner, &e->host.tlsa_findings);
 	a->dane_session = a->dane.result == DANE_MATCH ? DANE_SESSION_MATCH : DANE_SESSION_MISMATCH;
 	dane_report_stale(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, &a->dane,
 		e->host.tlsa_owner, &e->host.tlsa_findings);
@@ -154,6 +180,34 @@ has_failed_lookup(const struct mx_host *h)
 {
 	return h->failed != NULL || h->tlsa_lookup == DANE_LOOKUP_FAILED ||
 		h->tlsa_lookup == DANE_LOOKUP_BOGUS;
+}
+
+static bool
+lacks_starttls(const struct mx_address *a)
+{
+	return a->code != NULL &&
+		(strcmp(a->code, "starttls-not-offered") == 0 ||
+			strcmp(a->code, "starttls-stripped") == 0);
+}
+
+/* R5.4; each address that lacks it has been asked twice. */
+static void
+judge_consistency(struct host_entry *e)
+{
+	const struct mx_address *with = NULL;
+
+	for (size_t i = 0; i < e->host.address_count && with == NULL; i++) {
+		if (e->host.addresses[i].starttls == VERDICT_PASS)
+			with = &e->host.addresses[i];
+	}
+	for (size_t i = 0; i < e->host.address_count && with != NULL; i++) {
+		struct mx_address *a = &e->host.addresses[i];
+
+		if (lacks_starttls(a)) {
+			finding_add_usual(&a->findings, "starttls-inconsistent", a->subject, NULL,
+				"STARTTLS is not offered here, but at %s it is", with->text);
+		}
+	}
 }
 
 static void
@@ -176,6 +230,7 @@ entry_done(struct host_entry *e)
 		sk_X509_pop_free(s->chain, X509_free);
 		s->chain = NULL;
 	}
+	judge_consistency(e);
 	share_done(&e->share, has_failed_lookup(&e->host) ? FAILURE_SHARED_S : SHARE_AS_USUAL);
 }
 
@@ -198,7 +253,7 @@ session_begin(struct session *s)
 {
 	s->attempts++;
 	s->probe = smtp_probe_start(s->entry->desk->prober, &s->address->address, s->server_name,
-		s->entry->arena, s->address->subject, on_probe, s);
+		s->ask, s->entry->arena, s->address->subject, on_probe, s);
 }
 
 static void
@@ -228,18 +283,12 @@ session_try(struct session *s)
 	atomic_store(&e->waited, true);
 }
 
+/* What the usual session has shown. */
 static void
-on_probe(const struct smtp_probe_result *result, void *arg)
+session_take(struct session *s, const struct smtp_probe_result *result)
 {
-	struct session *s = arg;
 	struct mx_address *a = s->address;
 
-	s->probe = NULL;
-	gate_leave(s->entry->desk->table->gates, &s->pass);
-	if (result->repeat && s->attempts < ATTEMPTS_MAX) {
-		session_try(s);
-		return;
-	}
 	s->finished = true;
 	s->reach = result->reach;
 	s->starttls = result->starttls;
@@ -251,8 +300,63 @@ on_probe(const struct smtp_probe_result *result, void *arg)
 		a->cipher = result->cipher;
 		a->client_cert_requested = result->client_cert_requested;
 	}
+	s->alert = result->alert;
 	s->chain = result->chain == NULL ? NULL : X509_chain_up_ref(result->chain);
-	one_less(s->entry);
+	if (result->staple_len > 0) {
+		s->staple = arena_memdup(s->entry->arena, result->staple, result->staple_len);
+		s->staple_len = result->staple_len;
+	}
+}
+
+/* R6.6; R5.4: where other addresses may offer it, "not offered" counts when it is seen twice. */
+static bool
+is_to_be_repeated(const struct session *s, const struct smtp_probe_result *result)
+{
+	const char *code = result->code == NULL ? "" : result->code;
+
+	if (s->ask != SMTP_ASK_USUAL || s->attempts >= ATTEMPTS_MAX)
+		return false;
+	return result->repeat ||
+		(s->entry->host.address_count > 1 &&
+			(strcmp(code, "starttls-not-offered") == 0 ||
+				strcmp(code, "starttls-stripped") == 0));
+}
+
+/* Takes what a session has shown and says whether another is to be held; s->ask is its question. */
+static bool
+session_goes_on(struct session *s, const struct smtp_probe_result *result)
+{
+	struct smtp_usual usual;
+
+	if (s->ask == SMTP_ASK_USUAL)
+		session_take(s, result);
+	if (!s->for_pkix)
+		return false;
+	usual = (struct smtp_usual){.starttls = s->starttls,
+		.code = s->code,
+		.alert = s->alert,
+		.subject = s->address->subject,
+		.findings = &s->findings};
+	smtp_further_take(s->ask, result, &usual);
+	s->code = usual.code;
+	s->ask = smtp_further_next(&options_of(s->entry)->further, &usual, s->asked);
+	s->asked |= 1U << s->ask;
+	return s->ask != SMTP_ASK_USUAL;
+}
+
+static void
+on_probe(const struct smtp_probe_result *result, void *arg)
+{
+	struct session *s = arg;
+	bool again;
+
+	s->probe = NULL;
+	again = is_to_be_repeated(s, result) || session_goes_on(s, result);
+	gate_leave(s->entry->desk->table->gates, &s->pass);
+	if (again)
+		session_try(s);
+	else
+		one_less(s->entry);
 }
 
 static void

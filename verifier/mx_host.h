@@ -30,6 +30,7 @@
 #include "verifier/dns.h"
 #include "verifier/finding.h"
 #include "verifier/pkix.h"
+#include "verifier/smtp_further.h"
 #include "verifier/smtp_probe.h"
 #include "verifier/tlsa.h"
 
@@ -53,6 +54,7 @@ struct mx_host_options {
 	unsigned int per_operator;
 	unsigned int sessions; /* in all */
 	int64_t share_s;
+	struct smtp_further further;
 };
 
 /* The tools of one thread, all on its loop and borrowed. They outlive the table: what a thread has

@@ -8,6 +8,8 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
+#include <openssl/tls1.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
@@ -228,9 +230,31 @@ out:
 	ERR_clear_error();
 }
 
+/* Whether something sent above the gap leads to a public root: then only the part between is
+ * missing. An issuer's URL does not tell: that of the last intermediate names the root, of a
+ * private authority as well. */
+static bool
+is_gap(X509_STORE *store, STACK_OF(X509) * chain, int built)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	bool gap = false;
+
+	for (int i = built < 1 ? 1 : built; ctx != NULL && i < sk_X509_num(chain) && !gap; i++) {
+		X509 *issuer = NULL, *c = sk_X509_value(chain, i);
+
+		if (X509_STORE_CTX_init(ctx, store, c, NULL) == 1)
+			gap = X509_STORE_CTX_get1_issuer(&issuer, ctx, c) == 1;
+		X509_free(issuer);
+		X509_STORE_CTX_cleanup(ctx);
+	}
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return gap;
+}
+
 static void
-judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) * chain,
-	struct arena *arena)
+judge_trust(struct pkix_result *out, const struct collected *c, X509_STORE *store,
+	STACK_OF(X509) * chain, struct arena *arena)
 {
 	const X509 *leaf = sk_X509_value(chain, 0), *top;
 	int sent = sk_X509_num(chain);
@@ -249,7 +273,8 @@ judge_trust(struct pkix_result *out, const struct collected *c, STACK_OF(X509) *
 		top = sk_X509_value(chain, depth);
 		/* R7.2: the issuer's URL would have filled the gap. Above an intermediate it more
 		 * often names the root of an authority that is not in the store. */
-		if (c->built <= 1 && is_issuer_url_known(leaf)) {
+		if ((c->built <= 1 && is_issuer_url_known(leaf)) ||
+			is_gap(store, chain, c->built)) {
 			problem(out, arena, "pkix-incomplete-chain",
 				"the server sends %d certificate%s, and the issuer is missing (%s)",
 				sent, sent == 1 ? "" : "s", issuer_of(top, arena));
@@ -315,7 +340,8 @@ pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t 
 	out->verdict = VERDICT_PASS;
 	out->not_after_s = time_of(X509_get0_notAfter(leaf));
 	judge_path(store, chain, now_s, &c);
-	judge_trust(out, &c, chain, arena);
+	judge_trust(out, &c, store, chain, arena);
+	out->trusted = !c.self_signed && !c.untrusted && !c.issuer_missing && !c.invalid;
 	if (c.expired) {
 		const X509 *old = outside_its_dates(chain, now_s, true, &depth);
 
@@ -347,6 +373,118 @@ pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t 
 	out->expires_soon = !c.expired && out->not_after_s - now_s < PKIX_EXPIRES_SOON_S;
 }
 
+/* --- staples (R6.12) ----------------------------------------------------------------- */
+
+static bool
+demands_staple(const X509 *leaf)
+{
+	TLS_FEATURE *features = X509_get_ext_d2i(leaf, NID_tlsfeature, NULL, NULL);
+	bool found = false;
+
+	for (int i = 0; features != NULL && i < sk_ASN1_INTEGER_num(features); i++) {
+		found |= ASN1_INTEGER_get(sk_ASN1_INTEGER_value(features, i)) ==
+			TLSEXT_TYPE_status_request;
+	}
+	TLS_FEATURE_free(features);
+	return found;
+}
+
+static bool
+is_in_time(const ASN1_GENERALIZEDTIME *from, const ASN1_GENERALIZEDTIME *until, int64_t now_s)
+{
+	return time_of(from) <= now_s && (until == NULL || time_of(until) >= now_s);
+}
+
+/* The response is signed by the issuer, or by a certificate the issuer made for this purpose. */
+static bool
+is_signed_by_issuer(OCSP_BASICRESP *basic, STACK_OF(X509) * chain, X509 *issuer, int64_t now_s)
+{
+	X509 *signer = NULL;
+
+	/* The signature alone: whose it is and when it holds is judged here, by our clock. */
+	if (OCSP_basic_verify(basic, chain, NULL, OCSP_NOVERIFY) != 1 ||
+		OCSP_resp_get0_signer(basic, &signer, chain) != 1)
+		return false;
+	if (X509_cmp(signer, issuer) == 0)
+		return true;
+	return X509_check_issued(issuer, signer) == X509_V_OK &&
+		X509_verify(signer, X509_get0_pubkey(issuer)) == 1 &&
+		(X509_get_extension_flags(signer) & EXFLAG_XKUSAGE) != 0 &&
+		(X509_get_extended_key_usage(signer) & XKU_OCSP_SIGN) != 0 &&
+		is_in_time(X509_get0_notBefore(signer), X509_get0_notAfter(signer), now_s);
+}
+
+static bool
+is_about(const OCSP_CERTID *id, const X509 *leaf, const X509 *issuer)
+{
+	OCSP_CERTID *copy = OCSP_CERTID_dup(id), *own = NULL;
+	ASN1_OBJECT *digest = NULL;
+	const EVP_MD *md = NULL;
+	bool same = false;
+
+	if (copy != NULL && OCSP_id_get0_info(NULL, &digest, NULL, NULL, copy) == 1)
+		md = EVP_get_digestbyobj(digest);
+	if (md != NULL)
+		own = OCSP_cert_to_id(md, leaf, issuer);
+	if (own != NULL)
+		same = OCSP_id_cmp(own, copy) == 0;
+	OCSP_CERTID_free(own);
+	OCSP_CERTID_free(copy);
+	return same;
+}
+
+/* V_OCSP_CERTSTATUS_GOOD, _REVOKED, or _UNKNOWN when nothing can be made of it. */
+static int
+staple_status(OCSP_BASICRESP *basic, const X509 *leaf, const X509 *issuer, int64_t now_s,
+	ASN1_GENERALIZEDTIME **revoked_at)
+{
+	for (int i = 0; i < OCSP_resp_count(basic); i++) {
+		OCSP_SINGLERESP *one = OCSP_resp_get0(basic, i);
+		ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;
+		int status;
+
+		if (!is_about(OCSP_SINGLERESP_get0_id(one), leaf, issuer))
+			continue;
+		status = OCSP_single_get0_status(one, NULL, revoked_at, &from, &until);
+		if (is_in_time(from, until, now_s))
+			return status;
+	}
+	return V_OCSP_CERTSTATUS_UNKNOWN;
+}
+
+void
+pkix_judge_staple(STACK_OF(X509) * chain, const unsigned char *staple, size_t staple_len,
+	int64_t now_s, struct arena *arena, struct pkix_result *result)
+{
+	const unsigned char *at = staple;
+	X509 *leaf = sk_X509_value(chain, 0), *issuer = NULL;
+	OCSP_RESPONSE *response = NULL;
+	OCSP_BASICRESP *basic = NULL;
+	ASN1_GENERALIZEDTIME *when = NULL;
+	int status = V_OCSP_CERTSTATUS_UNKNOWN;
+	char date[CLOCK_TEXT_SIZE];
+
+	for (int i = 1; i < sk_X509_num(chain) && issuer == NULL; i++) {
+		if (X509_check_issued(sk_X509_value(chain, i), leaf) == X509_V_OK)
+			issuer = sk_X509_value(chain, i);
+	}
+	if (staple != NULL && issuer != NULL)
+		response = d2i_OCSP_RESPONSE(NULL, &at, (long)staple_len);
+	if (response != NULL && OCSP_response_status(response) == OCSP_RESPONSE_STATUS_SUCCESSFUL)
+		basic = OCSP_response_get1_basic(response);
+	if (basic != NULL && is_signed_by_issuer(basic, chain, issuer, now_s))
+		status = staple_status(basic, leaf, issuer, now_s, &when);
+	if (status == V_OCSP_CERTSTATUS_REVOKED) {
+		problem(result, arena, "pkix-revoked",
+			"the OCSP response that the server sends says: revoked on %s",
+			date_of(when, date));
+	}
+	result->staple_missing = status == V_OCSP_CERTSTATUS_UNKNOWN && demands_staple(leaf);
+	OCSP_BASICRESP_free(basic);
+	OCSP_RESPONSE_free(response);
+	ERR_clear_error();
+}
+
 void
 pkix_report(const struct pkix_result *result, enum severity severity, const char *subject,
 	struct finding_list *findings)
@@ -359,6 +497,12 @@ pkix_report(const struct pkix_result *result, enum severity severity, const char
 		finding_add(findings, p->code,
 			weak && severity != SEVERITY_FAIL ? SEVERITY_WARN : severity, subject, NULL,
 			"%s", p->message);
+	}
+	if (result->staple_missing) {
+		finding_add(findings, "tls-staple-missing",
+			severity == SEVERITY_FAIL ? SEVERITY_WARN : SEVERITY_INFO, subject, NULL,
+			"the certificate demands an OCSP response, and the server sends none that "
+			"counts");
 	}
 	if (result->expires_soon) {
 		char date[CLOCK_TEXT_SIZE];

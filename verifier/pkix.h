@@ -39,11 +39,19 @@ struct pkix_result {
 	int64_t not_after_s; /* of the leaf */
 	bool expires_soon;
 	bool key_weak, signature_weak; /* among the problems, or would be without R14.10 */
+	bool trusted;                  /* leads to a public root, whatever else is wrong */
+	bool staple_missing;           /* R6.12: the certificate demands one */
 };
 
 /* chain: leaf first; NULL or empty is a failure. host: lower-case A-labels without root dot. */
 void pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t now_s,
 	struct arena *arena, struct pkix_result *out);
+
+/* R6.12: the OCSP response that came along; staple may be NULL. Call it after pkix_judge(), with
+ * the same chain. One that is not the issuer's or has run out counts as none; the issuer must be in
+ * the chain. No responder is ever asked. */
+void pkix_judge_staple(STACK_OF(X509) * chain, const unsigned char *staple, size_t staple_len,
+	int64_t now_s, struct arena *arena, struct pkix_result *result);
 
 /* Adds the problems under the subject; those that fail with the given severity (R7.3, R14.1), the
  * weak key and signature as warnings when that is less than fail. */

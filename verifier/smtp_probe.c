@@ -60,6 +60,7 @@ struct smtp_probe {
 	struct smtp_prober *prober; /* borrowed */
 	enum probe_state state;     /* assigned by probe_enter() only */
 	struct address address;
+	enum smtp_ask ask;
 	const char *server_name; /* borrowed from the caller */
 	const char *subject;     /* borrowed from the caller */
 	struct arena *arena;     /* borrowed from the caller */
@@ -73,7 +74,7 @@ struct smtp_probe {
 	SSL *ssl;
 	enum want tls_want; /* what OpenSSL waits for */
 	struct buf in, out;
-	size_t received;
+	size_t received, before_tls;
 	bool masked_greeting;
 	struct smtp_reply reply;
 	struct smtp_probe_result result;
@@ -123,13 +124,49 @@ sock_ctrl(BIO *bio, int cmd, long number UNUSED, void *pointer UNUSED)
 	}
 }
 
+/* Only called when the server asks. What is configured is sent, else an empty list (R6.10). */
 static int
-on_client_cert(SSL *ssl, X509 **cert UNUSED, EVP_PKEY **key UNUSED)
+on_client_cert(SSL *ssl, void *arg UNUSED)
 {
 	struct smtp_probe *p = SSL_get_app_data(ssl);
 
 	p->result.client_cert_requested = true;
-	return 0; /* go on without one (R6.10) */
+	return 1;
+}
+
+static int
+client_cert_load(const struct smtp_prober_options *o, SSL_CTX *tls, struct error *err)
+{
+	const char *why = NULL, *file = NULL;
+
+	if (o->client_cert == NULL)
+		return 0;
+	if (access(o->client_cert, R_OK) < 0)
+		return error_set_errno(err, ERROR_CONFIG, "client certificate %s", o->client_cert);
+	if (access(o->client_key, R_OK) < 0)
+		return error_set_errno(err, ERROR_CONFIG, "client key %s", o->client_key);
+	if (SSL_CTX_use_certificate_chain_file(tls, o->client_cert) != 1) {
+		file = o->client_cert;
+		why = "no certificate in PEM form";
+	} else if (SSL_CTX_use_PrivateKey_file(tls, o->client_key, SSL_FILETYPE_PEM) != 1) {
+		/* With a key that is another one's, too. */
+		file = o->client_key;
+		why = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509
+			? "not the key of the client certificate"
+			: "no private key in PEM form without passphrase";
+	} else if (SSL_CTX_check_private_key(tls) != 1) {
+		file = o->client_key; /* of another kind than the certificate's */
+		why = "not the key of the client certificate";
+	}
+	ERR_clear_error();
+	return why == NULL ? 0 : error_set(err, ERROR_CONFIG, "%s: %s", file, why);
+}
+
+/* OpenSSL would ask the terminal. */
+static int
+no_passphrase(char *out UNUSED, int size UNUSED, int writing UNUSED, void *arg UNUSED)
+{
+	return -1;
 }
 
 static int
@@ -162,13 +199,21 @@ smtp_prober_new(const struct smtp_prober_options *options, struct event_base *ba
 	}
 	SSL_CTX_set_verify(prober->tls, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_cert_verify_callback(prober->tls, accept_any, NULL);
-	SSL_CTX_set_client_cert_cb(prober->tls, on_client_cert);
+	SSL_CTX_set_cert_cb(prober->tls, on_client_cert, NULL);
+	/* R6.12: asked for, as senders that care do; nobody is asked about certificates otherwise.
+	 */
+	SSL_CTX_set_tlsext_status_type(prober->tls, TLSEXT_STATUSTYPE_ocsp);
+	SSL_CTX_set_default_passwd_cb(prober->tls, no_passphrase);
+	if (client_cert_load(options, prober->tls, err) < 0) {
+		smtp_prober_free(prober);
+		return -1;
+	}
 	/* R6.13: nothing of one host is carried to another. */
 	SSL_CTX_set_options(prober->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_session_cache_mode(prober->tls, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(prober->tls, SMTP_HANDSHAKE_OCTETS_MAX);
-	SSL_CTX_set_mode(prober->tls,
-		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+		prober->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	*out = prober;
 	return 0;
 }
@@ -195,10 +240,13 @@ step_limit_s(const struct smtp_probe *p, enum probe_state state)
 		return o->connect_s;
 	case PROBE_BANNER:
 		return o->greeting_s;
+	case PROBE_EHLO2:
+		if (p->ask != SMTP_ASK_INJECTION)
+			return o->reply_s;
+		return o->reply_s < SMTP_QUIT_S ? o->reply_s : SMTP_QUIT_S;
 	case PROBE_EHLO:
 	case PROBE_STARTTLS:
 	case PROBE_HANDSHAKE:
-	case PROBE_EHLO2:
 		return o->reply_s;
 	case PROBE_QUIT:
 		return o->reply_s < SMTP_QUIT_S ? o->reply_s : SMTP_QUIT_S;
@@ -287,9 +335,13 @@ on_timeout(struct smtp_probe *p)
 	char text[160];
 	const char *code = "smtp-timeout";
 
+	bool step = evutil_timercmp(&p->step_end, &p->session_end, <);
+
 	if (p->state == PROBE_QUIT)
 		return end(p);
-	if (evutil_timercmp(&p->step_end, &p->session_end, <)) {
+	if (p->ask == SMTP_ASK_INJECTION && p->state == PROBE_EHLO2)
+		return settle(p, VERDICT_PASS, NULL);
+	if (step) {
 		if (p->state == PROBE_CONNECT)
 			code = "smtp-connect-timeout";
 		else if (p->state == PROBE_BANNER)
@@ -297,8 +349,9 @@ on_timeout(struct smtp_probe *p)
 		else if (p->state == PROBE_HANDSHAKE)
 			code = "tls-handshake-timeout";
 	}
-	(void)snprintf(text, sizeof(text), "time ran out %s (%lld s)", step_text(p),
-		(long long)step_limit_s(p, p->state));
+	(void)snprintf(text, sizeof(text), "time ran out %s (%lld s%s)", step_text(p),
+		(long long)(step ? step_limit_s(p, p->state) : p->prober->options.session_s),
+		step ? "" : " for the whole session");
 	add(p, code, SEVERITY_TEMP, text);
 	return end(p);
 }
@@ -310,6 +363,8 @@ on_lost(struct smtp_probe *p, int error)
 
 	if (p->state == PROBE_QUIT)
 		return end(p);
+	if (p->ask == SMTP_ASK_INJECTION && p->state == PROBE_EHLO2)
+		return end(p); /* hung up on: then nothing was carried out */
 	(void)snprintf(text, sizeof(text), "connection %s %s%s%s", error == 0 ? "closed" : "lost",
 		step_text(p), error == 0 ? "" : ": ", error == 0 ? "" : strerror(error));
 	/* R6.11: the alert that says so is lost when the server closes with our EHLO unread. */
@@ -395,6 +450,7 @@ tls_failure(struct smtp_probe *p, unsigned long error)
 	int alert = alert_of(error), reason = ERR_GET_REASON(error);
 	char text[240];
 
+	p->result.alert = alert;
 	if (alert >= 0) {
 		(void)snprintf(text, sizeof(text),
 			"the server ends the TLS session with the alert "
@@ -419,6 +475,10 @@ tls_failure(struct smtp_probe *p, unsigned long error)
 				reason == SSL_R_WRONG_SSL_VERSION ||
 				reason == SSL_R_VERSION_TOO_LOW))) {
 		add(p, "tls-version-too-old", SEVERITY_FAIL, text);
+	} else if (alert < 0 &&
+		(reason == SSL_R_DH_KEY_TOO_SMALL || reason == SSL_R_EE_KEY_TOO_SMALL)) {
+		/* R6.8: so small that no handshake comes about any more. */
+		add(p, "tls-key-weak", SEVERITY_FAIL, text);
 	} else if (alert < 0 && reason == SSL_R_EXCESSIVE_MESSAGE_SIZE) {
 		add(p, "tls-chain-too-large", SEVERITY_FAIL, text);
 	} else {
@@ -487,16 +547,46 @@ judge_key_exchange(struct smtp_probe *p)
 	}
 }
 
+static int
+version_of(const SSL *ssl)
+{
+	switch (SSL_version(ssl)) {
+	case TLS1_3_VERSION:
+		return 13;
+	case TLS1_1_VERSION:
+		return 11;
+	case TLS1_VERSION:
+		return 10;
+	default:
+		return 12;
+	}
+}
+
 static enum want
 on_handshake_done(struct smtp_probe *p)
 {
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(p->ssl);
+	long staple_len;
 
-	p->result.tls_version = SSL_version(p->ssl) >= TLS1_3_VERSION ? 13 : 12;
+	p->result.tls_version = version_of(p->ssl);
+	/* R5.7: what was said in clear is forgotten. */
+	buf_reset(&p->in);
+	if (p->ask == SMTP_ASK_INJECTION) {
+		probe_enter(p, PROBE_EHLO2);
+		return WANT_READ; /* nothing is sent: whatever is answered was not asked inside */
+	}
+	if (p->ask != SMTP_ASK_USUAL) {
+		p->result.cipher = arena_strdup(p->arena, SSL_get_cipher_name(p->ssl));
+		return settle(p, VERDICT_PASS, NULL);
+	}
+	staple_len = SSL_get_tlsext_status_ocsp_resp(p->ssl, &p->result.staple);
+	p->result.staple_len = staple_len > 0 ? (size_t)staple_len : 0;
 	p->result.chain = chain == NULL ? NULL : X509_chain_up_ref(chain);
 	judge_key_exchange(p);
 	if (p->result.tls_version < 13)
 		add(p, "tls13-missing", SEVERITY_INFO, "TLS 1.2 negotiated, TLS 1.3 not offered");
+	else
+		add(p, "tls13", SEVERITY_INFO, "TLS 1.3 negotiated");
 	if (p->result.client_cert_requested) {
 		add(p, "tls-client-certificate-requested", SEVERITY_INFO,
 			"the server asks the sender for a certificate");
@@ -509,8 +599,6 @@ on_handshake_done(struct smtp_probe *p)
 		add(p, "tls-chain-too-large", SEVERITY_FAIL, text);
 		return settle(p, VERDICT_FAIL, "tls-chain-too-large");
 	}
-	/* R5.7: what was said in clear is forgotten. */
-	buf_reset(&p->in);
 	probe_enter(p, PROBE_EHLO2);
 	send_line(p, "EHLO", p->prober->options.ehlo_name);
 	return WANT_WRITE;
@@ -524,7 +612,36 @@ on_handshake(struct smtp_probe *p)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_connect(p->ssl);
+	if (p->received - p->before_tls > SMTP_HANDSHAKE_OCTETS_MAX) {
+		add(p, "tls-chain-too-large", SEVERITY_FAIL,
+			"more than 128 KiB in the TLS handshake");
+		return end(p);
+	}
 	return rc == 1 ? on_handshake_done(p) : tls_problem(p, rc);
+}
+
+/* What the ask is about. Returns whether the library can do it at all. */
+static bool
+set_ask(struct smtp_probe *p)
+{
+	switch (p->ask) {
+	case SMTP_ASK_OLD_VERSIONS:
+		return SSL_set_min_proto_version(p->ssl, TLS1_VERSION) == 1 &&
+			SSL_set_max_proto_version(p->ssl, TLS1_1_VERSION) == 1 &&
+			SSL_set_cipher_list(p->ssl, "DEFAULT:@SECLEVEL=0") == 1;
+	case SMTP_ASK_BROKEN_CIPHERS:
+		/* No certificate is judged in this session, so that anonymous ones may be offered;
+		 * TLS 1.3 has no such ciphers. */
+		return SSL_set_max_proto_version(p->ssl, TLS1_2_VERSION) == 1 &&
+			SSL_set_cipher_list(
+				p->ssl, "eNULL:aNULL:EXPORT:LOW:RC4:3DES:@SECLEVEL=0") == 1;
+	case SMTP_ASK_USUAL:
+	case SMTP_ASK_NO_NAME:
+	case SMTP_ASK_INJECTION:
+	case SMTP_ASKS:
+		break;
+	}
+	return true;
 }
 
 static enum want
@@ -538,9 +655,14 @@ start_tls(struct smtp_probe *p)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(p->ssl, bio, bio);
 	SSL_set_app_data(p->ssl, p);
-	/* A name that TLS does not take (over 255 octets) is not sent. */
-	if (SSL_set_tlsext_host_name(p->ssl, p->server_name) != 1)
+	if (!set_ask(p)) {
 		ERR_clear_error();
+		return end(p);
+	}
+	/* A name that TLS does not take (over 255 octets) is not sent. */
+	if (p->ask != SMTP_ASK_NO_NAME && SSL_set_tlsext_host_name(p->ssl, p->server_name) != 1)
+		ERR_clear_error();
+	p->before_tls = p->received;
 	probe_enter(p, PROBE_HANDSHAKE);
 	return on_handshake(p);
 }
@@ -560,7 +682,7 @@ report(struct smtp_probe *p, const struct smtp_judgement *j, const struct smtp_e
 		j, &p->reply, p->in.data, p->in.len, ehlo, p->subject, &p->result.findings);
 }
 
-/* One octet behind the 220 that is still in the kernel counts as well (R5.6). */
+/* One octet behind a reply that is still in the kernel counts as well (R4.10, R5.6). */
 static void
 read_behind_reply(struct smtp_probe *p)
 {
@@ -573,8 +695,10 @@ read_behind_reply(struct smtp_probe *p)
 static enum want
 on_banner(struct smtp_probe *p)
 {
-	struct smtp_judgement j = smtp_judge_greeting(&p->reply, p->in.len);
+	struct smtp_judgement j;
 
+	read_behind_reply(p);
+	j = smtp_judge_greeting(&p->reply, p->in.len);
 	p->result.reach = SMTP_REACH_GREETING;
 	report(p, &j, NULL);
 	if (j.verdict != SMTP_OK)
@@ -593,6 +717,7 @@ on_ehlo(struct smtp_probe *p)
 	bool accepted = p->reply.state == SMTP_COMPLETE && p->reply.code == 250;
 	struct smtp_judgement j;
 
+	read_behind_reply(p);
 	if (accepted)
 		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
 	j = smtp_judge_ehlo(&p->reply, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
@@ -602,6 +727,8 @@ on_ehlo(struct smtp_probe *p)
 	buf_consume(&p->in, p->reply.consumed);
 	probe_enter(p, PROBE_STARTTLS);
 	send_line(p, "STARTTLS", NULL);
+	if (p->ask == SMTP_ASK_INJECTION)
+		send_line(p, "NOOP", NULL);
 	return WANT_WRITE;
 }
 
@@ -626,6 +753,11 @@ on_ehlo2(struct smtp_probe *p)
 	struct smtp_judgement j = {SMTP_OK, NULL};
 	bool accepted = p->reply.state == SMTP_COMPLETE && p->reply.code == 250;
 
+	if (p->ask == SMTP_ASK_INJECTION) {
+		/* A 421 of a server that waits no longer is no answer to the NOOP. */
+		p->result.injected = p->reply.state == SMTP_COMPLETE && p->reply.code != 421;
+		return settle(p, VERDICT_PASS, NULL);
+	}
 	if (accepted) {
 		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
 		report(p, &j, NULL);
@@ -823,13 +955,15 @@ probe_arm(struct smtp_probe *p, enum want want)
 
 struct smtp_probe *
 smtp_probe_start(struct smtp_prober *prober, const struct address *address, const char *server_name,
-	struct arena *arena, const char *subject, smtp_probe_cb *cb, void *arg)
+	enum smtp_ask ask, struct arena *arena, const char *subject, smtp_probe_cb *cb, void *arg)
 {
 	struct smtp_probe *p = xcalloc(1, sizeof(*p));
 
 	p->prober = prober;
 	p->address = *address;
 	p->server_name = server_name;
+	p->ask = ask;
+	p->result.alert = -1;
 	p->subject = subject;
 	p->arena = arena;
 	p->cb = cb;

@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -22,6 +23,7 @@
 #include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -30,6 +32,7 @@
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "verifier/address.h"
+#include "verifier/smtp_further.h"
 #include "verifier/smtp_probe.h"
 
 #define STEPS_MAX 16
@@ -49,15 +52,25 @@
 enum op {
 	END,
 	SEND,
-	EXPECT,   /* a line that is exactly this */
-	TLS,      /* handshake; any failure ends the script */
-	TLS_OLD,  /* offers TLS 1.1 at most */
-	TLS_CERT, /* demands a client certificate, TLS 1.2 */
-	TLS_ASK,  /* asks for one */
+	EXPECT,     /* a line that is exactly this */
+	TLS,        /* handshake; any failure ends the script */
+	TLS_OLD,    /* offers TLS 1.1 at most */
+	TLS_CERT,   /* demands a client certificate, TLS 1.2 */
+	TLS_ASK,    /* asks for one */
+	TLS_CERT13, /* demands one, TLS 1.3 */
+	TLS_ANY,    /* TLS 1.0 and newer */
+	TLS_NAMED,  /* unrecognized_name without a server name */
+	TLS_NULL,   /* ciphers without encryption only */
+	TLS_DH,     /* Diffie-Hellman with 1,024 bits */
+	TLS_CBC,    /* forward secrecy, no authenticated encryption */
+	TLS_CHAIN,  /* eleven certificates */
+	TLS_HUGE,   /* certificates of more than 128 KiB */
 	CLOSE,
 	RESET,
 	WAIT_EOF, /* until the client is gone */
 	FLOOD,    /* 1 MiB of one reply's lines */
+	LONG,     /* 100 lines of 2,000 octets: the longest reply that is one */
+	DRIP,     /* an octet every 50 ms, for ever */
 };
 
 struct step {
@@ -67,7 +80,11 @@ struct step {
 
 struct probe_case {
 	const char *name;
-	bool refuse; /* nothing listens */
+	bool refuse;  /* nothing listens */
+	bool patient; /* steps have time, the session has not */
+	enum smtp_ask ask;
+	int tls_version, alert; /* compared where the ask is not the usual one */
+	bool injected;
 	struct step steps[STEPS_MAX];
 	enum verdict starttls;
 	enum smtp_reach reach;
@@ -229,6 +246,140 @@ static const struct probe_case cases[] = {
 		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"}, {CLOSE, NULL}},
 		.reach = SMTP_REACH_GREETING,
 		.code = "smtp-connection-lost"},
+	{.name = "greeting of several lines, in pieces",
+		.steps = {{SEND, "220-mx.example.org\r\n22"}, {SEND, "0-no bulk\r\n220"},
+			{SEND, " please\r"}, {SEND, "\n"}, {EXPECT, "EHLO probe.example"},
+			{SEND, EHLO_OK}, {EXPECT, "STARTTLS"}, {SEND, "220 go ahead\r\n"},
+			{TLS, NULL}, {EXPECT, "EHLO probe.example"}, {SEND, "250 mx\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.warning = "tls13"},
+	{.name = "tarpit in the greeting",
+		.patient = true,
+		.steps = {{SEND, "220-"}, {DRIP, NULL}},
+		.reach = SMTP_REACH_TCP,
+		.code = "smtp-timeout"},
+	{.name = "tarpit in the reply to EHLO",
+		.patient = true,
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, "250-"},
+			{DRIP, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-timeout"},
+	{.name = "more than the session may have",
+		.steps = {{LONG, "220"}, {EXPECT, "EHLO probe.example"}, {LONG, "250"},
+			{WAIT_EOF, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-timeout"},
+	{.name = "NUL in a reply",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250-mx\x01\r\n250 STARTTLS\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-reply-control-char"},
+	{.name = "EHLO reply and more",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"},
+			{SEND, EHLO_OK "220 already\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-data-before-command"},
+	{.name = "STARTTLS 421",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {SEND, "421 shutting down\r\n"}, GOODBYE},
+		.reach = SMTP_REACH_GREETING,
+		.code = "starttls-temporary"},
+	{.name = "STARTTLS 554",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {SEND, "554 no\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "starttls-rejected"},
+	{.name = "lost after STARTTLS",
+		.steps = {{SEND, GREETING}, {EXPECT, "EHLO probe.example"}, {SEND, EHLO_OK},
+			{EXPECT, "STARTTLS"}, {CLOSE, NULL}},
+		.reach = SMTP_REACH_GREETING,
+		.code = "smtp-connection-lost"},
+	{.name = "client certificate demanded, TLS 1.3",
+		.steps = {UP_TO_TLS, {TLS_CERT13, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-client-certificate-required"},
+	{.name = "Diffie-Hellman too small",
+		.steps = {UP_TO_TLS, {TLS_DH, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx\r\n"}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-key-weak",
+		.warning = "tls13-missing"},
+	{.name = "cipher without authenticated encryption",
+		.steps = {UP_TO_TLS, {TLS_CBC, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.warning = "tls-cipher-weak"},
+	{.name = "too many certificates",
+		.steps = {UP_TO_TLS, {TLS_CHAIN, NULL}, GOODBYE},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-chain-too-large"},
+	{.name = "too large certificates",
+		.steps = {UP_TO_TLS, {TLS_HUGE, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-chain-too-large"},
+	{.name = "no cipher in common",
+		.steps = {UP_TO_TLS, {TLS_NULL, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-handshake-failed",
+		.repeat = true},
+	{.name = "asked for broken ciphers",
+		.ask = SMTP_ASK_BROKEN_CIPHERS,
+		.steps = {UP_TO_TLS, {TLS_NULL, NULL}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.tls_version = 12,
+		.alert = -1},
+	{.name = "asked for old versions",
+		.ask = SMTP_ASK_OLD_VERSIONS,
+		.steps = {UP_TO_TLS, {TLS_ANY, NULL}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.tls_version = 11,
+		.alert = -1},
+	{.name = "asked for old versions, which it refuses",
+		.ask = SMTP_ASK_OLD_VERSIONS,
+		.steps = {UP_TO_TLS, {TLS_CERT13, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-version-too-old",
+		.alert = SSL_AD_PROTOCOL_VERSION},
+	{.name = "asked without a name, which it refuses",
+		.ask = SMTP_ASK_NO_NAME,
+		.steps = {UP_TO_TLS, {TLS_NAMED, NULL}, {WAIT_EOF, NULL}},
+		.starttls = VERDICT_FAIL,
+		.reach = SMTP_REACH_GREETING,
+		.code = "tls-sni-rejected",
+		.alert = SSL_AD_UNRECOGNIZED_NAME},
+	{.name = "asked with its name",
+		.steps = {UP_TO_TLS, {TLS_NAMED, NULL}, {EXPECT, "EHLO probe.example"},
+			{SEND, "250 mx\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING},
+	{.name = "command injected",
+		.ask = SMTP_ASK_INJECTION,
+		.steps = {UP_TO_TLS, {EXPECT, "NOOP"}, {TLS, NULL}, {SEND, "250 ok\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.tls_version = 13,
+		.alert = -1,
+		.injected = true},
+	{.name = "command thrown away",
+		.ask = SMTP_ASK_INJECTION,
+		.steps = {UP_TO_TLS, {EXPECT, "NOOP"}, {TLS, NULL}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.tls_version = 13,
+		.alert = -1},
 	{.name = "QUIT unanswered",
 		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
 			{SEND, "250 mx\r\n"}, {EXPECT, "QUIT"}, {WAIT_EOF, NULL}},
@@ -287,11 +438,75 @@ server_expect(struct server *s, const char *want)
 	return false;
 }
 
+/* A second certificate behind the leaf, n times; with_text makes it large. */
+static void
+lengthen_chain(struct server *s, int n, bool with_text)
+{
+	X509 *x = X509_dup(SSL_get_certificate(s->ssl));
+	EVP_PKEY *key = SSL_get_privatekey(s->ssl);
+	char name[64], *san = xcalloc(40000, 1);
+
+	if (with_text) {
+		X509_EXTENSION *ext;
+
+		for (int i = 0; i < 800; i++) {
+			(void)snprintf(name, sizeof(name), "%sDNS:host-%d.example.org",
+				i > 0 ? "," : "", i);
+			(void)strcat(san, name); /* NOLINT: 800 times less than 40 octets */
+		}
+		ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
+		(void)X509_add_ext(x, ext, -1);
+		X509_EXTENSION_free(ext);
+		(void)X509_sign(x, key, EVP_sha256());
+	}
+	for (int i = 0; i < n; i++)
+		(void)SSL_add1_chain_cert(s->ssl, x);
+	free(san);
+	X509_free(x);
+}
+
+static int
+needs_name(SSL *ssl, int *alert, void *arg UNUSED)
+{
+	if (SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL ||
+		SSL_get_app_data(ssl) == NULL)
+		return SSL_TLSEXT_ERR_OK;
+	*alert = SSL_AD_UNRECOGNIZED_NAME;
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void
+server_tls12(struct server *s, const char *ciphers)
+{
+	SSL_set_security_level(s->ssl, 0);
+	(void)SSL_set_max_proto_version(s->ssl, TLS1_2_VERSION);
+	(void)SSL_set_cipher_list(s->ssl, ciphers);
+}
+
 static bool
 server_tls(struct server *s, enum op op)
 {
 	s->ssl = SSL_new(s->tls);
-	if (op == TLS_OLD) {
+	if (op == TLS_ANY) {
+		SSL_set_security_level(s->ssl, 0);
+		(void)SSL_set_min_proto_version(s->ssl, TLS1_VERSION);
+	} else if (op == TLS_NULL) {
+		server_tls12(s, "eNULL:@SECLEVEL=0");
+	} else if (op == TLS_DH) {
+		server_tls12(s, "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0");
+		SSL_set_dh_auto(s->ssl, 2); /* 1,024 bits whatever the certificate */
+	} else if (op == TLS_CBC) {
+		server_tls12(s, "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0");
+	} else if (op == TLS_NAMED) {
+		SSL_set_app_data(s->ssl, s);
+	} else if (op == TLS_CHAIN) {
+		lengthen_chain(s, 10, false);
+	} else if (op == TLS_HUGE) {
+		lengthen_chain(s, 9, true);
+	} else if (op == TLS_CERT13) {
+		(void)SSL_set_min_proto_version(s->ssl, TLS1_3_VERSION);
+		SSL_set_verify(s->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	} else if (op == TLS_OLD) {
 		SSL_set_security_level(s->ssl, 0);
 		(void)SSL_set_min_proto_version(s->ssl, TLS1_VERSION);
 		(void)SSL_set_max_proto_version(s->ssl, TLS1_1_VERSION);
@@ -315,6 +530,7 @@ server_step(struct server *s, const struct step *step)
 {
 	struct linger reset = {1, 0};
 	char drain[4096];
+	char line[2001];
 
 	switch (step->op) {
 	case SEND:
@@ -325,6 +541,14 @@ server_step(struct server *s, const struct step *step)
 	case TLS_OLD:
 	case TLS_CERT:
 	case TLS_ASK:
+	case TLS_CERT13:
+	case TLS_ANY:
+	case TLS_NAMED:
+	case TLS_NULL:
+	case TLS_DH:
+	case TLS_CBC:
+	case TLS_CHAIN:
+	case TLS_HUGE:
 		(void)server_tls(s, step->op);
 		return true;
 	case RESET:
@@ -338,6 +562,20 @@ server_step(struct server *s, const struct step *step)
 		for (int i = 0; i < 40000 && server_send(s, "250-more and more of it\r\n", 25); i++)
 			;
 		return true;
+	case LONG:
+		for (int i = 0; i < 100; i++) {
+			memset(line, 'x', sizeof(line));
+			memcpy(line, step->text, 3);
+			line[3] = i == 99 ? ' ' : '-';
+			memcpy(line + 1998, "\r\n", 3);
+			if (!server_send(s, line, 2000))
+				break;
+		}
+		return true;
+	case DRIP:
+		while (server_send(s, "x", 1))
+			(void)poll(NULL, 0, 50);
+		return false;
 	case CLOSE:
 	case END:
 		break;
@@ -365,12 +603,10 @@ server_main(void *arg)
 	return NULL;
 }
 
-static SSL_CTX *
-server_tls_new(void)
+static void
+server_identity(SSL_CTX *ctx, EVP_PKEY *key)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	assert_non_null(key);
 	assert_true(X509_set_version(x, X509_VERSION_3) == 1);
@@ -384,9 +620,19 @@ server_tls_new(void)
 	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
 	assert_int_equal(SSL_CTX_use_certificate(ctx, x), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
-	SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
 	X509_free(x);
 	EVP_PKEY_free(key);
+}
+
+static SSL_CTX *
+server_tls_new(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	server_identity(ctx, EVP_RSA_gen(2048));
+	server_identity(ctx, EVP_EC_gen("P-256"));
+	SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0");
+	SSL_CTX_set_tlsext_servername_callback(ctx, needs_name);
 	return ctx;
 }
 
@@ -433,7 +679,14 @@ on_probe(const struct smtp_probe_result *result, void *arg)
 		print_error("%s: no finding %s\n", c->name, c->warning);
 		r->bad = 1;
 	}
-	if (c->starttls == VERDICT_PASS &&
+	if (c->ask != SMTP_ASK_USUAL &&
+		(result->tls_version != c->tls_version || result->alert != c->alert ||
+			result->injected != c->injected)) {
+		print_error("%s: got version %d, alert %d, injected %d\n", c->name,
+			result->tls_version, result->alert, result->injected);
+		r->bad = 1;
+	}
+	if (c->ask == SMTP_ASK_USUAL && c->starttls == VERDICT_PASS &&
 		(result->chain == NULL || result->tls_version == 0 || result->cipher == NULL)) {
 		print_error("%s: no chain, version or cipher\n", c->name);
 		r->bad = 1;
@@ -457,14 +710,14 @@ listen_somewhere(struct server *s, bool refuse)
 }
 
 static struct smtp_prober *
-prober_new(int64_t step_s)
+prober_new(int64_t step_s, int64_t session_s)
 {
 	struct smtp_prober_options o = {
 		.ehlo_name = "probe.example",
 		.connect_s = step_s,
 		.greeting_s = step_s,
 		.reply_s = step_s,
-		.session_s = 10 * step_s,
+		.session_s = session_s,
 	};
 	struct smtp_prober *prober = NULL;
 	struct error err;
@@ -478,11 +731,12 @@ sinning_servers(void **state UNUSED)
 {
 	struct run *runs = xcalloc(ARRAY_LEN(cases), sizeof(*runs));
 	SSL_CTX *tls = server_tls_new();
-	struct smtp_prober *prober;
+	struct smtp_prober *prober, *patient;
 	int bad = 0;
 
 	loop = event_base_new();
-	prober = prober_new(1);
+	prober = prober_new(1, 10);
+	patient = prober_new(30, 1);
 	left = ARRAY_LEN(cases);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct run *r = &runs[i];
@@ -500,8 +754,8 @@ sinning_servers(void **state UNUSED)
 		}
 		assert_int_equal(address_from_text("127.0.0.1", port, &a), 0);
 		r->in_start = true;
-		(void)smtp_probe_start(
-			prober, &a, "mx.example.org", r->arena, cases[i].name, on_probe, r);
+		(void)smtp_probe_start(cases[i].patient ? patient : prober, &a, "mx.example.org",
+			cases[i].ask, r->arena, cases[i].name, on_probe, r);
 		r->in_start = false;
 	}
 	assert_int_equal(event_base_dispatch(loop), 0);
@@ -521,6 +775,7 @@ sinning_servers(void **state UNUSED)
 	}
 	assert_int_equal(bad, 0);
 	smtp_prober_free(prober);
+	smtp_prober_free(patient);
 	event_base_free(loop);
 	SSL_CTX_free(tls);
 	free(runs);
@@ -550,12 +805,12 @@ cancelled(void **state UNUSED)
 		uint16_t port;
 
 		loop = event_base_new();
-		prober = prober_new(5);
+		prober = prober_new(5, 50);
 		port = listen_somewhere(&server, false);
 		assert_int_equal(pthread_create(&server.thread, NULL, server_main, &server), 0);
 		assert_int_equal(address_from_text("127.0.0.1", port, &a), 0);
-		p = smtp_probe_start(
-			prober, &a, "mx.example.org", arena, "cancelled", on_finished, &finished);
+		p = smtp_probe_start(prober, &a, "mx.example.org", SMTP_ASK_USUAL, arena,
+			"cancelled", on_finished, &finished);
 		for (int i = 0; i < turns && !finished; i++)
 			(void)event_base_loop(loop, EVLOOP_ONCE);
 		if (!finished) {
@@ -581,12 +836,186 @@ cancelled(void **state UNUSED)
 	SSL_CTX_free(tls);
 }
 
+/* --- further sessions ---------------------------------------------------------------- */
+
+/* What is asked after which usual session, and what the answer makes of it. */
+static void
+further(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		struct smtp_further options;
+		enum verdict starttls;
+		const char *code;
+		int alert;
+		enum smtp_ask ask; /* the first to be asked */
+		struct smtp_probe_result got;
+		const char *want; /* a finding afterwards, NULL: none but the first */
+		const char *want_code;
+	} rows[] = {
+		{"a crawl asks a good host nothing more", {false, false}, VERDICT_PASS, NULL, -1,
+			SMTP_ASK_USUAL, {0}, NULL, NULL},
+		{"old versions", {true, false}, VERDICT_PASS, NULL, -1, SMTP_ASK_OLD_VERSIONS,
+			{.tls_version = 11, .alert = -1}, "tls-version-old-enabled", NULL},
+		{"old versions refused", {true, false}, VERDICT_PASS, NULL, -1,
+			SMTP_ASK_OLD_VERSIONS, {.alert = 70}, NULL, NULL},
+		{"too old is named in a crawl too", {false, false}, VERDICT_FAIL,
+			"tls-version-too-old", 70, SMTP_ASK_OLD_VERSIONS,
+			{.tls_version = 10, .alert = -1}, "tls-version-too-old",
+			"tls-version-too-old"},
+		{"broken ciphers", {false, false}, VERDICT_FAIL, "tls-handshake-failed",
+			SSL_AD_HANDSHAKE_FAILURE, SMTP_ASK_BROKEN_CIPHERS,
+			{.tls_version = 12, .alert = -1, .cipher = "NULL-SHA"}, "tls-cipher-broken",
+			"tls-cipher-broken"},
+		{"no cipher at all", {false, false}, VERDICT_FAIL, "tls-handshake-failed",
+			SSL_AD_HANDSHAKE_FAILURE, SMTP_ASK_BROKEN_CIPHERS, {.alert = 40},
+			"tls-handshake-failed", "tls-handshake-failed"},
+		{"another alert", {false, false}, VERDICT_FAIL, "tls-handshake-failed",
+			SSL_AD_INTERNAL_ERROR, SMTP_ASK_USUAL, {0}, NULL, "tls-handshake-failed"},
+		{"injection on request only", {false, true}, VERDICT_PASS, NULL, -1,
+			SMTP_ASK_INJECTION, {.tls_version = 13, .alert = -1, .injected = true},
+			"starttls-command-injection", NULL},
+		{"nothing more of a host without STARTTLS", {true, true}, VERDICT_FAIL,
+			"starttls-not-offered", -1, SMTP_ASK_USUAL, {0}, NULL,
+			"starttls-not-offered"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena *arena = arena_new();
+		struct finding_list findings;
+		struct smtp_usual usual = {.starttls = rows[i].starttls,
+			.code = rows[i].code,
+			.alert = rows[i].alert,
+			.subject = "mx.example.org[192.0.2.1]",
+			.findings = &findings};
+		size_t before;
+
+		finding_list_init(&findings, arena);
+		if (rows[i].code != NULL)
+			finding_add_usual(&findings, rows[i].code, usual.subject, NULL, "seen");
+		before = findings.count;
+		if (smtp_further_next(&rows[i].options, &usual, 0) != rows[i].ask)
+			fail_msg("%s: asks something else", rows[i].name);
+		if (smtp_further_next(&rows[i].options, &usual, ~0U) != SMTP_ASK_USUAL)
+			fail_msg("%s: asks for ever", rows[i].name);
+		smtp_further_take(rows[i].ask, &rows[i].got, &usual);
+		if (rows[i].want == NULL ? findings.count != before
+					 : !finding_list_has(&findings, rows[i].want))
+			fail_msg("%s: finding %s", rows[i].name, rows[i].want);
+		if ((usual.code == NULL) != (rows[i].want_code == NULL) ||
+			(usual.code != NULL && strcmp(usual.code, rows[i].want_code) != 0))
+			fail_msg("%s: code %s", rows[i].name, usual.code);
+		if (findings.count > before + 1)
+			fail_msg("%s: %zu findings", rows[i].name, findings.count);
+		arena_free(arena);
+	}
+}
+
+/* R6.5: the name is refused, nothing else. */
+static void
+name_required(void **state UNUSED)
+{
+	static const struct {
+		struct smtp_probe_result got;
+		bool found;
+	} rows[] = {
+		{{.alert = SSL_AD_UNRECOGNIZED_NAME}, true},
+		{{.alert = SSL_AD_HANDSHAKE_FAILURE}, true},
+		{{.alert = -1}, false}, /* lost on the way: could not tell */
+		{{.alert = -1, .tls_version = 13}, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena *arena = arena_new();
+		struct finding_list findings;
+		struct smtp_usual usual = {.starttls = VERDICT_PASS,
+			.alert = -1,
+			.subject = "mx.example.org[192.0.2.1]",
+			.findings = &findings};
+
+		finding_list_init(&findings, arena);
+		smtp_further_take(SMTP_ASK_NO_NAME, &rows[i].got, &usual);
+		assert_int_equal(finding_list_has(&findings, "tls-sni-required"), rows[i].found);
+		arena_free(arena);
+	}
+}
+
+/* --- the client certificate ---------------------------------------------------------- */
+
+static void
+write_pem(const char *path, EVP_PKEY *key, X509 *certificate)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	if (certificate != NULL)
+		assert_int_equal(PEM_write_X509(f, certificate), 1);
+	if (key != NULL)
+		assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+client_certificate_files(void **state UNUSED)
+{
+	SSL_CTX *tls = server_tls_new();
+	EVP_PKEY *other = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048);
+	char dir[] = "/tmp/test_smtp_probe.XXXXXX";
+	const char *problem[] = {NULL, "not the key of the client certificate",
+		"not the key of the client certificate", "no private key", "no certificate",
+		"No such file"};
+	char *path[5];
+
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < 5; i++)
+		path[i] = xasprintf("%s/%d.pem", dir, i);
+	write_pem(path[0], NULL, SSL_CTX_get0_certificate(tls));
+	write_pem(path[1], SSL_CTX_get0_privatekey(tls), NULL);
+	write_pem(path[2], other, NULL);
+	write_pem(path[3], rsa, NULL);
+	write_pem(path[4], NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(problem); i++) {
+		struct smtp_prober_options o = {
+			.ehlo_name = "probe.example",
+			.client_cert = i == 4 ? path[4]
+				: i == 5      ? "/nowhere"
+					      : path[0],
+			.client_key = i == 1 ? path[2]
+				: i == 2     ? path[3]
+				: i == 3     ? path[4]
+					     : path[1],
+		};
+		struct smtp_prober *prober = NULL;
+		struct error err = {0};
+		int rc = smtp_prober_new(&o, NULL, &prober, &err);
+
+		if (problem[i] == NULL) {
+			assert_int_equal(rc, 0);
+		} else if (rc == 0 || err.kind != ERROR_CONFIG ||
+			strstr(err.text, problem[i]) == NULL) {
+			fail_msg("file %zu: %s", i, err.text);
+		}
+		smtp_prober_free(prober);
+	}
+	for (int i = 0; i < 5; i++) {
+		(void)unlink(path[i]);
+		free(path[i]);
+	}
+	(void)rmdir(dir);
+	EVP_PKEY_free(rsa);
+	EVP_PKEY_free(other);
+	SSL_CTX_free(tls);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sinning_servers),
 		cmocka_unit_test(cancelled),
+		cmocka_unit_test(further),
+		cmocka_unit_test(name_required),
+		cmocka_unit_test(client_certificate_files),
 	};
 
 	return cmocka_run_group_tests_name("smtp_probe", tests, NULL, NULL);
