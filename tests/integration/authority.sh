@@ -62,14 +62,7 @@ fi
 
 # And in detail, by check: verdict, what was verified, mode, and the findings that must be there.
 xargs preload25 --config "$conf" check --json <"$LAB_DIR/domains.txt" >"$tmp/check.jsonl" 2>"$tmp/log"
-jq -n -c --slurpfile truth "$LAB_DIR/truth.jsonl" --slurpfile got "$tmp/check.jsonl" '
-	($got | map({key: .domain, value: .}) | from_entries) as $by | $truth[] | . as $t | $by[.domain] as $g |
-	select($g == null or $g.verdict != $t.verdict and ($t.verdict != "fail" or $g.verdict != "pass" or $g.eligible)
-		or $g.eligible != $t.eligible
-		or ($t.auth != null and $t.auth != $g.auth) or ($t.mode != null and $t.mode != $g.mode)
-		or ($t.codes - [$g.findings[].code] | length > 0)) |
-	{domain, kind, want: [$t.verdict, $t.auth, $t.mode, $t.codes],
-		got: [$g.verdict, $g.auth, $g.mode, [$g.findings[] | select(.severity != "info").code]]}' >"$tmp/seen"
+truth_differs "$LAB_DIR/truth.jsonl" "$tmp/check.jsonl" >"$tmp/seen"
 if [ "$(wc -l <"$tmp/check.jsonl")" = "$total" ] && [ ! -s "$tmp/seen" ]; then
 	ok 'check --json: verdict, auth, mode and findings of all domains'
 else

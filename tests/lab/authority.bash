@@ -48,3 +48,23 @@ authority_publish() {
 	at "$t" preload25 --config "$1/preload25.conf" build &&
 		at "$t" preload25 --config "$1/preload25.conf" publish
 }
+
+# truth_counts TRUTH: "N fit, N not fit, N" as a crawl of all its domains must end ("could not be told").
+truth_counts() {
+	jq -n -r '[inputs | if .verdict == "unknown" then 2 elif .eligible then 0 else 1 end] | . as $all |
+		[0, 1, 2 | . as $k | [$all[] | select(. == $k)] | length] |
+		"\(.[0]) fit, \(.[1]) not fit, \(.[2])"' "$1"
+}
+
+# truth_differs TRUTH REPORTS: the domains of which check --json says something else, one JSON object
+# each: verdict, what was verified, mode, and the findings that must be there.
+truth_differs() {
+	jq -n -c --slurpfile truth "$1" --slurpfile got "$2" '
+		($got | map({key: .domain, value: .}) | from_entries) as $by | $truth[] | . as $t | $by[.domain] as $g |
+		select($g == null or $g.verdict != $t.verdict and ($t.verdict != "fail" or $g.verdict != "pass" or $g.eligible)
+			or $g.eligible != $t.eligible
+			or ($t.auth != null and $t.auth != $g.auth) or ($t.mode != null and $t.mode != $g.mode)
+			or ($t.codes - [$g.findings[].code] | length > 0)) |
+		{domain, kind, want: [$t.verdict, $t.auth, $t.mode, $t.codes],
+			got: [$g.verdict, $g.auth, $g.mode, [$g.findings[] | select(.severity != "info").code]]}'
+}

@@ -1,0 +1,75 @@
+#!/bin/bash
+# The engine in the lab: a crawl with one worker and one with four come to the ground truth, with the
+# same SMTP sessions, one for each host name and address, never more at once than per_address allows;
+# then every domain in detail with four. The same script runs under ThreadSanitizer (B=build/tsan).
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "$0")/lib.bash"
+# shellcheck source=tests/lab/authority.bash
+. "$top/tests/lab/authority.bash"
+
+if [ "${1:-}" != --inside ]; then
+	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log"; exit 1; }
+	export LAB_ROOT=$top/build/lab-root
+	if ! lab make "$tmp/lab" >"$tmp/log" 2>&1; then
+		not_ok 'a lab' "$tmp/log"
+		finish
+	fi
+	lab run "$tmp/lab" -- "$0" --inside
+	exit
+fi
+
+# A report of ThreadSanitizer ends a program with exit code 66. What is not compiled with it (OpenSSL,
+# libunbound, libcurl) is locked by means it cannot see.
+export TSAN_OPTIONS="suppressions=$top/tests/tsan.supp ${TSAN_OPTIONS:-}"
+truth=$(truth_counts "$LAB_DIR/truth.jsonl")
+
+# crawl_with WORKERS: sets $counts; SMTP connections by host and address in $tmp/sessions.WORKERS.
+crawl_with() {
+	local auth=$tmp/auth$1
+	if ! { authority_make "$auth" "$LAB_DIR" &&
+		preload25 --config "$auth/preload25.conf" import "$LAB_DIR/domains.txt"; } >"$tmp/log" 2>&1; then
+		not_ok "an authority for $1 workers" "$tmp/log"
+		return
+	fi
+	lab stats --reset "$LAB_DIR" >/dev/null
+	check "crawl --workers $1" preload25 --config "$auth/preload25.conf" crawl --once --workers "$1" \
+		--concurrency 300 --per-host 2
+	counts=$(sed -n 's/.* s: \(.*\) could not be told.*/\1/p' "$tmp/check.out")
+	lab stats "$LAB_DIR" >"$tmp/stats.$1"
+	grep '^address	smtp' "$tmp/stats.$1" | cut -f 3,4 | sort >"$tmp/sessions.$1"
+}
+for workers in 1 4; do
+	crawl_with "$workers"
+	printf 'want %s\ngot  %s\n' "$truth" "$counts" >"$tmp/seen"
+	if [ "$counts" = "$truth" ]; then
+		ok "$workers workers: as many fit, not fit and unknown as in the ground truth"
+	else
+		not_ok "$workers workers: as many fit, not fit and unknown as in the ground truth" "$tmp/seen"
+	fi
+	awk -F'\t' '$1 == "address" && $2 == "smtp" && $6 > 2' "$tmp/stats.$workers" >"$tmp/seen"
+	if [ -s "$tmp/seen" ]; then
+		not_ok "$workers workers: never more than two sessions at once with an address" "$tmp/seen"
+	else
+		ok "$workers workers: never more than two sessions at once with an address"
+	fi
+done
+check 'there were SMTP sessions' test "$(wc -l <"$tmp/sessions.1")" -gt 300
+check 'four workers make the same SMTP sessions as one' diff "$tmp/sessions.1" "$tmp/sessions.4"
+
+printf '[crawl]\nworkers = 4\n' >>"$LAB_DIR/preload25.conf"
+xargs preload25 --config "$LAB_DIR/preload25.conf" check --json <"$LAB_DIR/domains.txt" \
+	>"$tmp/check.jsonl" 2>"$tmp/log"
+rc=$?
+truth_differs "$LAB_DIR/truth.jsonl" "$tmp/check.jsonl" >"$tmp/seen"
+cat "$tmp/log" >>"$tmp/seen"
+# xargs answers 123 for exit codes 1 to 125 of check: some domains are not fit. 66 is ThreadSanitizer's.
+if [ "$rc" -eq 123 ] && [ ! -s "$tmp/seen" ]; then
+	ok 'check --json with four workers: verdict, auth, mode and findings of all domains'
+else
+	echo "exit $rc" >>"$tmp/seen"
+	not_ok 'check --json with four workers: verdict, auth, mode and findings of all domains' "$tmp/seen"
+fi
+expect 'a number of workers that is none' 2 '^preload25: --workers: "many" is not a number from 0 to 64$' \
+	preload25 --config "$tmp/auth1/preload25.conf" crawl --once --workers many
+finish
