@@ -7,6 +7,7 @@
 #include "common/arena.h"
 #include "common/str.h"
 #include "verifier/domain_advice.h"
+#include "verifier/finding_cause.h"
 #include "verifier/tlsa.h"
 
 /* R11.7 */
@@ -248,6 +249,23 @@ report_host_without(struct judgement *j, size_t i)
 	}
 }
 
+/* The sentence and a 3 1 1 record for each key that the host's addresses have shown (R21.4); NULL
+ * when none was seen. */
+static const char *
+tlsa_fix(struct judgement *j, const struct mx_host *h, const char *sentence)
+{
+	const char *fix = NULL;
+
+	for (size_t k = 0; k < h->address_count; k++) {
+		const char *key = h->addresses[k].spki_sha256;
+
+		if (key != NULL && (fix == NULL || strstr(fix, key) == NULL))
+			fix = arena_printf(j->r->arena, "%s\n%s. IN TLSA 3 1 1 %s",
+				fix == NULL ? sentence : fix, h->tlsa_owner, key);
+	}
+	return fix;
+}
+
 static void
 report_host_dane(struct judgement *j, size_t i)
 {
@@ -257,6 +275,12 @@ report_host_dane(struct judgement *j, size_t i)
 
 	/* Until it is known whether something else qualifies the domain (R13.6). */
 	if (h->tlsa_lookup == DANE_LOOKUP_SECURE) {
+		if (h->tlsa.count > 0 && h->tlsa.usable_count == 0)
+			finding_add(findings, "tlsa-all-unusable", SEVERITY_WARN, h->tlsa_owner,
+				tlsa_fix(j, h, "Publish the key now in use:"),
+				"none of %zu TLSA records is usable: senders require TLS and "
+				"authenticate nothing",
+				h->tlsa.count);
 		tlsa_set_findings(&h->tlsa, h->tlsa_owner, SEVERITY_WARN, findings);
 		copy_findings(findings, &h->tlsa_findings, false);
 	}
@@ -277,19 +301,15 @@ report_host_dane(struct judgement *j, size_t i)
 		const struct mx_address *a = &h->addresses[k];
 		const struct dane_match *m = &s->matches[k];
 
-		if (a->dane_session == DANE_SESSION_MISMATCH && m->code != NULL) {
-			finding_add(findings, m->code, SEVERITY_FAIL, a->subject,
-				strcmp(m->code, "tlsa-mismatch") == 0 && a->spki_sha256 != NULL
-					? arena_printf(j->r->arena,
-						  "Publish the key now in use, and remove the old "
-						  "record "
-						  "when its TTL has passed twice:\n%s. IN TLSA 3 1 "
-						  "1 %s",
-						  h->tlsa_owner, a->spki_sha256)
-					: NULL,
-				"%s",
-				m->message == NULL ? "the TLSA records do not match" : m->message);
-		}
+		if (a->dane_session != DANE_SESSION_MISMATCH || m->code == NULL)
+			continue;
+		finding_add(findings, m->code, SEVERITY_FAIL, a->subject,
+			strcmp(m->code, "tlsa-mismatch") == 0
+				? tlsa_fix(j, h,
+					  "Publish the key now in use, and remove the old record "
+					  "when its TTL has passed twice:")
+				: NULL,
+			"%s", m->message == NULL ? "the TLSA records do not match" : m->message);
 	}
 }
 
@@ -475,18 +495,25 @@ static bool
 is_covered(struct judgement *j, const char *const *patterns, size_t count, const char *code,
 	const char *what)
 {
+	struct arena *arena = j->r->arena;
+	const char *named = "";
 	bool covered = true;
 
+	for (size_t i = 0; i < j->f->mx_count; i++)
+		covered = covered && mta_sts_host_is_covered(patterns, count, j->f->mx[i].host);
+	if (covered)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		named = arena_printf(arena, "%s%s%s", named, i > 0 ? ", " : "", patterns[i]);
 	for (size_t i = 0; i < j->f->mx_count; i++) {
 		const char *host = j->f->mx[i].host;
 
-		if (mta_sts_host_is_covered(patterns, count, host))
-			continue;
-		finding_add(&j->r->findings, code, SEVERITY_FAIL, host, NULL,
-			"%s does not name this MX host", what);
-		covered = false;
+		if (!mta_sts_host_is_covered(patterns, count, host))
+			finding_add(&j->r->findings, code, SEVERITY_FAIL, host, NULL,
+				"%s does not name this MX host, only %s", what,
+				finding_quote(arena, named, strlen(named)));
 	}
-	return covered;
+	return false;
 }
 
 static void
@@ -730,6 +757,7 @@ settle_severities(struct judgement *j)
 	}
 	findings->count = n;
 	finding_list_sort(findings);
+	finding_cause_settle(findings, j->f->domain);
 }
 
 /* --- the report's table of hosts ----------------------------------------------------- */

@@ -353,6 +353,7 @@ finding_add(struct finding_list *list, const char *code, enum severity severity,
 	if (fix == NULL)
 		fix = info->fix;
 	f = &list->items[list->count++];
+	*f = (struct finding){0};
 	f->code = info->code;
 	f->severity = severity;
 	f->subject = kept_subject;

@@ -30,6 +30,11 @@ struct finding {
 	const char *subject; /* host, address or record owner */
 	const char *message; /* what was seen and what was expected; foreign bytes escaped, cut */
 	const char *fix;     /* one sentence how to mend it, with the owner's values; may be NULL */
+	/* Set by finding_cause_settle(): the finding of which this is a consequence (R21.2), and the
+	 * domain of the operator who can mend it when that is not the owner (R21.6); or NULL. */
+	const char *cause;
+	const char *cause_subject;
+	const char *run_by;
 };
 
 /* A list in the arena it was made from; strings live as long as the arena. */

@@ -218,6 +218,8 @@ finding_list_to_json(const struct finding_list *list)
 		set(object, "subject", text(f->subject));
 		set(object, "message", text(f->message));
 		set(object, "fix", text(f->fix));
+		set(object, "cause", text(f->cause));
+		set(object, "operator", text(f->run_by));
 		json_array_append_new(array, object);
 	}
 	return array;

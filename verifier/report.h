@@ -114,7 +114,7 @@ void report_free(struct report *r);
 json_t *report_to_json(const struct report *r);
 /* Its member "findings", for other programs' output too. The caller owns it. */
 json_t *finding_list_to_json(const struct finding_list *list);
-/* For people: at most 90 columns but for text to paste. With colour: escape sequences and check marks
+/* For people: at most 80 columns but for text to paste. With colour: escape sequences and check marks
  * in UTF-8; else plain ASCII but for what the domain itself brought. */
 void report_print(const struct report *r, FILE *out, bool colour);
 

@@ -19,6 +19,7 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "verifier/finding.h"
+#include "verifier/finding_cause.h"
 #include "verifier/report.h"
 
 static void
@@ -107,6 +108,126 @@ test_foreign_octets(void **state UNUSED)
 	arena_free(arena);
 }
 
+/* --- causes (R21.2), temporary ones (R21.3), operators (R21.6) ----------------------------------
+ */
+
+struct said {
+	const char *code;
+	enum severity severity;
+	const char *subject;
+	const char *cause; /* wanted */
+};
+
+static void
+check_causes(const char *name, const struct said *said, size_t count)
+{
+	struct arena *arena = arena_new();
+	struct finding_list list;
+
+	finding_list_init(&list, arena);
+	for (size_t i = 0; i < count; i++)
+		finding_add(&list, said[i].code, said[i].severity, said[i].subject, NULL, "seen");
+	finding_list_sort(&list);
+	finding_cause_settle(&list, "example.org");
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < list.count; k++) {
+			const struct finding *f = &list.items[k];
+			const struct finding *cause = finding_cause_of(&list, f);
+
+			if (strcmp(f->code, said[i].code) != 0 ||
+				strcmp(f->subject, said[i].subject) != 0)
+				continue;
+			if ((cause == NULL) != (said[i].cause == NULL) ||
+				(cause != NULL && strcmp(cause->code, said[i].cause) != 0))
+				fail_msg("%s: %s: cause %s", name, f->code,
+					cause == NULL ? "none" : cause->code);
+		}
+	}
+	arena_free(arena);
+}
+
+static void
+test_causes(void **state UNUSED)
+{
+	static const struct said unreachable[] = {
+		{"mx-all-unreachable", SEVERITY_TEMP, "example.org", NULL},
+		{"smtp-connect-refused", SEVERITY_TEMP, "mx.example.org[192.0.2.1]",
+			"mx-all-unreachable"},
+		{"smtp-connect-timeout", SEVERITY_TEMP, "mx2.example.org[192.0.2.2]",
+			"mx-all-unreachable"},
+	};
+	static const struct said one_host[] = {
+		{"mx-unreachable", SEVERITY_TEMP, "mx.example.org", NULL},
+		{"smtp-connect-refused", SEVERITY_TEMP, "mx.example.org[192.0.2.1]",
+			"mx-unreachable"},
+		{"smtp-timeout", SEVERITY_TEMP, "mx2.example.org[192.0.2.2]", NULL},
+	};
+	static const struct said no_tls[] = {
+		{"starttls-not-offered", SEVERITY_FAIL, "mx.example.org[192.0.2.1]", NULL},
+		{"pkix-name-mismatch", SEVERITY_FAIL, "mx.example.org[192.0.2.1]",
+			"starttls-not-offered"},
+		{"pkix-name-mismatch", SEVERITY_FAIL, "mx2.example.org[192.0.2.2]", NULL},
+		{"dane-starttls-missing", SEVERITY_FAIL, "mx.example.org", "starttls-not-offered"},
+	};
+	static const struct said dane[] = {
+		{"tlsa-mismatch", SEVERITY_FAIL, "mx.example.org[192.0.2.1]", NULL},
+		{"eligibility-dane-broken", SEVERITY_FAIL, "example.org", "tlsa-mismatch"},
+		{"pkix-self-signed", SEVERITY_FAIL, "mx.example.org[192.0.2.1]", NULL},
+	};
+	static const struct said dane_alone[] = {
+		{"mta-sts-record-missing", SEVERITY_INFO, "_mta-sts.example.org", NULL},
+		{"tlsa-mismatch", SEVERITY_FAIL, "mx.example.org[192.0.2.1]", NULL},
+		{"pkix-self-signed", SEVERITY_FAIL, "mx.example.org[192.0.2.1]", "tlsa-mismatch"},
+	};
+	static const struct said policy[] = {
+		{"mta-sts-mx-mismatch", SEVERITY_FAIL, "mx.example.net", NULL},
+		{"mta-sts-mx-unused", SEVERITY_INFO, "mx.old.example.net", "mta-sts-mx-mismatch"},
+		{"mta-sts-record-syntax", SEVERITY_FAIL, "_mta-sts.example.org", NULL},
+		{"mta-sts-id-missing", SEVERITY_FAIL, "_mta-sts.example.org",
+			"mta-sts-record-syntax"},
+	};
+	/* A warning hides no fail; a bogus zone explains the names below it and no others. */
+	static const struct said weights[] = {
+		{"mta-sts-policy-mx-too-wide", SEVERITY_WARN, "https://x/", NULL},
+		{"mta-sts-mx-unused", SEVERITY_FAIL, "*.org", NULL},
+		{"dnssec-bogus", SEVERITY_TEMP, "example.org", NULL},
+		{"dnssec-bogus", SEVERITY_TEMP, "_mta-sts.example.org", "dnssec-bogus"},
+		{"dnssec-bogus", SEVERITY_TEMP, "notexample.org", NULL},
+	};
+
+	check_causes("unreachable", unreachable, ARRAY_LEN(unreachable));
+	check_causes("one host", one_host, ARRAY_LEN(one_host));
+	check_causes("no TLS", no_tls, ARRAY_LEN(no_tls));
+	check_causes("DANE", dane, ARRAY_LEN(dane));
+	check_causes("DANE alone", dane_alone, ARRAY_LEN(dane_alone));
+	check_causes("policy", policy, ARRAY_LEN(policy));
+	check_causes("weights", weights, ARRAY_LEN(weights));
+}
+
+static void
+test_operator(void **state UNUSED)
+{
+	struct arena *arena = arena_new();
+	struct finding_list list;
+
+	finding_list_init(&list, arena);
+	finding_add_usual(&list, "pkix-expired", "mx1.provider.net[192.0.2.1]", NULL, "seen");
+	finding_add_usual(&list, "tlsa-mismatch", "_25._tcp.mx.example.org", NULL, "seen");
+	finding_add_usual(&list, "mta-sts-mx-mismatch", "mx1.provider.net", NULL, "seen");
+	finding_add_usual(&list, "smtp-timeout", "mx1.provider.net[192.0.2.1]", NULL, "slow");
+	finding_add_usual(&list, "dns-temporary", "mx2.provider.net", NULL,
+		"could not be tested within 60 s");
+	finding_cause_settle(&list, "mail.example.org");
+	assert_string_equal(list.items[0].run_by, "provider.net");
+	assert_null(list.items[1].run_by); /* the owner's own host */
+	assert_null(list.items[2].run_by); /* the owner's own policy */
+	assert_string_equal(list.items[3].run_by, "provider.net");
+	assert_string_equal(list.items[0].message, "seen");
+	assert_string_equal(list.items[3].message, "could not be tested: slow");
+	assert_string_equal(list.items[4].message, "could not be tested within 60 s");
+	arena_free(arena);
+}
+
 /* --- reports -------------------------------------------------------------------------------------
  */
 
@@ -175,6 +296,9 @@ broken(void)
 	r->mta_sts = VERDICT_FAIL;
 	r->dane = VERDICT_FAIL;
 	r->mx[0].dane = VERDICT_FAIL;
+	r->mx[0].tlsa = arena_calloc(r->arena, 1, sizeof(*r->mx[0].tlsa));
+	r->mx[0].tlsa[0] = "3 1 1 abcd";
+	r->mx[0].tlsa_count = 1;
 	finding_add_usual(&r->findings, "mta-sts-mx-mismatch", "backup.mail.example.net",
 		"Add this line to the policy:\nmx: backup.mail.example.net",
 		"the MX host matches none of the mx lines of the policy, so that senders which "
@@ -329,28 +453,64 @@ test_print_broken(void **state UNUSED)
 	char *text = print(r, false);
 	const char *fail = strstr(text, "What stands in the way");
 	const char *temp = strstr(text, "What could not be tested");
-	const char *warn = strstr(text, "What to mend");
-	const char *notes = strstr(text, "Notes");
+	const char *warn = strstr(text, "What to mend as well");
+	const char *sample = strstr(text, "A record and a policy that would do");
+	const char *fine = strstr(text, "All that was looked at");
 	const char *line = text;
 
 	assert_non_null(strstr(text, "example.org is not fit for the list:\n  1 problem stands"));
-	assert_true(fail != NULL && temp > fail && warn > temp && notes > warn);
+	assert_true(fail != NULL && temp > fail && sample > temp && warn > sample && fine > warn);
 	assert_non_null(strstr(fail,
-		"      Fix: Add this line to the policy:\n"
-		"          mx: backup.mail.example.net\n"));
+		"       Fix: Add this line to the policy:\n"
+		"           mx: backup.mail.example.net\n"));
 	/* What would pass, with the owner's own values. */
 	assert_non_null(
-		strstr(notes, "_mta-sts.example.org. IN TXT \"v=STSv1; id=20261124040000;\""));
-	assert_non_null(strstr(notes, "        mx: mx1.example.org\n"));
-	assert_non_null(strstr(notes, "_25._tcp.mx1.example.org. IN TLSA 3 1 1 0011"));
+		strstr(sample, "_mta-sts.example.org. IN TXT \"v=STSv1; id=20261124040000;\""));
+	assert_non_null(strstr(sample, "        mx: mx1.example.org\n"));
+	assert_non_null(strstr(sample, "_25._tcp.mx1.example.org. IN TLSA 3 1 1 0011"));
 	/* Text is wrapped; only what is to be pasted may be longer. */
 	while (*line != '\0') {
 		size_t len = strcspn(line, "\n");
 
-		if (len > 90 && strncmp(line, "    _", 5) != 0)
+		if (len > 80 && strncmp(line, "    _", 5) != 0)
 			fail_msg("too long: %.*s", (int)len, line);
 		line += len + 1;
 	}
+	free(text);
+	report_free(r);
+}
+
+/* A consequence stands under its cause, once; the same of several hosts is one block; the operator
+ * is named. */
+static void
+test_print_consequences(void **state UNUSED)
+{
+	struct report *r = healthy();
+	const char *host;
+	char *text;
+
+	r->verdict = VERDICT_FAIL;
+	r->eligible = false;
+	finding_add_usual(&r->findings, "tlsa-mismatch", "mx1.example.org[192.0.2.1]", "Publish.",
+		"no match");
+	finding_add_usual(
+		&r->findings, "eligibility-dane-broken", "example.org", NULL, "DANE fails");
+	finding_add_usual(
+		&r->findings, "pkix-expired", "mx1.provider.net[192.0.2.3]", NULL, "too old");
+	finding_add_usual(
+		&r->findings, "pkix-expired", "mx2.provider.net[192.0.2.4]", NULL, "too old");
+	finding_list_sort(&r->findings);
+	finding_cause_settle(&r->findings, "example.org");
+	text = print(r, false);
+	assert_non_null(strstr(text, "2 problems stand in the way"));
+	assert_non_null(
+		strstr(text, "       -> example.org: DANE fails (eligibility-dane-broken)\n"));
+	assert_null(strstr(text, "FAIL example.org"));
+	host = strstr(text, "  FAIL mx1.provider.net[192.0.2.3]  pkix-expired\n");
+	assert_non_null(host);
+	assert_non_null(strstr(host, "       mx2.provider.net[192.0.2.4]  pkix-expired\n"));
+	assert_non_null(strstr(host, "run by provider.net, not by you: forward this"));
+	assert_null(strstr(strstr(host, "too old") + 1, "too old"));
 	free(text);
 	report_free(r);
 }
@@ -417,6 +577,9 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_foreign_octets),
+		cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_operator),
+		cmocka_unit_test(test_print_consequences),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_print_healthy),
