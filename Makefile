@@ -68,6 +68,7 @@ help:
 	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
 	@echo 'make fuzz          fuzz targets, in build/fuzz/ (check-fuzz replays their corpora)'
 	@echo 'make lint          static checks: layering, banned calls, man pages, shell scripts'
+	@echo 'make man           preload25-findings(7) anew, from the table of findings'
 	@echo 'make install       DESTDIR and prefix (now $(prefix)) are respected'
 	@echo 'make clean'
 	@echo 'Variables: SAN=1 or SAN=thread (sanitizers), WERROR=1, CC=clang, V=1'
@@ -173,6 +174,15 @@ check-fuzz: $(FUZZ_REPLAYS)
 	@for t in $^; do printf '%s: ' "$${t##*/}"; \
 		$$t "tests/fuzz/corpus/$${t##*/fuzz_}" || exit 1; done
 
+# The manual page of findings is made of the table in verifier/finding.c and committed.
+.PHONY: man
+$(B)/findings: $(B)/data/man/findings.o $(B)/libverifier.a $(B)/libcommon.a
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(VERIFIER_LIBS) $(COMMON_LIBS)
+man: $(B)/findings
+	$(Q)$(B)/findings >data/man/preload25-findings.7.new
+	$(Q)mv data/man/preload25-findings.7.new data/man/preload25-findings.7
+
 lint:
 	@scripts/lint
 
@@ -188,10 +198,11 @@ datadir = $(prefix)/share/preload25
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man1 \
-		$(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
+		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
 	install -m 0755 $(B)/preload25 $(DESTDIR)$(bindir)/preload25
 	install -m 0755 $(B)/preload25-update $(DESTDIR)$(sbindir)/preload25-update
 	install -m 0644 data/man/preload25.1 $(DESTDIR)$(mandir)/man1/
+	install -m 0644 data/man/preload25-findings.7 $(DESTDIR)$(mandir)/man7/
 	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
 	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
 		data/schema/*.json $(DESTDIR)$(datadir)/

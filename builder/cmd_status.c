@@ -227,34 +227,3 @@ out:
 	free(ascii);
 	return rc;
 }
-
-static int
-print_reason(const char *code, int64_t count, void *arg, struct error *err UNUSED)
-{
-	bool *any = arg;
-
-	if (!*any)
-		printf("what stands in the way of the others:\n");
-	*any = true;
-	printf("  %-32s %8" PRId64 "\n", code, count);
-	return 0;
-}
-
-int
-cmd_stats(struct app *app, const struct cli_call *call UNUSED, struct error *err)
-{
-	struct store_counts counts;
-	struct store *store;
-	bool any = false;
-
-	if (app_store(app, &store, err) < 0 || print_states(store, err) < 0)
-		return -1;
-	if (store_reasons(store, print_reason, &any, err) < 0 ||
-		store_counts(store, &counts, err) < 0)
-		return -1;
-	printf("%" PRId64 " %s, %" PRId64 " %s of evidence, %" PRId64 " distinct %s\n",
-		counts.transitions, terminal_noun(counts.transitions, "transition", "transitions"),
-		counts.evidence, terminal_noun(counts.evidence, "piece", "pieces"), counts.policies,
-		terminal_noun(counts.policies, "policy", "policies"));
-	return 0;
-}

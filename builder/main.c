@@ -25,6 +25,9 @@ static const struct cli_option check_options[] = {
 static const struct cli_option lint_options[] = {
 	{.name = "json", .help = "one object"},
 };
+static const struct cli_option stats_options[] = {
+	{.name = "json", .help = "one object"},
+};
 static const struct cli_option act_options[] = {
 	{.name = "reason", .argument = "TEXT", .help = "why; kept in the domain's history"},
 };
@@ -131,7 +134,8 @@ static const struct cli_command commands[] = {
 		ARGS(1, 1),
 		.run = cmd_history},
 	{.name = "stats",
-		.summary = "counts of domains, and what stands in their way",
+		.summary = "what the crawl has seen: states, TLS, client certificates, findings",
+		OPTIONS(stats_options),
 		ARGS(0, 0),
 		.run = cmd_stats},
 };

@@ -259,3 +259,10 @@ store_reasons(struct store *s, store_reason_cb *cb, void *arg, struct error *err
 {
 	return s->backend->reasons(s, cb, arg, err);
 }
+
+int
+store_tally(struct store *s, enum store_tally tally, store_tally_cb *cb, void *arg,
+	struct error *err)
+{
+	return s->backend->tally(s, tally, cb, arg, err);
+}

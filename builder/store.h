@@ -212,6 +212,23 @@ struct store_counts {
 };
 int store_counts(struct store *s, struct store_counts *out, struct error *err) MUST_CHECK;
 
+/* What the latest looks of all vantage points have seen, from their evidence. Memory does not grow
+ * with the store. */
+enum store_tally {
+	STORE_TALLY_DOMAINS,   /* name: lowest TLS version of all hosts, "1.3"; NULL: no TLS seen */
+	STORE_TALLY_ADDRESSES, /* of MX hosts; name: TLS version; other: ask for a client
+				  certificate */
+	STORE_TALLY_REQUIRED,  /* one row: addresses that insist on one; other: domains with such */
+	STORE_TALLY_FINDINGS,  /* name: code; detail: severity; other: domains */
+};
+struct store_tally_row {
+	const char *name, *detail; /* lent until the callback returns; may be NULL */
+	int64_t count, other;
+};
+typedef int store_tally_cb(const struct store_tally_row *row, void *arg, struct error *err);
+int store_tally(struct store *s, enum store_tally tally, store_tally_cb *cb, void *arg,
+	struct error *err) MUST_CHECK;
+
 /* Reasons of what is not on the list (fail codes of the latest views), the most frequent first. */
 typedef int store_reason_cb(const char *code, int64_t count, void *arg, struct error *err);
 int store_reasons(struct store *s, store_reason_cb *cb, void *arg, struct error *err) MUST_CHECK;

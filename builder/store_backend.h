@@ -60,6 +60,8 @@ struct store_backend {
 		const char *commit, struct error *err);
 	int (*last_list)(struct store *s, struct store_list *out, struct error *err);
 	int (*counts)(struct store *s, struct store_counts *out, struct error *err);
+	int (*tally)(struct store *s, enum store_tally tally, store_tally_cb *cb, void *arg,
+		struct error *err);
 	int (*reasons)(struct store *s, store_reason_cb *cb, void *arg, struct error *err);
 };
 

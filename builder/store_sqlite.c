@@ -46,6 +46,11 @@ enum {
 	FLAG_NULL_SECURE = 128,
 };
 
+/* Evidence is the JSON of a report (report_to_json), stored as a blob. */
+#define TALLY_LOOKS        "view v JOIN evidence e ON e.id = v.evidence"
+#define TALLY_TLS          "json_extract(CAST(e.content AS TEXT), '$.tls')"
+#define TALLY_EACH_FINDING " json_each(CAST(e.content AS TEXT), '$.findings') f"
+
 enum statement {
 	VANTAGE_FIND,
 	VANTAGE_ADD,
@@ -76,6 +81,10 @@ enum statement {
 	COUNT_STATES,
 	COUNT_OTHERS,
 	REASONS,
+	TALLY_DOMAINS,
+	TALLY_ADDRESSES,
+	TALLY_REQUIRED,
+	TALLY_FINDINGS,
 	STATEMENTS
 };
 
@@ -145,6 +154,25 @@ static const char *const statement_sql[STATEMENTS] = {
 	[REASONS] = "SELECT v.fail_code, count(*) FROM view v JOIN domain d ON d.id = v.domain"
 		    " WHERE d.state NOT IN (2, 3) AND v.fail_code IS NOT NULL"
 		    " GROUP BY v.fail_code ORDER BY count(*) DESC, v.fail_code",
+	/* Hosts that many domains share are in the evidence of each: an address counts once. */
+	[TALLY_DOMAINS] = "SELECT tls, NULL, count(*), 0 FROM (SELECT min(" TALLY_TLS ") AS tls"
+			  " FROM " TALLY_LOOKS " GROUP BY v.domain) GROUP BY tls ORDER BY tls DESC",
+	[TALLY_ADDRESSES] =
+		"SELECT tls, NULL, count(*), sum(asked) FROM ("
+		" SELECT max(json_extract(a.value, '$.tls')) AS tls,"
+		"  max(json_extract(a.value, '$.client_certificate_requested')) AS asked"
+		"  FROM " TALLY_LOOKS ", json_each(CAST(e.content AS TEXT), '$.mx') m,"
+		"  json_each(m.value, '$.sessions') a"
+		"  GROUP BY json_extract(m.value, '$.host'), json_extract(a.value, '$.address')"
+		") WHERE tls IS NOT NULL GROUP BY tls ORDER BY tls DESC",
+	[TALLY_REQUIRED] = "SELECT NULL, NULL, count(DISTINCT json_extract(f.value, '$.subject')),"
+			   " count(DISTINCT v.domain) FROM " TALLY_LOOKS "," TALLY_EACH_FINDING
+			   " WHERE json_extract(f.value, '$.code')"
+			   " = 'tls-client-certificate-required'",
+	[TALLY_FINDINGS] =
+		"SELECT json_extract(f.value, '$.code'), json_extract(f.value, '$.severity'),"
+		" count(*), count(DISTINCT v.domain) FROM " TALLY_LOOKS "," TALLY_EACH_FINDING
+		" GROUP BY 1, 2 ORDER BY 4 DESC, 3 DESC, 1, 2",
 };
 
 struct sqlite_store {
@@ -1241,6 +1269,35 @@ sqlite_reasons(struct store *base, store_reason_cb *cb, void *arg, struct error 
 	return rc;
 }
 
+static int
+sqlite_tally(struct store *base, enum store_tally tally, store_tally_cb *cb, void *arg,
+	struct error *err)
+{
+	static const enum statement statements[] = {
+		[STORE_TALLY_DOMAINS] = TALLY_DOMAINS,
+		[STORE_TALLY_ADDRESSES] = TALLY_ADDRESSES,
+		[STORE_TALLY_REQUIRED] = TALLY_REQUIRED,
+		[STORE_TALLY_FINDINGS] = TALLY_FINDINGS,
+	};
+	struct query q = q_begin(self(base), statements[tally]);
+	int rc;
+
+	while ((rc = q_step(&q, err)) == 1) {
+		struct store_tally_row row = {
+			.name = q_string(&q, 0),
+			.detail = q_string(&q, 1),
+			.count = q_column(&q, 2),
+			.other = q_column(&q, 3),
+		};
+
+		rc = cb(&row, arg, err);
+		if (rc != 0)
+			break;
+	}
+	q_end(&q);
+	return rc;
+}
+
 const struct store_backend store_sqlite = {
 	.scheme = "sqlite:",
 	.open = sqlite_open,
@@ -1273,5 +1330,6 @@ const struct store_backend store_sqlite = {
 	.set_published = sqlite_set_published,
 	.last_list = sqlite_last_list,
 	.counts = sqlite_counts,
+	.tally = sqlite_tally,
 	.reasons = sqlite_reasons,
 };

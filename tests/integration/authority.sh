@@ -71,6 +71,27 @@ fi
 check 'check --json answers in the order of the question' \
 	cmp <(jq -r .domain "$tmp/check.jsonl") "$LAB_DIR/domains.txt"
 
+# --- statistics: what the crawls have kept is what check sees ------------------------------------
+expect 'stats --json' 0 '' day 0 "$conf" stats --json
+cp "$tmp/out" "$tmp/stats"
+seen_by_check() { # seen_by_check CODE: domains with such a finding
+	jq -s --arg code "$1" 'map(select(any(.findings[]; .code == $code))) | length' "$tmp/check.jsonl"
+}
+seen_by_stats() {
+	jq --arg code "$1" '[.findings[] | select(.code == $code).domains] | add // 0' "$tmp/stats"
+}
+for code in mx-ipv4-only tls-client-certificate-requested tls-client-certificate-required starttls-not-offered; do
+	check "stats counts the domains with $code" test "$(seen_by_stats "$code")" = "$(seen_by_check "$code")"
+done
+check 'stats: every domain is in the count of TLS versions' \
+	test "$(jq '[.tls.domains[]] | add' "$tmp/stats")" = "$total"
+addresses='[.[].mx[] | .host as $h | .sessions[] | select(.tls != null) | {k: "\($h) \(.address)", r: .client_certificate_requested}] | unique_by(.k)'
+check 'stats: addresses with TLS, and those that ask for a client certificate' test \
+	"$(jq -c '[.client_certificates | .addresses, .requested]' "$tmp/stats")" = \
+	"$(jq -cs "$addresses | [length, (map(select(.r)) | length)]" "$tmp/check.jsonl")"
+expect 'stats for people' 0 '' day 0 "$conf" stats
+check 'it says how many insist on a client certificate' grep -qE '^  insisted on +[1-9]' "$tmp/out"
+
 # --- one domain ----------------------------------------------------------------------------------
 day 0 "$conf" history bank.test >"$tmp/out"
 sed 's/  evidence [0-9]*$//' "$tmp/out" | cut -c26- >"$tmp/seen"

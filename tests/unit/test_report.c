@@ -20,6 +20,7 @@
 #include "common/xalloc.h"
 #include "verifier/finding.h"
 #include "verifier/finding_cause.h"
+#include "verifier/finding_manual.h"
 #include "verifier/report.h"
 
 static void
@@ -45,6 +46,37 @@ test_table(void **state UNUSED)
 	}
 	assert_null(finding_find("no-such-code"));
 	assert_null(finding_find(""));
+}
+
+/* The committed page is what `make man` makes. */
+static void
+test_manual(void **state UNUSED)
+{
+	const char *dir = getenv("TESTDIR");
+	char *path = xasprintf("%s/../data/man/preload25-findings.7", dir != NULL ? dir : "tests");
+	char *made = NULL;
+	size_t len;
+	FILE *out = open_memstream(&made, &len);
+	struct buf text;
+	struct error err;
+
+	assert_non_null(out);
+	finding_manual_print(out);
+	assert_int_equal(fclose(out), 0);
+	buf_init(&text, 1 << 20);
+	if (file_read(path, &text, &err) < 0)
+		fail_msg("%s", err.text);
+	if (strcmp(buf_str(&text), made) != 0)
+		fail_msg("%s is not of this table: run make man", path);
+	for (size_t i = 0; i < finding_table_count; i++) {
+		char *item = xasprintf(".It Cm %s Pq ", finding_table[i].code);
+
+		assert_non_null(strstr(made, item));
+		free(item);
+	}
+	buf_clear(&text);
+	free(made);
+	free(path);
 }
 
 static void
@@ -575,6 +607,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_foreign_octets),
 		cmocka_unit_test(test_causes),

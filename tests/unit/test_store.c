@@ -105,6 +105,88 @@ list_domain(struct fixture *f, const char *name, const char *policy, int64_t con
 	store_domain_clear(&d);
 }
 
+/* --- tallies -----------------------------------------------------------------------------------
+ */
+
+static void
+look_with(struct fixture *f, const char *name, int64_t vantage, const char *evidence)
+{
+	struct life_view view = {.vantage = "one", .time_s = T0, .verdict = VERDICT_PASS};
+	struct store_domain d = {0};
+	int64_t number;
+
+	(void)!store_add(f->store, name, "import", T0, &f->err);
+	assert_int_equal(store_find(f->store, name, &d, &f->err), 1);
+	assert_int_equal(
+		store_evidence(f->store, evidence, strlen(evidence), T0, &number, &f->err), 0);
+	assert_int_equal(
+		store_put_view(f->store, d.id, vantage, &view, number, T0 + 60, &f->err), 0);
+	store_domain_clear(&d);
+}
+
+static int
+note_tally(const struct store_tally_row *row, void *arg, struct error *err UNUSED)
+{
+	buf_addf(arg, "%s %s %" PRId64 " %" PRId64 "\n", row->name != NULL ? row->name : "-",
+		row->detail != NULL ? row->detail : "-", row->count, row->other);
+	return 0;
+}
+
+static void
+check_tally(struct fixture *f, enum store_tally tally, const char *want)
+{
+	struct buf got;
+
+	buf_init(&got, 10000);
+	assert_int_equal(store_tally(f->store, tally, note_tally, &got, &f->err), 0);
+	assert_string_equal(buf_str(&got), want);
+	buf_clear(&got);
+}
+
+#define SHARED_HOST \
+	"{\"host\":\"mx.big.test\",\"sessions\":[{\"address\":\"192.0.2.1\",\"tls\":\"1.3\"," \
+	"\"client_certificate_requested\":true}]}"
+
+static void
+test_tallies(void **state)
+{
+	struct fixture *f = *state;
+	int64_t one, two;
+
+	check_tally(f, STORE_TALLY_DOMAINS, "");
+	check_tally(f, STORE_TALLY_ADDRESSES, "");
+	check_tally(f, STORE_TALLY_REQUIRED, "- - 0 0\n");
+	check_tally(f, STORE_TALLY_FINDINGS, "");
+	assert_int_equal(store_vantage(f->store, "one", T0, &one, &f->err), 0);
+	assert_int_equal(store_vantage(f->store, "two", T0, &two, &f->err), 0);
+	look_with(f, "a.test", one,
+		"{\"tls\":\"1.3\",\"mx\":[" SHARED_HOST "],\"findings\":["
+		"{\"code\":\"mx-ipv4-only\",\"severity\":\"info\",\"subject\":\"a.test\"}]}");
+	/* The same host again, and one of its own. */
+	look_with(f, "b.test", one,
+		"{\"tls\":\"1.2\",\"mx\":[" SHARED_HOST ",{\"host\":\"mx.b.test\",\"sessions\":["
+		"{\"address\":\"192.0.2.2\",\"tls\":\"1.2\",\"client_certificate_requested\":false}"
+		","
+		"{\"address\":\"192.0.2.3\",\"tls\":null,\"client_certificate_requested\":false}]}]"
+		","
+		"\"findings\":[{\"code\":\"mx-ipv4-only\",\"severity\":\"info\",\"subject\":\"b."
+		"test\"},"
+		"{\"code\":\"tls-client-certificate-required\",\"severity\":\"fail\","
+		"\"subject\":\"mx.b.test[192.0.2.2]\"}]}");
+	/* A second vantage point adds no domain and no address. */
+	look_with(f, "a.test", two,
+		"{\"tls\":\"1.3\",\"mx\":[" SHARED_HOST "],\"findings\":["
+		"{\"code\":\"mx-ipv4-only\",\"severity\":\"info\",\"subject\":\"a.test\"},"
+		"{\"code\":\"mx-ipv4-only\",\"severity\":\"warn\",\"subject\":\"x\"}]}");
+	look_with(f, "c.test", one, "{\"tls\":null,\"mx\":[],\"findings\":[]}");
+	check_tally(f, STORE_TALLY_DOMAINS, "1.3 - 1 0\n1.2 - 1 0\n- - 1 0\n");
+	check_tally(f, STORE_TALLY_ADDRESSES, "1.3 - 1 1\n1.2 - 1 0\n");
+	check_tally(f, STORE_TALLY_REQUIRED, "- - 1 1\n");
+	check_tally(f, STORE_TALLY_FINDINGS,
+		"mx-ipv4-only info 3 2\nmx-ipv4-only warn 1 1\n"
+		"tls-client-certificate-required fail 1 1\n");
+}
+
 static void
 test_domain_round_trip(void **state)
 {
@@ -464,6 +546,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(test_tallies),
 		CASE(test_domain_round_trip),
 		CASE(test_due_and_views),
 		CASE(test_evidence_once),
