@@ -333,7 +333,9 @@ put_host_checks(const struct printer *p)
 
 	put_check(p, has_finding(r, SEVERITY_FAIL, "mx-") ? MARK_BAD : MARK_GOOD, "MX",
 		"%zu host%s%s%s", r->mx_count, plural(r->mx_count),
-		r->mx_secure == DNS_SECURE ? ", signed with DNSSEC" : "",
+		r->mx_secure == DNS_SECURE             ? ", signed with DNSSEC"
+			: r->mx_secure == DNS_INSECURE ? ", not signed with DNSSEC"
+						       : "",
 		has_finding(r, SEVERITY_INFO, "mx-ipv4-only") ? ", IPv4 only" : "");
 	put_over_hosts(p, "STARTTLS", starttls_of,
 		r->tls_version == 13           ? "TLS 1.3"
@@ -579,7 +581,7 @@ is_said_above(const struct report *r, const char *code)
 {
 	static const char *const codes[] = {"mta-sts-record-missing", "preload-record-missing",
 		"mta-sts-mode-testing", "mta-sts-mode-none", "tls13-missing", "tls13",
-		"mx-ipv4-only"};
+		"mx-ipv4-only", "dnssec-insecure", "dane-no-tlsa", "dane-address-insecure"};
 
 	if (r->dane == VERDICT_PASS && r->mta_sts_record == NULL && str_starts(code, "pkix-"))
 		return true;
