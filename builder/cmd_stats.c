@@ -156,6 +156,8 @@ print_versions(json_t *versions, const char *title)
 	json_t *count;
 
 	json_object_foreach(versions, version, count) total += json_integer_value(count);
+	if (total == 0)
+		return;
 	printf("%s: %" PRId64 "\n", title, total);
 	json_object_foreach(versions, version, count)
 	{
@@ -169,9 +171,21 @@ print_versions(json_t *versions, const char *title)
 }
 
 static void
+print_certificates(const json_t *certificates)
+{
+	if (number(certificates, "addresses") == 0 && number(certificates, "required") == 0)
+		return;
+	printf("client certificates, of %" PRId64 " addresses with TLS\n",
+		number(certificates, "addresses"));
+	print_share(
+		"asked for", number(certificates, "requested"), number(certificates, "addresses"));
+	printf("  %-32s %8" PRId64 "  addresses, of %" PRId64 " domains\n", "insisted on",
+		number(certificates, "required"), number(certificates, "domains_required"));
+}
+
+static void
 print_text(json_t *out)
 {
-	json_t *certificates = json_object_get(out, "client_certificates");
 	json_t *tls = json_object_get(out, "tls");
 	json_t *row, *count;
 	const char *state;
@@ -193,12 +207,7 @@ print_text(json_t *out)
 	print_versions(json_object_get(tls, "domains"),
 		"domains looked at, by the lowest version of their MX hosts");
 	print_versions(json_object_get(tls, "addresses"), "addresses of MX hosts with TLS");
-	printf("client certificates, of %" PRId64 " addresses with TLS\n",
-		number(certificates, "addresses"));
-	print_share(
-		"asked for", number(certificates, "requested"), number(certificates, "addresses"));
-	printf("  %-32s %8" PRId64 "  addresses, of %" PRId64 " domains\n", "insisted on",
-		number(certificates, "required"), number(certificates, "domains_required"));
+	print_certificates(json_object_get(out, "client_certificates"));
 	if (json_array_size(json_object_get(out, "findings")) > 0)
 		printf("findings of the latest looks:%24s  %8s\n", "count", "domains");
 	json_array_foreach(json_object_get(out, "findings"), i, row)
