@@ -17,6 +17,7 @@
 struct host_state {
 	bool skipped;     /* no address: no sender can use it (R3.11) */
 	bool reached;     /* at least one address answered */
+	bool ignored;     /* silent, and judged without the silent ones */
 	enum verdict dns; /* fail: R3.12, R3.14, R3.17; unknown: look-up failed */
 	enum verdict starttls, pkix;
 	enum dane_state dane;
@@ -32,6 +33,8 @@ struct judgement {
 	enum verdict starttls, pkix, dane;
 	bool dane_broken, dane_temp, dane_some;
 	bool pkix_needed;
+	bool without_silent; /* R3.18: judge as if the hosts that do not answer were not there */
+	bool any_silent;
 	bool unasked; /* no policy and no opt-in, or the policy says none */
 };
 
@@ -356,8 +359,9 @@ judge_hosts_together(struct judgement *j)
 		} else if (!s->reached && s->dns != VERDICT_FAIL && !is_out_of_reach(h)) {
 			unreached++;
 			if (reached > 0) {
-				finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name,
-					NULL, "no address of this host answers");
+				finding_add(findings, "mx-unreachable",
+					s->ignored ? SEVERITY_WARN : SEVERITY_TEMP, h->name, NULL,
+					"no address of this host answers");
 			}
 		}
 	}
@@ -419,7 +423,6 @@ judge_hosts(struct judgement *j)
 			s->skipped = true;
 			continue;
 		}
-		counted++;
 		if (mx->refused) {
 			s->dns = s->starttls = s->pkix = VERDICT_FAIL;
 			s->dane = DANE_STATE_NONE;
@@ -428,7 +431,14 @@ judge_hosts(struct judgement *j)
 			judge_host_addresses(j, i);
 			judge_host_dane(j, i);
 			report_host_dane(j, i);
+			if (!s->reached && s->dns == VERDICT_PASS) {
+				j->any_silent = true;
+				s->ignored = j->without_silent;
+			}
+			if (s->ignored)
+				continue;
 		}
+		counted++;
 		j->starttls = worse(j->starttls, s->starttls);
 		j->pkix = worse(j->pkix, s->pkix);
 		j->gate =
@@ -800,6 +810,7 @@ fill_mx(struct judgement *j, size_t i, struct report_mx *out)
 	if (h == NULL || s->skipped)
 		return;
 	out->secure = h->secure;
+	out->silent = !s->reached && s->dns == VERDICT_PASS;
 	out->starttls = s->starttls;
 	out->pkix = s->pkix;
 	out->dane = dane_verdict(s->dane);
@@ -885,10 +896,11 @@ decide(struct judgement *j, enum way sts, enum way optin, enum admission_source 
 	}
 }
 
-void
-domain_judge(const struct domain_facts *f, struct report *r)
+/* Returns whether a host was silent. */
+static bool
+judge(const struct domain_facts *f, bool without_silent, struct report *r)
 {
-	struct judgement j = {.f = f, .r = r, .gate = f->mail};
+	struct judgement j = {.f = f, .r = r, .gate = f->mail, .without_silent = without_silent};
 	enum admission_source source = SOURCE_NONE;
 	enum way sts, optin;
 
@@ -906,4 +918,30 @@ domain_judge(const struct domain_facts *f, struct report *r)
 	/* Nobody asks for the listing: not eligible, yet what there is may be sound. */
 	if (j.unasked)
 		r->verdict = finding_list_verdict(&r->findings);
+	return j.any_silent;
+}
+
+/* What is known before the judgement, as another report in the same arena. */
+static struct report *
+unjudged(const struct report *r)
+{
+	struct report *copy = arena_memdup(r->arena, r, sizeof(*r));
+
+	copy->findings.size = r->findings.count;
+	if (r->findings.count > 0)
+		copy->findings.items = arena_memdup(r->arena, r->findings.items,
+			r->findings.count * sizeof(*r->findings.items));
+	return copy;
+}
+
+void
+domain_judge(const struct domain_facts *f, struct report *r)
+{
+	struct report *apart = f->mx_count > 1 ? unjudged(r) : NULL;
+
+	if (!judge(f, false, r) || apart == NULL || r->verdict != VERDICT_UNKNOWN)
+		return;
+	(void)judge(f, true, apart);
+	if (apart->eligible)
+		r->without_silent = apart;
 }

@@ -47,6 +47,7 @@ struct report_mx {
 	const char *host; /* lower-case A-label, no root dot */
 	unsigned preference;
 	enum dns_secure secure; /* of the address look-up */
+	bool silent; /* it has addresses, and none of them answered */
 	struct report_address *addresses;
 	size_t address_count;
 	enum verdict starttls; /* over all addresses that answered */
@@ -101,6 +102,10 @@ struct report {
 	bool domain_gone;          /* NXDOMAIN */
 	enum dns_secure gone_secure;
 	bool mx_null;
+
+	/* R3.18: the same domain judged without its silent MX hosts, in the same arena. NULL unless it
+	 * would be eligible so: whoever knows how long they have been silent decides. */
+	struct report *without_silent;
 
 	struct finding_list findings; /* ordered by what blocks first (R21.2) */
 };
