@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "builder/compare.h"
+#include "builder/look.h"
 #include "builder/settings.h"
 #include "builder/store.h"
 #include "builder/terminal.h"
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/cli.h"
 #include "common/error.h"
+#include "common/json.h"
 
 static void
 print_list(const struct store_list *list, const char *what)
@@ -124,6 +128,52 @@ print_life(const struct settings *settings, const struct store_domain *d)
 		printf("  entry        %s\n", l->policy);
 }
 
+/* What a look showed only beside earlier ones and those of other vantage points. */
+static int
+print_compared(struct store *store, int64_t evidence, struct error *err)
+{
+	json_t *json = NULL;
+	const json_t *findings;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, LOOK_EVIDENCE_MAX);
+	rc = store_get_evidence(store, evidence, &text, err);
+	if (rc == 1)
+		rc = json_parse(buf_str(&text), text.len, &json, err);
+	findings = json_object_get(json, "findings");
+	for (size_t i = 0; i < json_array_size(findings); i++) {
+		const json_t *f = json_array_get(findings, i);
+		const char *code = json_string_value(json_object_get(f, "code"));
+		const char *subject = json_string_value(json_object_get(f, "subject"));
+		const char *message = json_string_value(json_object_get(f, "message"));
+
+		if (code != NULL && subject != NULL && message != NULL && compare_is_own_code(code))
+			printf("    %s: %s: %s\n", code, subject, message);
+	}
+	json_decref(json);
+	buf_clear(&text);
+	return rc < 0 ? -1 : 0;
+}
+
+/* R17.3, R17.4: as the next look would find the round. */
+static void
+print_round(const struct settings *settings, const struct store_domain *d,
+	const struct store_view *stored, size_t count, int64_t now_s, struct arena *arena)
+{
+	struct life_view views[STORE_VANTAGES_MAX];
+	struct life_result result;
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (settings_has_vantage(settings, stored[i].view.vantage))
+			views[used++] = stored[i].view;
+	}
+	life_step(&settings->life, &d->life, views, used, now_s, arena, &result);
+	if (result.round_code != NULL)
+		printf("  together     %s\n", result.round_code);
+}
+
 static int
 status_domain(struct app *app, struct store *store, const struct settings *settings,
 	const char *typed, struct error *err)
@@ -133,10 +183,10 @@ status_domain(struct app *app, struct store *store, const struct settings *setti
 	struct store_domain d = {0};
 	char *ascii = NULL;
 	char text[TERMINAL_TIME_SIZE];
+	const int64_t now_s = clock_now(&app->clock);
 	size_t count;
 	int rc = -1;
 
-	(void)app;
 	if (terminal_domain(typed, settings->engine.special_use_names, &ascii, err) < 0)
 		goto out;
 	rc = store_find(store, ascii, &d, err);
@@ -161,7 +211,12 @@ status_domain(struct app *app, struct store *store, const struct settings *setti
 		printf("%s", v->fail_code != NULL ? v->fail_code : "");
 		terminal_time(views[i].due_s, text);
 		printf("; next look %s\n", text);
+		if (views[i].evidence != 0 && print_compared(store, views[i].evidence, err) < 0) {
+			rc = -1;
+			goto out;
+		}
 	}
+	print_round(settings, &d, views, count, now_s, arena);
 	rc = 0;
 out:
 	store_domain_clear(&d);

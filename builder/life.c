@@ -44,6 +44,7 @@ struct round {
 	const char *fail_code; /* of the latest failed view */
 	enum verdict latest;   /* the verdict of the latest view */
 	unsigned leave_proven; /* authenticated wishes to leave */
+	bool unsettled;        /* nothing new is believed (R3.21, R9.13) */
 	unsigned preload_none; /* opt-in mode=none, secure or not */
 	unsigned gone_secure, null_mx, null_secure;
 	/* Who said so, divided by commas; empty when nobody did. */
@@ -187,6 +188,7 @@ take_round(const struct life_rules *rules, const struct life *life, const struct
 				r.fail_code = v->fail_code;
 			}
 		}
+		r.unsettled |= v->unsettled;
 		r.preload_none += v->preload_none;
 		/* R20.1. An entry without MTA-STS rests on the opt-in record alone. */
 		r.leave_proven += v->sts_none || (v->preload_none && v->preload_secure) ||
@@ -200,6 +202,19 @@ take_round(const struct life_rules *rules, const struct life *life, const struct
 	if (r.consensus == VERDICT_UNKNOWN && r.failed >= r.n)
 		r.consensus = VERDICT_FAIL;
 	return r;
+}
+
+static const char *
+round_code(const struct round *r)
+{
+	if (r->n == 1 || r->consensus == VERDICT_FAIL)
+		return NULL;
+	if (r->consensus == VERDICT_PASS)
+		return r->unsettled ? "vantage-disagree" : NULL;
+	/* Too few have answered for a yes; or not all, which a no would need. */
+	if (r->passed + r->failed < r->quorum || r->passed == 0)
+		return "vantage-too-few";
+	return "vantage-disagree";
 }
 
 /* One more sighting of something that was last seen at *last. */
@@ -270,7 +285,7 @@ step_outside(const struct round *r, int64_t now_s, struct life_result *out)
 		enter(out, LIFE_REFUSED, now_s, "eligibility-refused", NULL, r->failed_names);
 		return true;
 	}
-	if (r->consensus != VERDICT_PASS)
+	if (r->consensus != VERDICT_PASS || r->unsettled)
 		return false;
 	l->policy = r->policy;
 	enter(out, LIFE_PENDING, now_s, "eligibility-observing", NULL, r->passed_names);
@@ -300,7 +315,7 @@ step_pending(const struct life_rules *rules, const struct round *r, int64_t now_
 		enter(out, LIFE_CANDIDATE, now_s, r->fail_code, NULL, r->failed_names);
 		return true;
 	}
-	if (r->consensus != VERDICT_PASS)
+	if (r->consensus != VERDICT_PASS || r->unsettled)
 		return false;
 	observe(&l->pass_last_s, &l->pass_credit_s, now_s, rules->gap_s, rules->join_s);
 	l->policy = r->policy;
@@ -489,7 +504,8 @@ life_step(const struct life_rules *rules, const struct life *life, const struct 
 	struct round r = take_round(rules, life, views, count, now_s, arena);
 
 	assert(!life_is_on_list(life->state) || life->policy != NULL);
-	*out = (struct life_result){.life = *life, .consensus = r.consensus};
+	*out = (struct life_result){
+		.life = *life, .consensus = r.consensus, .round_code = round_code(&r)};
 	/* The longest chains: refused, candidate, pending, listed; listed, failing, removed,
 	 * refused. */
 	while (out->event_count < LIFE_EVENTS_MAX - 1 && step_once(rules, &r, now_s, out, arena))

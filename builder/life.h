@@ -73,6 +73,8 @@ struct life_view {
 	bool preload_absent;    /* proven or answered to be absent */
 	bool gone, gone_secure; /* NXDOMAIN */
 	bool null_mx, null_secure;
+	bool unsettled; /* the points contradict each other (compare.h): no admission until they
+			 * agree. Of the newest look alone. */
 };
 
 /* One row of the table of transitions. */
@@ -90,6 +92,9 @@ struct life_result {
 	struct life_event events[LIFE_EVENTS_MAX];
 	size_t event_count;
 	enum verdict consensus;
+	/* Why the vantage points together came to nothing: vantage-too-few (R17.3) or
+	 * vantage-disagree (R17.4); NULL with a consensus, and with one point. */
+	const char *round_code;
 	int64_t next_look_s; /* when to look again */
 };
 

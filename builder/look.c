@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "builder/compare.h"
 #include "builder/entry.h"
 #include "builder/settings.h"
 #include "builder/store.h"
@@ -10,9 +11,6 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "verifier/report.h"
-
-/* Octets of evidence kept for one look: 128 addresses with all their findings are far below. */
-#define EVIDENCE_MAX ((size_t)1024 * 1024)
 
 /* What stands in the way, by one code. */
 static const char *
@@ -64,7 +62,7 @@ keep_evidence(struct store *store, const struct report *report, int64_t now_s, i
 	struct buf text;
 	int rc = -1;
 
-	buf_init(&text, EVIDENCE_MAX);
+	buf_init(&text, LOOK_EVIDENCE_MAX);
 	(void)json_object_del(json, "time");
 	if (json_compact(json, &text, err) < 0)
 		goto out;
@@ -75,54 +73,136 @@ out:
 	return rc;
 }
 
-/* The views of the other vantage points that the configuration names; ours is the new one. */
-static int
-collect_views(const struct look_point *p, int64_t domain, const struct life_view *mine,
-	struct arena *arena, struct life_view *out, size_t *count, struct error *err)
-{
+/* What earlier looks have left, and what this one comes to beside them. */
+struct looking {
+	const struct look_point *point;
+	int64_t domain;
+	int64_t now_s;
+	struct arena *arena;
+	struct report report; /* a copy: comparing changes it */
 	struct store_view stored[STORE_VANTAGES_MAX];
-	size_t stored_count = 0;
+	size_t stored_count;
+	struct compare_look before;
+	bool has_before;
+	struct compare_look peers[STORE_VANTAGES_MAX];
+	struct compare_result compared;
+	struct life_view views[STORE_VANTAGES_MAX]; /* ours first */
+	size_t view_count;
+};
 
-	out[0] = *mine;
-	*count = 1;
-	if (p->settings->vantage_count == 1)
+static void
+copy_report(struct looking *l, const struct report *report)
+{
+	l->report = *report;
+	l->report.arena = l->arena;
+	finding_list_init(&l->report.findings, l->arena);
+	l->report.findings.count = l->report.findings.size = report->findings.count;
+	if (report->findings.count > 0)
+		l->report.findings.items = arena_memdup(l->arena, report->findings.items,
+			report->findings.count * sizeof(*report->findings.items));
+}
+
+/* The facts of a look from its evidence. */
+static int
+recall(struct looking *l, const struct store_view *v, struct compare_look *out, struct error *err)
+{
+	json_t *json = NULL;
+	struct buf text;
+	int rc = -1;
+
+	*out = (struct compare_look){.vantage = v->view.vantage, .time_s = v->view.time_s};
+	if (v->evidence == 0)
 		return 0;
-	if (store_views(p->store, domain, arena, stored, STORE_VANTAGES_MAX, &stored_count, err) <
-		0)
+	buf_init(&text, LOOK_EVIDENCE_MAX);
+	rc = store_get_evidence(l->point->store, v->evidence, &text, err);
+	if (rc == 1)
+		rc = json_parse(buf_str(&text), text.len, &json, err);
+	if (rc == 0 && json != NULL)
+		compare_facts_of_evidence(json, l->arena, &out->facts);
+	json_decref(json);
+	buf_clear(&text);
+	return rc < 0 ? -1 : 0;
+}
+
+/* Our last look and the latest ones of the other vantage points that the configuration names. */
+static int
+recall_looks(struct looking *l, size_t *peer_count, struct error *err)
+{
+	const struct look_point *p = l->point;
+
+	if (store_views(p->store, l->domain, l->arena, l->stored, STORE_VANTAGES_MAX,
+		    &l->stored_count, err) < 0)
 		return -1;
-	for (size_t i = 0; i < stored_count; i++) {
-		if (strcmp(stored[i].view.vantage, p->vantage) == 0)
-			continue;
-		for (size_t k = 0; k < p->settings->vantage_count; k++) {
-			if (strcmp(stored[i].view.vantage, p->settings->vantages[k]) == 0)
-				out[(*count)++] = stored[i].view;
+	for (size_t i = 0; i < l->stored_count; i++) {
+		const struct store_view *v = &l->stored[i];
+
+		if (strcmp(v->view.vantage, p->vantage) == 0) {
+			/* What it saw matters to R8.14 alone. */
+			bool reads = l->report.mta_sts_record != NULL ||
+				l->report.verdict == VERDICT_UNKNOWN;
+
+			l->has_before = true;
+			l->before = (struct compare_look){
+				.vantage = p->vantage, .time_s = v->view.time_s};
+			if (reads && recall(l, v, &l->before, err) < 0)
+				return -1;
+		} else if (settings_has_vantage(p->settings, v->view.vantage)) {
+			if (recall(l, v, &l->peers[(*peer_count)++], err) < 0)
+				return -1;
+			l->views[l->view_count++] = v->view;
 		}
 	}
 	return 0;
 }
 
 static int
-store_steps(const struct look_point *p, int64_t id, const struct report *report, int64_t now_s,
-	struct store_domain *d, struct life_result *result, struct arena *arena, struct error *err)
+compare(struct looking *l, struct error *err)
 {
-	struct life_view views[STORE_VANTAGES_MAX];
-	struct life_view mine = look_view(report, p->vantage, arena);
+	const struct settings *settings = l->point->settings;
+	struct compare_input in = {.vantage = l->point->vantage,
+		.vantages = settings->life.vantages,
+		.now_s = l->now_s,
+		.round_s = settings->life.round_s,
+		.peers = l->peers};
+	struct compare_mark *marks;
+
+	l->view_count = 1;
+	if (recall_looks(l, &in.peer_count, err) < 0 ||
+		store_marks(l->point->store, l->domain, l->arena, &marks, &in.mark_count, err) < 0)
+		return -1;
+	in.marks = marks;
+	in.before = l->has_before ? &l->before : NULL;
+	compare_looks(&in, &l->report, &l->compared);
+	l->views[0] = look_view(&l->report, l->point->vantage, l->arena);
+	l->views[0].unsettled = l->compared.unsettled;
+	return 0;
+}
+
+static int
+store_steps(
+	struct looking *l, struct store_domain *d, struct life_result *result, struct error *err)
+{
+	const struct look_point *p = l->point;
 	int64_t evidence;
-	size_t count;
-	int found = store_find_id(p->store, id, d, err);
+	int found = store_find_id(p->store, l->domain, d, err);
 
 	if (found <= 0)
 		return found < 0 ? -1
 				 : error_set(err, ERROR_INPUT, "domain %lld is not in the store",
-					   (long long)id);
-	if (keep_evidence(p->store, report, now_s, &evidence, err) < 0 ||
-		collect_views(p, id, &mine, arena, views, &count, err) < 0)
+					   (long long)l->domain);
+	if (compare(l, err) < 0 ||
+		keep_evidence(p->store, &l->report, l->now_s, &evidence, err) < 0)
 		return -1;
-	life_step(&p->settings->life, &d->life, views, count, now_s, arena, result);
-	if (store_put_view(p->store, id, p->vantage_id, &mine, evidence, result->next_look_s, err) <
-		0)
+	if (l->compared.marks_changed &&
+		store_put_marks(p->store, l->domain, p->vantage_id, l->compared.marks,
+			l->compared.mark_count, err) < 0)
 		return -1;
-	return store_put_life(p->store, d, result, now_s, p->vantage, evidence, err);
+	life_step(
+		&p->settings->life, &d->life, l->views, l->view_count, l->now_s, l->arena, result);
+	if (store_put_view(p->store, l->domain, p->vantage_id, &l->views[0], evidence,
+		    result->next_look_s, err) < 0)
+		return -1;
+	return store_put_life(p->store, d, result, l->now_s, p->vantage, evidence, err);
 }
 
 int
@@ -131,13 +211,19 @@ look_store(const struct look_point *point, int64_t domain, const struct report *
 {
 	bool own = !store_in_transaction(point->store);
 	struct arena *arena = arena_new();
+	struct looking *l = arena_calloc(arena, 1, sizeof(*l));
 	struct store_domain d = {0};
 	struct life_result result;
 	int rc = -1;
 
+	l->point = point;
+	l->domain = domain;
+	l->now_s = now_s;
+	l->arena = arena;
+	copy_report(l, report);
 	if (own && store_begin(point->store, err) < 0)
 		goto out;
-	rc = store_steps(point, domain, report, now_s, &d, &result, arena, err);
+	rc = store_steps(l, &d, &result, err);
 	if (own && rc == 0)
 		rc = store_commit(point->store, err);
 	else if (own)

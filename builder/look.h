@@ -15,6 +15,9 @@ struct report;
 struct settings;
 struct store;
 
+/* Octets of evidence kept for one look: 128 addresses with all their findings are far below. */
+#define LOOK_EVIDENCE_MAX ((size_t)1024 * 1024)
+
 /* What of a report the life of a domain depends on. Strings live in the arena or are the report's.
  */
 struct life_view look_view(const struct report *report, const char *vantage, struct arena *arena);
@@ -27,7 +30,8 @@ struct look_point {
 	int64_t vantage_id; /* store_vantage() */
 };
 
-/* Keeps the evidence and the view, takes the domain a step on, and writes what happened: one
+/* Compares the look with earlier ones and with those of other vantage points (compare.h), keeps the
+ * evidence and the view, takes the domain a step on, and writes what happened: one
  * transaction, or part of the caller's. out may be NULL; its strings are not to be used. */
 int look_store(const struct look_point *point, int64_t domain, const struct report *report,
 	int64_t now_s, struct life_result *out, struct error *err) MUST_CHECK;

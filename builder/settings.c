@@ -402,6 +402,16 @@ settings_parse_int(
 	return 0;
 }
 
+bool
+settings_has_vantage(const struct settings *s, const char *name)
+{
+	for (size_t i = 0; i < s->vantage_count; i++) {
+		if (strcmp(s->vantages[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 settings_free(struct settings *s)
 {

@@ -67,6 +67,8 @@ int settings_load(const char *path, const struct clock *clock, struct settings *
 /* A number given elsewhere in place of an INT key: held against the key's limits. */
 int settings_parse_int(const char *section, const char *name, const char *text, int64_t *out,
 	struct error *err) MUST_CHECK;
+/* Whether the configuration names the vantage point. */
+bool settings_has_vantage(const struct settings *s, const char *name);
 /* NULL is allowed. */
 void settings_free(struct settings *s);
 

@@ -203,6 +203,20 @@ store_views(struct store *s, int64_t domain, struct arena *arena, struct store_v
 }
 
 int
+store_put_marks(struct store *s, int64_t domain, int64_t vantage, const struct compare_mark *marks,
+	size_t count, struct error *err)
+{
+	return s->backend->put_marks(s, domain, vantage, marks, count, err);
+}
+
+int
+store_marks(struct store *s, int64_t domain, struct arena *arena, struct compare_mark **out,
+	size_t *count, struct error *err)
+{
+	return s->backend->marks(s, domain, arena, out, count, err);
+}
+
+int
 store_history(
 	struct store *s, const char *domain, store_transition_cb *cb, void *arg, struct error *err)
 {

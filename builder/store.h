@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "builder/compare.h"
 #include "builder/life.h"
 #include "common/attr.h"
 
@@ -125,6 +126,13 @@ struct arena;
 int store_views(struct store *s, int64_t domain, struct arena *arena, struct store_view *out,
 	size_t max, size_t *count, struct error *err) MUST_CHECK;
 #define STORE_VANTAGES_MAX 64
+
+/* What a vantage point remembers of its looks at a domain (compare.h), replacing what it did. */
+int store_put_marks(struct store *s, int64_t domain, int64_t vantage,
+	const struct compare_mark *marks, size_t count, struct error *err) MUST_CHECK;
+/* Those of all vantage points; in the arena. */
+int store_marks(struct store *s, int64_t domain, struct arena *arena, struct compare_mark **out,
+	size_t *count, struct error *err) MUST_CHECK;
 
 /* --- history -------------------------------------------------------------------------------- */
 

@@ -43,6 +43,10 @@ struct store_backend {
 		struct error *err);
 	int (*views)(struct store *s, int64_t domain, struct arena *arena, struct store_view *out,
 		size_t max, size_t *count, struct error *err);
+	int (*put_marks)(struct store *s, int64_t domain, int64_t vantage,
+		const struct compare_mark *marks, size_t count, struct error *err);
+	int (*marks)(struct store *s, int64_t domain, struct arena *arena,
+		struct compare_mark **out, size_t *count, struct error *err);
 	int (*history)(struct store *s, const char *domain, store_transition_cb *cb, void *arg,
 		struct error *err);
 	int (*entries_open)(

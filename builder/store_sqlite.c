@@ -73,6 +73,9 @@ enum statement {
 	DUE_NEXT,
 	VIEW_PUT,
 	VIEWS,
+	MARKS,
+	MARK_ADD,
+	MARKS_DELETE,
 	HISTORY,
 	TOTALS,
 	LIST_ADD,
@@ -137,6 +140,11 @@ static const char *const statement_sql[STATEMENTS] = {
 		" FROM view v JOIN vantage n ON n.id = v.vantage"
 		" LEFT JOIN policy p ON p.id = v.policy"
 		" WHERE v.domain = ? AND v.time <> 0 ORDER BY n.id",
+	[MARKS] = "SELECT n.name, m.kind, m.subject, m.since, m.value"
+		  " FROM mark m JOIN vantage n ON n.id = m.vantage WHERE m.domain = ?",
+	[MARK_ADD] = "INSERT INTO mark (domain, vantage, kind, subject, since, value)"
+		     " VALUES (?, ?, ?, ?, ?, ?)",
+	[MARKS_DELETE] = "DELETE FROM mark WHERE domain = ? AND vantage = ?",
 	[HISTORY] = "SELECT t.number, t.time, t.old, t.new, t.reason, t.detail, t.actor, t.agreed,"
 		    " t.evidence, d.name FROM domain d JOIN transition t ON t.domain = d.id"
 		    " WHERE d.name = ? ORDER BY t.number",
@@ -1002,6 +1010,73 @@ sqlite_views(struct store *base, int64_t domain, struct arena *arena, struct sto
 	return rc < 0 ? -1 : 0;
 }
 
+static int
+put_marks(struct sqlite_store *s, int64_t domain, int64_t vantage, const struct compare_mark *marks,
+	size_t count, struct error *err)
+{
+	struct query q = q_begin(s, MARKS_DELETE);
+
+	q_int(&q, domain);
+	q_int(&q, vantage);
+	if (q_run(&q, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		q = q_begin(s, MARK_ADD);
+		q_int(&q, domain);
+		q_int(&q, vantage);
+		q_int(&q, marks[i].kind);
+		q_text(&q, marks[i].subject);
+		q_int(&q, marks[i].since_s);
+		q_text(&q, marks[i].value);
+		if (q_run(&q, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+sqlite_put_marks(struct store *base, int64_t domain, int64_t vantage,
+	const struct compare_mark *marks, size_t count, struct error *err)
+{
+	struct sqlite_store *s = self(base);
+	bool own;
+
+	if (own_begin(s, &own, err) < 0)
+		return -1;
+	return own_end(s, own, put_marks(s, domain, vantage, marks, count, err), err);
+}
+
+static int
+sqlite_marks(struct store *base, int64_t domain, struct arena *arena, struct compare_mark **out,
+	size_t *count, struct error *err)
+{
+	struct query q = q_begin(self(base), MARKS);
+	size_t size = 0;
+	int rc;
+
+	*out = NULL;
+	*count = 0;
+	q_int(&q, domain);
+	while ((rc = q_step(&q, err)) == 1) {
+		if (*count == size) {
+			size_t bigger = size > 0 ? 2 * size : 8;
+			struct compare_mark *marks = arena_calloc(arena, bigger, sizeof(*marks));
+
+			if (size > 0)
+				memcpy(marks, *out, size * sizeof(*marks));
+			*out = marks;
+			size = bigger;
+		}
+		(*out)[(*count)++] = (struct compare_mark){.vantage = arena_string(&q, 0, arena),
+			.kind = (enum compare_kind)q_column(&q, 1),
+			.subject = arena_string(&q, 2, arena),
+			.since_s = q_column(&q, 3),
+			.value = arena_string(&q, 4, arena)};
+	}
+	q_end(&q);
+	return rc < 0 ? -1 : 0;
+}
+
 /* --- history -------------------------------------------------------------------------------- */
 
 static int
@@ -1318,6 +1393,8 @@ const struct store_backend store_sqlite = {
 	.get_evidence = sqlite_get_evidence,
 	.put_view = sqlite_put_view,
 	.views = sqlite_views,
+	.put_marks = sqlite_put_marks,
+	.marks = sqlite_marks,
 	.history = sqlite_history,
 	.entries_open = sqlite_entries_open,
 	.entries_next = sqlite_entries_next,

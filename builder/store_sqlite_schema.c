@@ -100,5 +100,16 @@ static const char step_1[] =
 	" git_commit TEXT NOT NULL DEFAULT ''"
 	") STRICT;";
 
-const char *const store_sqlite_steps[] = {step_1};
+/* compare.h: what a vantage point has seen at all its looks since a moment. */
+static const char step_2[] = "CREATE TABLE mark ("
+			     " domain INTEGER NOT NULL REFERENCES domain (id),"
+			     " vantage INTEGER NOT NULL REFERENCES vantage (id),"
+			     " kind INTEGER NOT NULL," /* enum compare_kind */
+			     " subject TEXT NOT NULL,"
+			     " since INTEGER NOT NULL,"
+			     " value TEXT NOT NULL,"
+			     " PRIMARY KEY (domain, vantage, kind, subject)"
+			     ") STRICT, WITHOUT ROWID;";
+
+const char *const store_sqlite_steps[] = {step_1, step_2};
 const size_t store_sqlite_step_count = ARRAY_LEN(store_sqlite_steps);

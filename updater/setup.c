@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -280,72 +279,63 @@ check_type(const struct setup *u, struct error *err)
 		u->s->kind->type, u->s->kind->type);
 }
 
-/* Where main.cf is, and what it is. postconf -e puts a new file in its place: of a symbolic link it
- * would leave the file it points to, which somebody manages, behind. */
 static int
-find_main_cf(const struct setup *u, char **path, struct stat *st, struct error *err)
-{
-	static const char *const name[] = {"config_directory"};
-	char *dir = NULL;
-	int rc = -1;
-
-	*path = NULL;
-	if (u->s->config_dir != NULL) {
-		dir = xstrdup(u->s->config_dir);
-	} else {
-		if (postconf(u, "-h", name, 1, &dir, err) < 0)
-			return -1;
-		dir[strcspn(dir, "\n")] = '\0';
-	}
-	*path = xasprintf("%s/main.cf", dir);
-	free(dir);
-	if (lstat(*path, st) < 0)
-		error_set_errno(err, ERROR_CONFIG, "%s", *path);
-	else if (S_ISLNK(st->st_mode))
-		error_set(err, ERROR_CONFIG,
-			"%s: a symbolic link, which postconf would replace by a file: make the "
-			"changes by hand where it points to",
-			*path);
-	else
-		rc = 0;
-	return rc;
-}
-
-static int
-backup(const struct setup *u, const char *main_cf, mode_t mode, char **path, struct error *err)
+backup(const struct setup *u, char **path, struct error *err)
 {
 	char text[CLOCK_TEXT_SIZE];
+	char *dir = NULL, *main_cf = NULL;
+	struct stat st;
 	struct buf bytes;
 	int rc = -1;
 
+	*path = NULL;
 	buf_init(&bytes, MAIN_CF_MAX);
 	clock_format(u->options->now_s, text);
+	if (u->s->config_dir != NULL) {
+		dir = xstrdup(u->s->config_dir);
+	} else {
+		static const char *const name[] = {"config_directory"};
+
+		if (postconf(u, "-h", name, 1, &dir, err) < 0)
+			goto out;
+		dir[strcspn(dir, "\n")] = '\0';
+	}
+	main_cf = xasprintf("%s/main.cf", dir);
 	*path = xasprintf("%s.preload25-%s", main_cf, text);
-	if (file_read(main_cf, &bytes, err) == 0)
-		rc = file_replace(*path, bytes.data, bytes.len, mode, err);
+	if (file_read(main_cf, &bytes, err) < 0)
+		goto out;
+	if (stat(main_cf, &st) < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s", main_cf);
+		goto out;
+	}
+	rc = file_replace(*path, bytes.data, bytes.len, st.st_mode & 07777, err);
+out:
 	buf_clear(&bytes);
+	free(main_cf);
+	free(dir);
 	return rc;
 }
 
-/* The new main.cf belongs to whom the old one did, and only those read it who could. */
 static int
-keep_owner(const char *main_cf, const struct stat *st, struct error *err)
+apply(const struct setup *u, struct error *err)
 {
-	if (chown(main_cf, st->st_uid, st->st_gid) < 0 || chmod(main_cf, st->st_mode & 07777) < 0)
-		return error_set_errno(
-			err, ERROR_CONFIG, "%s: is changed, but not its owner and mode", main_cf);
-	return 0;
-}
-
-static int
-change_main_cf(const struct setup *u, const char *main_cf, const struct stat *st, struct error *err)
-{
+	FILE *out = u->options->out;
 	char *args[CHANGES_MAX];
-	char *saved = NULL;
-	int rc = backup(u, main_cf, st->st_mode & 07777, &saved, err);
+	char *path = NULL;
+	int rc;
 
+	rc = job_make_empty_map(u->s, err);
 	if (rc < 0)
-		goto out;
+		return -1;
+	if (rc > 0)
+		fprintf(out, "made %s, without entries: run preload25-update to fill it\n",
+			u->s->map_file);
+	if (u->change_count == 0)
+		return 0;
+	if (backup(u, &path, err) < 0) {
+		free(path);
+		return -1;
+	}
 	for (size_t i = 0; i < u->change_count; i++)
 		args[i] = xasprintf("%s = %s", u->changes[i].name, u->changes[i].value);
 	/* One call: postconf writes a new main.cf with all of it and renames it into place. */
@@ -353,34 +343,11 @@ change_main_cf(const struct setup *u, const char *main_cf, const struct stat *st
 	for (size_t i = 0; i < u->change_count; i++)
 		free(args[i]);
 	if (rc == 0)
-		rc = keep_owner(main_cf, st, err);
-	if (rc == 0)
-		fprintf(u->options->out,
+		fprintf(out,
 			"main.cf is changed; the old one is %s\n"
 			"now run: postfix reload\n",
-			saved);
-out:
-	free(saved);
-	return rc;
-}
-
-static int
-apply(const struct setup *u, struct error *err)
-{
-	char *main_cf = NULL;
-	struct stat st;
-	int rc;
-
-	rc = find_main_cf(u, &main_cf, &st, err);
-	if (rc == 0)
-		rc = job_make_empty_map(u->s, err);
-	if (rc > 0)
-		fprintf(u->options->out,
-			"made %s, without entries: run preload25-update to fill it\n",
-			u->s->map_file);
-	if (rc >= 0)
-		rc = u->change_count > 0 ? change_main_cf(u, main_cf, &st, err) : 0;
-	free(main_cf);
+			path);
+	free(path);
 	return rc;
 }
 

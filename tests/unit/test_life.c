@@ -74,6 +74,11 @@ sight(char letter)
 			: letter == 'D'  ? dane
 					 : sts_day;
 		break;
+	case 'U': /* passes, and the points contradict each other in what they compare */
+		v.verdict = VERDICT_PASS;
+		v.policy = sts;
+		v.unsettled = true;
+		break;
 	case 'F': /* broken */
 		v.fail_code = "pkix-expired";
 		break;
@@ -238,6 +243,9 @@ static const struct scenario scenarios[] = {
 	{"three: unsigned none needs all", 3, LIST "6h nn? 1d nn? =listed 6h n 1d n =refused"},
 	{"three: an old view does not count", 3, "P-- 9h -P- =candidate 1h --P =pending"},
 	{"two: one of them is enough", 2, "P- =pending"},
+	{"two: no admission before they agree", 2, "U =candidate 1d U =candidate 1d P =pending"},
+	{"two: nor a listing", 2, "P x10(1d U) =pending x8(1d P) =listed"},
+	{"two: an entry stays and is confirmed", 2, LIST "x400(1d U) =listed"},
 	{"six: four are enough", 6, "PPPP-- =pending"},
 	{"six: three are not", 6, "PPP--- =candidate"},
 };
@@ -291,6 +299,9 @@ look(struct world *w, const char *letters, size_t len)
 			arena_free(arena);
 			continue;
 		}
+		/* Only the newest look has compared. */
+		for (size_t k = 0; k < w->rules.vantages; k++)
+			w->views[k].unsettled = false;
 		w->views[i] = sight(letter);
 		w->views[i].vantage = "v";
 		w->views[i].time_s = w->now_s;
@@ -471,6 +482,55 @@ test_quorum(void **state UNUSED)
 }
 
 /* A clock that was set back neither adds nor takes. */
+/* R17.3, R17.4: what the round came to, when it came to nothing. */
+static void
+test_round_code(void **state UNUSED)
+{
+	static const struct {
+		const char *sights; /* a letter for each vantage point; '-' has not looked */
+		const char *want;
+	} cases[] = {
+		{"P", NULL},
+		{"?", NULL},
+		{"PPP", NULL},
+		{"PP-", NULL},
+		{"FFF", NULL},
+		{"P--", "vantage-too-few"},
+		{"P??", "vantage-too-few"},
+		{"F??", "vantage-too-few"},
+		{"FF?", "vantage-too-few"}, /* a certain break needs all */
+		{"FPP", "vantage-disagree"},
+		{"MPP", "vantage-disagree"},
+		{"PE?", "vantage-disagree"},
+		{"FFP", "vantage-disagree"},
+		{"UPP", "vantage-disagree"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct life_view views[8];
+		struct life_rules rules = rules_1;
+		struct life life = life_new(T0);
+		struct arena *arena = arena_new();
+		struct life_result r;
+		size_t count = 0;
+
+		rules.vantages = (unsigned)strlen(cases[i].sights);
+		for (const char *s = cases[i].sights; *s != '\0'; s++) {
+			if (*s == '-')
+				continue;
+			views[count] = sight(*s);
+			views[count].vantage = "v";
+			views[count++].time_s = T0;
+		}
+		life_step(&rules, &life, views, count, T0, arena, &r);
+		if ((r.round_code == NULL) != (cases[i].want == NULL) ||
+			(r.round_code != NULL && strcmp(r.round_code, cases[i].want) != 0))
+			fail_msg("%s: got %s", cases[i].sights,
+				r.round_code != NULL ? r.round_code : "nothing");
+		arena_free(arena);
+	}
+}
+
 static void
 test_clock_goes_back(void **state UNUSED)
 {
@@ -496,6 +556,7 @@ main(void)
 		cmocka_unit_test(test_confirmed_by_the_quorum),
 		cmocka_unit_test(test_next_look),
 		cmocka_unit_test(test_quorum),
+		cmocka_unit_test(test_round_code),
 		cmocka_unit_test(test_clock_goes_back),
 	};
 

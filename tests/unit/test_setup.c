@@ -18,8 +18,8 @@
 
 #include "updater_repo.h"
 
-/* Behaves as postconf does where setup asks it: values of main.cf before defaults, unknown
- * parameters a warning and nothing else, -e replaces or appends lines. */
+/* Behaves as postconf does where setup asks it: values of main.cf before defaults, unknown parameters
+ * a warning and nothing else, -e replaces or appends lines. */
 static const char fake_postconf[] =
 	"#!/bin/sh\n"
 	"[ \"$1\" = -c ] || { echo 'postconf: fatal: no -c' >&2; exit 1; }\n"
@@ -109,9 +109,8 @@ scene_init(struct scene *s, const char *name, const char *version, const char *m
 	text = with_dir(s, main_cf);
 	put(s, "main.cf", text);
 	free(text);
-	text = xasprintf(
-		"[state]\ndir = %s/state\n[install]\npath = %s/map\n"
-		"[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
+	text = xasprintf("[state]\ndir = %s/state\n[install]\npath = %s/map\n"
+			 "[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
 		s->dir, s->dir, s->dir, s->dir, s->dir);
 	put(s, "conf", text);
 	free(text);
@@ -178,8 +177,7 @@ test_proposals(void **state UNUSED)
 				"smtp_tls_CAfile = @/ca.pem\n", "smtp_dns_support_level = dnssec\n",
 				"smtp_tls_security_level = dane\n", "is not there yet"},
 			{"tls_required_enable"}},
-		{"Debian 13", "3.10.13",
-			"smtp_tls_security_level = may\nsmtp_tls_CApath = /etc/ssl/certs\n",
+		{"Debian 13", "3.10.13", "smtp_tls_security_level = may\nsmtp_tls_CApath = /etc/ssl/certs\n",
 			{"smtp_tls_security_level = dane\n", "tls_required_enable = no\n",
 				"smtp_tls_CAfile = @/ca.pem\n"},
 			{"enforce_sts_mx_patterns"}},
@@ -274,46 +272,6 @@ test_apply(void **state UNUSED)
 	free(want);
 	free(pattern);
 	free(after);
-	scene_clear(&s);
-}
-
-/* postconf -e makes a new file: who owned and read the old one stays, and a link is left alone. */
-static void
-test_apply_file(void **state UNUSED)
-{
-	bool root = geteuid() == 0; /* who alone can give a file away */
-	struct error err = {0};
-	struct scene s;
-	struct stat st;
-	char *path, *real;
-
-	scene_init(&s, "apply-file", "3.10.13", "# mine\n");
-	path = in_scene(&s, "main.cf");
-	real = in_scene(&s, "real.cf");
-	assert_int_equal(chmod(path, 0640), 0);
-	if (root)
-		assert_int_equal(chown(path, 1, 2), 0);
-	if (run(&s, true, &err) != 0)
-		fail_msg("%s", err.text);
-	must_say(&s, "now run: postfix reload", true);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0640);
-	if (root) {
-		assert_int_equal(st.st_uid, 1);
-		assert_int_equal(st.st_gid, 2);
-	}
-	assert_int_equal(unlink(path), 0);
-	put(&s, "real.cf", "# mine\n");
-	assert_int_equal(symlink(real, path), 0);
-	assert_int_equal(unlink(s.settings.map_file), 0);
-	assert_int_equal(run(&s, true, &err), -1);
-	assert_int_equal(error_exit_code(&err), 2);
-	assert_non_null(strstr(err.text, "symbolic link"));
-	assert_int_equal(lstat(path, &st), 0);
-	assert_true(S_ISLNK(st.st_mode));
-	assert_false(file_exists(s.settings.map_file));
-	free(real);
-	free(path);
 	scene_clear(&s);
 }
 
@@ -462,7 +420,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_proposals),
 		cmocka_unit_test(test_apply),
-		cmocka_unit_test(test_apply_file),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_split_many),

@@ -527,6 +527,82 @@ test_foreign_files(void **state)
 	free(url);
 }
 
+static void
+test_marks(void **state)
+{
+	static const struct compare_mark two_marks[] = {
+		{"one", COMPARE_SILENT, "mx1.a.test", T0, ""},
+		{"one", COMPARE_LAST_POLICY, "id7", 0, "86400 digest"},
+	};
+	static const struct compare_mark other = {"two", COMPARE_SILENT, "mx1.a.test", T0 + 5, ""};
+	struct fixture *f = *state;
+	struct arena *arena = arena_new();
+	struct store_domain d = {0};
+	struct compare_mark *marks;
+	int64_t one, two;
+	size_t count;
+
+	assert_int_equal(store_vantage(f->store, "one", T0, &one, &f->err), 0);
+	assert_int_equal(store_vantage(f->store, "two", T0, &two, &f->err), 0);
+	assert_int_equal(store_add(f->store, "a.test", "import", T0, &f->err), 1);
+	assert_int_equal(store_find(f->store, "a.test", &d, &f->err), 1);
+	assert_int_equal(store_marks(f->store, d.id, arena, &marks, &count, &f->err), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_put_marks(f->store, d.id, one, two_marks, 2, &f->err), 0);
+	assert_int_equal(store_put_marks(f->store, d.id, two, &other, 1, &f->err), 0);
+	assert_int_equal(store_marks(f->store, d.id, arena, &marks, &count, &f->err), 0);
+	assert_int_equal(count, 3);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(marks[i].vantage, "one");
+		assert_int_equal(marks[i].kind, two_marks[i].kind);
+		assert_string_equal(marks[i].subject, two_marks[i].subject);
+		assert_int_equal(marks[i].since_s, two_marks[i].since_s);
+		assert_string_equal(marks[i].value, two_marks[i].value);
+	}
+	/* They replace those of their own vantage point alone. */
+	assert_int_equal(store_put_marks(f->store, d.id, one, NULL, 0, &f->err), 0);
+	assert_int_equal(store_marks(f->store, d.id, arena, &marks, &count, &f->err), 0);
+	assert_int_equal(count, 1);
+	assert_string_equal(marks[0].vantage, "two");
+	assert_int_equal(marks[0].since_s, T0 + 5);
+	store_domain_clear(&d);
+	arena_free(arena);
+}
+
+/* A database of the first schema: made by going back from today's, which has only added to it. */
+static void
+test_migration(void **state)
+{
+	struct fixture *f = *state;
+	struct arena *arena = arena_new();
+	struct store_domain d = {0};
+	const struct compare_mark mark = {"one", COMPARE_SILENT, "mx1.a.test", T0, ""};
+	struct compare_mark *marks;
+	int64_t one;
+	size_t count;
+
+	list_domain(f, "a.test", policy_a, T0);
+	store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(raw(f->path, "DROP TABLE mark; PRAGMA user_version = 1"), SQLITE_OK);
+	assert_int_equal(store_open(f->url, STORE_MUST_EXIST, &f->store, &f->err), 0);
+	/* What was there is there, and what is new works. */
+	assert_int_equal(store_find(f->store, "a.test", &d, &f->err), 1);
+	assert_int_equal(d.life.state, LIFE_LISTED);
+	assert_string_equal(d.life.policy, policy_a);
+	assert_int_equal(store_vantage(f->store, "one", T0, &one, &f->err), 0);
+	assert_int_equal(store_put_marks(f->store, d.id, one, &mark, 1, &f->err), 0);
+	assert_int_equal(store_marks(f->store, d.id, arena, &marks, &count, &f->err), 0);
+	assert_int_equal(count, 1);
+	/* And a second time there is nothing to do. */
+	store_close(f->store);
+	assert_int_equal(store_open(f->url, STORE_MUST_EXIST, &f->store, &f->err), 0);
+	assert_int_equal(store_marks(f->store, d.id, arena, &marks, &count, &f->err), 0);
+	assert_int_equal(count, 1);
+	store_domain_clear(&d);
+	arena_free(arena);
+}
+
 static int
 close_first(void **state)
 {
@@ -555,6 +631,8 @@ main(void)
 		CASE(test_lists),
 		CASE(test_abort_undoes),
 		CASE(test_lock),
+		CASE(test_marks),
+		CASE(test_migration),
 		cmocka_unit_test_setup_teardown(test_foreign_files, close_first, teardown),
 	};
 
