@@ -50,7 +50,7 @@ scripts=$top/scripts
 "$scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/packages.log" 2>&1 || { cat "$tmp/packages.log"; exit 1; }
 export LAB_ROOT=$top/build/lab-root
 # A small internet, and an authority that has watched it for long enough.
-if ! lab make "$lab_dir" --domains 300 >"$tmp/log" 2>&1 ||
+if ! lab make "$lab_dir" --domains 600 >"$tmp/log" 2>&1 ||
 	! lab run "$lab_dir" -- bash -c '. "$0" && authority_make "$1" "$LAB_DIR" &&
 		preload25 --config "$1/preload25.conf" import "$LAB_DIR/domains.txt" && authority_quick "$1"' \
 		"$top/tests/lab/authority.bash" "$auth" >"$tmp/log" 2>&1; then
