@@ -336,7 +336,7 @@ on_wildcard(const struct dns_answer *answer, void *arg)
 			continue;
 		finding_add(&c->report->findings, "mta-sts-record-missing", SEVERITY_INFO,
 			c->owner[LOOK_WILDCARD], NULL,
-			"the text at %s, \"%s\", comes from this wildcard record",
+			"the text at %s, \"%s\", comes from the wildcard record",
 			c->owner[LOOK_STS], finding_quote(c->arena, texts[i].text, texts[i].len));
 		break;
 	}

@@ -141,10 +141,28 @@ struct record_parse {
 	size_t rua_fields;
 };
 
+/* A record that would do, for the domain of the owner name, where that is known: with the address
+ * that is there, else with one that every mail domain has (RFC 5321 section 4.5.1). */
+static const char *
+advice(const struct record_parse *p, const char *code)
+{
+	static const char prefix[] = "_smtp._tls.";
+	struct arena *arena = p->findings->arena;
+	const char *uri = p->out->usable_count > 0 ? p->out->usable[0] : NULL;
+
+	if (!str_starts(p->owner, prefix))
+		return NULL;
+	if (uri == NULL)
+		uri = arena_printf(arena, "mailto:postmaster@%s", p->owner + strlen(prefix));
+	return arena_printf(arena, "%s A record that would do:\n%s", finding_find(code)->fix,
+		txt_publish_line(arena, p->owner, arena_printf(arena, "v=TLSRPTv1; rua=%s", uri)));
+}
+
 #define RECORD_BROKEN(p, broken, fix, ...) \
 	do { \
-		const char *code_ = (broken); \
-		finding_add_usual((p)->findings, code_, (p)->owner, fix, __VA_ARGS__); \
+		const char *code_ = (broken), *fix_ = (fix); \
+		finding_add_usual((p)->findings, code_, (p)->owner, \
+			fix_ != NULL ? fix_ : advice((p), code_), __VA_ARGS__); \
 		if ((p)->out->code == NULL) \
 			(p)->out->code = code_; \
 	} while (0)
@@ -228,20 +246,6 @@ take_fields(struct record_parse *p, struct txt_cursor *cursor)
 		RECORD_BROKEN(p, "tlsrpt-rua-missing", NULL, "the record has no rua");
 }
 
-/* A record for the domain of the owner name, where that is known. */
-static const char *
-missing_fix(const char *owner, struct arena *arena)
-{
-	static const char prefix[] = "_smtp._tls.";
-
-	if (!str_starts(owner, prefix))
-		return NULL;
-	return arena_printf(arena, "Publish an address for reports, for example:\n%s",
-		txt_publish_line(arena, owner,
-			arena_printf(arena, "v=TLSRPTv1; rua=mailto:postmaster@%s",
-				owner + strlen(prefix))));
-}
-
 void
 tlsrpt_record_parse(const char *text, size_t len, const char *owner, struct finding_list *findings,
 	struct tlsrpt_record *out)
@@ -265,19 +269,22 @@ tlsrpt_record_parse(const char *text, size_t len, const char *owner, struct find
 	}
 	txt_begin(&cursor, &txt_kind_tlsrpt, text, len);
 	if (cursor.space_before_semicolon)
-		finding_add_usual(findings, "tlsrpt-record-space-before-semicolon", owner, NULL,
+		finding_add_usual(findings, "tlsrpt-record-space-before-semicolon", owner,
+			advice(&p, "tlsrpt-record-space-before-semicolon"),
 			"a blank stands between v=TLSRPTv1 and the semicolon");
 	take_fields(&p, &cursor);
 	if (p.rua_fields > 1)
-		finding_add_usual(findings, "tlsrpt-rua-repeated", owner, NULL,
-			"there are %zu rua fields", p.rua_fields);
+		finding_add_usual(findings, "tlsrpt-rua-repeated", owner,
+			advice(&p, "tlsrpt-rua-repeated"), "there are %zu rua fields",
+			p.rua_fields);
 	if (out->code != NULL) {
 		*out = (struct tlsrpt_record){.outcome = TXT_INVALID, .code = out->code};
 		return;
 	}
 	out->outcome = TXT_VALID;
 	if (out->usable_count == 0)
-		finding_add_usual(findings, "tlsrpt-no-usable-uri", owner, NULL,
+		finding_add_usual(findings, "tlsrpt-no-usable-uri", owner,
+			advice(&p, "tlsrpt-no-usable-uri"),
 			"no URI is a mailto: with one address or an https: with a host");
 }
 
@@ -305,10 +312,10 @@ tlsrpt_rrset_parse(const struct txt_text *texts, size_t count, const char *owner
 			"there are %zu TLSRPT records, so senders report to nobody",
 			selection.count);
 	} else if (count == 0) {
-		RECORD_BROKEN(&p, "tlsrpt-record-missing", missing_fix(owner, findings->arena),
+		RECORD_BROKEN(&p, "tlsrpt-record-missing", NULL,
 			"there is no TXT record: nobody reports failures to you");
 	} else {
-		RECORD_BROKEN(&p, "tlsrpt-record-missing", missing_fix(owner, findings->arena),
+		RECORD_BROKEN(&p, "tlsrpt-record-missing", NULL,
 			"of the TXT records none is for TLSRPT; the first is \"%s\"",
 			finding_quote(findings->arena, texts[0].text, texts[0].len));
 	}

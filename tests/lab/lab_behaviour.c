@@ -10,6 +10,9 @@
 
 #define EHLO_PLAIN "250-%s\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250 HELP\r\n"
 
+/* Where a redirect to the same URL points to. */
+#define LOOP "Location: /.well-known/mta-sts.txt\r\nContent-Type: text/plain\r\n"
+
 static const struct lab_behaviour faultless = {
 	.conn = LAB_CONN_SERVE,
 	.greeting = "220 %s ESMTP\r\n",
@@ -123,6 +126,20 @@ static const struct row {
 	{"redirect-302", "redirect to the same host",
 		{.status = 302,
 			.headers = "Location: /mta-sts.txt\r\nContent-Type: text/plain\r\n"}},
+	{"redirect-303", "redirect 303 to the same URL", {.status = 303, .headers = LOOP}},
+	{"redirect-307", "redirect 307 to the same URL", {.status = 307, .headers = LOOP}},
+	{"redirect-308", "redirect 308 to the same URL", {.status = 308, .headers = LOOP}},
+	{"http-206", "status 206", {.status = 206}},
+	{"http-408", "status 408", {.status = 408}},
+	{"http-401", "status 401, asks for a password",
+		{.status = 401,
+			.headers = "WWW-Authenticate: Basic realm=\"lab\"\r\n"
+				   "Content-Type: text/plain\r\n"}},
+	{"cookies", "sets cookies",
+		{.headers = "Set-Cookie: lab=1; Domain=test; Path=/\r\n"
+			    "Content-Type: text/plain\r\n"}},
+	{"charset-latin", "charset iso-8859-1",
+		{.headers = "Content-Type: text/plain; charset=iso-8859-1\r\n"}},
 	{"content-type-html", "text/html", {.headers = "Content-Type: text/html\r\n"}},
 	{"content-type-none", "no Content-Type", {.headers = "X-Lab: 1\r\n"}},
 	{"content-encoding", "claims gzip",
@@ -130,6 +147,22 @@ static const struct row {
 	{"huge-body", "one mebibyte", {.body = LAB_BODY_HUGE}},
 	{"truncated", "shorter than announced", {.body = LAB_BODY_TRUNCATED}},
 	{"slow-body", "one octet a second (slow for the client)", {.body = LAB_BODY_SLOW}},
+	{"slow-headers", "headers, one octet a second (slow for the client)",
+		{.body = LAB_BODY_SLOW_HEADERS}},
+	{"limit-body", "65,536 octets", {.body = LAB_BODY_LIMIT}},
+	{"over-body", "65,537 octets", {.body = LAB_BODY_OVER}},
+	{"short-length", "longer than announced", {.body = LAB_BODY_SHORT}},
+	{"cut-body", "no length, no close_notify at the end", {.body = LAB_BODY_CUT}},
+	{"no-answer", "closed instead of an answer", {.body = LAB_BODY_NONE}},
+	{"http-09", "the policy without status line and headers", {.body = LAB_BODY_BARE}},
+	{"http-garbage", "a status line that is none", {.body = LAB_BODY_GARBAGE}},
+	{"chunked", "in chunks", {.body = LAB_BODY_CHUNKED}},
+	{"log-request", "keeps the request in run/requests", {.log_request = true}},
+	{"chunks-endless", "chunks without end", {.body = LAB_BODY_CHUNKS}},
+	{"gzip-bomb", "gzip without end", {.body = LAB_BODY_GZIP}},
+	{"headers-endless", "header lines without end", {.body = LAB_BODY_HEADERS}},
+	{"header-endless", "one header line without end", {.body = LAB_BODY_HEADER_LINE}},
+	{"interim-endless", "100 Continue without end", {.body = LAB_BODY_INTERIM}},
 };
 
 #define OVERLAY(field) \
@@ -157,6 +190,7 @@ overlay(struct lab_behaviour *out, const struct lab_behaviour *change)
 	OVERLAY(status);
 	OVERLAY(headers);
 	OVERLAY(body);
+	OVERLAY(log_request);
 }
 
 static const struct row *

@@ -39,6 +39,21 @@ enum lab_body {
 	LAB_BODY_HUGE,      /* the policy, then comment-free text up to 1 MiB */
 	LAB_BODY_TRUNCATED, /* announces 100 octets more than it sends */
 	LAB_BODY_SLOW,      /* one octet per second */
+	LAB_BODY_LIMIT,     /* padded to 65,536 octets */
+	LAB_BODY_OVER,      /* padded to 65,537 octets */
+	LAB_BODY_SHORT,     /* announces 8 octets fewer than it sends */
+	LAB_BODY_CUT,       /* announces nothing and ends without close_notify */
+	LAB_BODY_NONE,      /* closes instead of an answer */
+	LAB_BODY_BARE,      /* the policy without status line and headers: HTTP/0.9 */
+	LAB_BODY_GARBAGE,   /* a status line that is none */
+	LAB_BODY_CHUNKED,   /* the policy in chunks, in good order */
+	/* without end, until the client goes away */
+	LAB_BODY_CHUNKS,
+	LAB_BODY_GZIP,         /* octets of a gzip stream, announced as such */
+	LAB_BODY_HEADERS,      /* header lines */
+	LAB_BODY_HEADER_LINE,  /* one header line */
+	LAB_BODY_INTERIM,      /* 100 Continue */
+	LAB_BODY_SLOW_HEADERS, /* header lines, one octet per second */
 };
 
 /* Text fields: %s stands for the host's name; lines end in CR LF where they should. */
@@ -61,6 +76,7 @@ struct lab_behaviour {
 	int status;
 	const char *headers; /* Content-Type and others, each line with CR LF */
 	enum lab_body body;
+	bool log_request; /* appended to run/requests in the lab's folder, octet by octet */
 };
 
 /* Reads a comma-separated behaviour. Unknown words are ERROR_INPUT. */

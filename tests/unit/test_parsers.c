@@ -402,6 +402,63 @@ test_tlsrpt_usable(void **state)
 	assert_non_null(strstr(f->findings.items[0].fix, "rua=mailto:postmaster@example.org\""));
 }
 
+/* R16.2 to R16.7: the code, and a record that would do, read back. */
+static void
+test_tlsrpt_advice(void **state)
+{
+	static const char owner[] = "_smtp._tls.example.org";
+	static const char head[] = "_smtp._tls.example.org. IN TXT \"";
+	static const struct {
+		const char *text;
+		const char *code;
+		const char *rua; /* in the record shown */
+	} cases[] = {
+		{"v=spf1 -all", "tlsrpt-record-missing", "mailto:postmaster@example.org"},
+		{"v=TLSRPTv2; rua=mailto:a@example.org", "tlsrpt-record-version",
+			"mailto:postmaster@example.org"},
+		{"v=TLSRPTv1 ; rua=mailto:a@example.org", "tlsrpt-record-space-before-semicolon",
+			NULL},
+		{"v=TLSRPTv1; x=1", "tlsrpt-rua-missing", "mailto:postmaster@example.org"},
+		{"v=TLSRPTv1; rua=mailto:a@example.org; rua=mailto:b@example.org",
+			"tlsrpt-rua-repeated", "mailto:a@example.org"},
+		{"v=TLSRPTv1; rua=a@example.org", "tlsrpt-rua-syntax", "mailto:a@example.org"},
+		{"v=TLSRPTv1; rua=http://example.org/", "tlsrpt-no-usable-uri",
+			"mailto:postmaster@example.org"},
+		{"v=TLSRPTv1; rua=mailto:a@example.org; x", "tlsrpt-record-syntax",
+			"mailto:a@example.org"},
+		/* R16.8: no record of the other domain is asked for. */
+		{"v=TLSRPTv1; rua=mailto:a@elsewhere.example", NULL, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct txt_text text = {cases[i].text, strlen(cases[i].text)};
+		struct fixture *f = *state;
+		struct tlsrpt_record record;
+		const char *line;
+
+		finding_list_init(&f->findings, f->arena);
+		tlsrpt_rrset_parse(&text, 1, owner, &f->findings, &record);
+		if (f->findings.count != (cases[i].code != NULL) ||
+			(cases[i].code != NULL &&
+				strcmp(f->findings.items[0].code, cases[i].code) != 0))
+			fail_msg("%s: %zu findings, %s", cases[i].text, f->findings.count,
+				f->findings.count > 0 ? f->findings.items[0].code : "none");
+		if (cases[i].code == NULL)
+			continue;
+		assert_int_equal(f->findings.items[0].severity, SEVERITY_WARN);
+		line = strchr(f->findings.items[0].fix, '\n');
+		assert_non_null(line);
+		assert_true(str_starts(++line, head));
+		line += strlen(head);
+		finding_list_init(&f->findings, f->arena);
+		tlsrpt_record_parse(line, strlen(line) - 1, owner, &f->findings, &record);
+		assert_int_equal(record.outcome, TXT_VALID);
+		assert_int_equal(f->findings.count, 0);
+		if (cases[i].rua != NULL)
+			assert_string_equal(record.mailto, cases[i].rua);
+	}
+}
+
 /* --- opt-in record -------------------------------------------------------------------------------
  */
 
@@ -997,36 +1054,35 @@ test_lint_any_input(void **state)
 	assert_null(lint_kind_find("no-such-kind"));
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_domain_rejects),
-		CASE(test_domain_accepts),
-		CASE(test_domain_limits),
-		CASE(test_host_names),
-		CASE(test_txt_from_wire),
-		CASE(test_record_limits),
-		CASE(test_record_selection),
-		CASE(test_tlsrpt_uris),
-		CASE(test_tlsrpt_usable),
-		CASE(test_preload),
-		CASE(test_preload_fields),
-		CASE(test_preload_rrset),
-		CASE(test_policy_limits),
-		CASE(test_policy_text),
-		CASE(test_policy_transport),
-		CASE(test_patterns),
-		CASE(test_tlsa_text),
-		CASE(test_tlsa_set),
-		CASE(test_smtp_octet_by_octet),
-		CASE(test_smtp_limits),
-		CASE(test_smtp_octets),
-		CASE(test_smtp_judgements),
-		CASE(test_dns_ids),
-		CASE(test_lint_any_input),
+		cmocka_unit_test_setup_teardown(test_domain_rejects, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_domain_accepts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_domain_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_host_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_txt_from_wire, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_record_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_record_selection, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsrpt_uris, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsrpt_usable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsrpt_advice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preload_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preload_rrset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_policy_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_policy_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_policy_transport, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_patterns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsa_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsa_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smtp_octet_by_octet, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smtp_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smtp_octets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smtp_judgements, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dns_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lint_any_input, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
