@@ -66,7 +66,8 @@ help:
 	@echo 'make check         unit tests (T=test_NAME for one of them)'
 	@echo 'make lab           the programs of the test lab'
 	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
-	@echo 'make fuzz          fuzz targets, in build/fuzz/ (check-fuzz replays their corpora)'
+	@echo 'make fuzz          fuzz targets, in build/fuzz/ (scripts/fuzz runs them)'
+	@echo 'make check-fuzz    replays the corpora of the fuzz targets'
 	@echo 'make lint          static checks: layering, banned calls, man pages, shell scripts'
 	@echo 'make man           preload25-findings(7) anew, from the table of findings'
 	@echo 'make install       DESTDIR and prefix (now $(prefix)) are respected'
@@ -144,32 +145,35 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(BENCH_LIBS)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BUILDER_LIBS) $(EXPORT_LIBS) $(UPDATER_LIBS) \
 		$(VERIFIER_LIBS) $(COMMON_LIBS)
 
-# Fuzz targets (clang): build/fuzz/fuzz_NAME tests/fuzz/corpus/NAME. The corpora are an ordinary test
-# too: check-fuzz replays them with the compiler and sanitizers of the day.
+# Fuzz targets (clang); scripts/fuzz runs them. The corpora are an ordinary test too: check-fuzz
+# replays them with the compiler and sanitizers of the day.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_B = build/fuzz
 FUZZ_FLAGS = $(STD) -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
-FUZZ_OBJ := $(patsubst %.c,$(FUZZ_B)/%.o,$(common_SRC) $(verifier_SRC) $(export_SRC))
+FUZZ_LIB_NAMES = libupdater.a libbuilder.a libexport.a libverifier.a libcommon.a
+FUZZ_LINK = $(UPDATER_LIBS) $(BUILDER_LIBS) $(EXPORT_LIBS) $(VERIFIER_LIBS) $(COMMON_LIBS)
 .PHONY: fuzz check-fuzz
 fuzz: $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_B)/%)
 $(FUZZ_B)/%.o: %.c
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  CC    $<' || :
 	$(Q)clang $(ALL_CPPFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
-$(FUZZ_B)/lib.a: $(FUZZ_OBJ)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(FUZZ_B)/%: $(FUZZ_B)/tests/fuzz/%.o $(FUZZ_B)/lib.a
+define fuzz_library
+$(FUZZ_B)/lib$(1).a: $$($(1)_SRC:%.c=$(FUZZ_B)/%.o)
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call fuzz_library,$(f))))
+$(FUZZ_B)/%: $(FUZZ_B)/tests/fuzz/%.o $(FUZZ_B)/tests/fuzz/helper.o $(FUZZ_LIB_NAMES:%=$(FUZZ_B)/%)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(EXPORT_LIBS) $(VERIFIER_LIBS) \
-		$(COMMON_LIBS)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(FUZZ_LINK)
 
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/replay/%)
-$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libexport.a $(B)/libverifier.a \
-	$(B)/libcommon.a
+$(B)/replay/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/tests/fuzz/helper.o \
+	$(FUZZ_LIB_NAMES:%=$(B)/%)
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(EXPORT_LIBS) $(VERIFIER_LIBS) $(COMMON_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(FUZZ_LINK)
 check-fuzz: $(FUZZ_REPLAYS)
 	@for t in $^; do printf '%s: ' "$${t##*/}"; \
 		$$t "tests/fuzz/corpus/$${t##*/fuzz_}" || exit 1; done

@@ -14,7 +14,7 @@
 
 #define CONFIG_MAX ((size_t)1024 * 1024)
 /* inih cuts longer lines silently when built with its default INI_MAX_LINE of 200. */
-#define CONFIG_LINE_MAX 198
+#define CONFIG_LINE_MAX   198
 #define CONFIG_VALUES_MAX 256
 
 struct value {
@@ -34,7 +34,7 @@ struct config {
 struct parse {
 	struct config *config;
 	struct error *err;
-	int failed_line; /* the first line that add_value() refused, or 0 */
+	int failed_line;  /* the first line that add_value() refused, or 0 */
 	int line;         /* of the text that inih is at */
 	const char *next; /* what inih has not read yet */
 };
@@ -86,8 +86,8 @@ check_value(const struct config_key *key, const char *text, struct error *err)
 		return int_from_text(key, text, &number, err);
 	case CONFIG_BOOL:
 		if (!bool_from_text(text, &flag))
-			return error_set(err, ERROR_CONFIG, "%s = %s: not yes or no", key->name,
-				text);
+			return error_set(
+				err, ERROR_CONFIG, "%s = %s: not yes or no", key->name, text);
 		return 0;
 	}
 	abort();
@@ -114,17 +114,17 @@ add_value(struct parse *p, const char *section, const char *name, const char *te
 
 	if (i < 0) {
 		if (section[0] == '\0')
-			return error_set(p->err, ERROR_CONFIG, "%s stands before any [section]",
-				name);
+			return error_set(
+				p->err, ERROR_CONFIG, "%s stands before any [section]", name);
 		if (find_key(c, section, NULL) < 0)
 			return error_set(p->err, ERROR_CONFIG, "unknown section [%s]", section);
-		return error_set(p->err, ERROR_CONFIG, "unknown key %s in section [%s]", name,
-			section);
+		return error_set(
+			p->err, ERROR_CONFIG, "unknown key %s in section [%s]", name, section);
 	}
 	v = &c->values[i];
 	if (v->count > 0 && !c->keys[i].repeat)
-		return error_set(p->err, ERROR_CONFIG, "%s is given twice (first at %s)", name,
-			v->where);
+		return error_set(
+			p->err, ERROR_CONFIG, "%s is given twice (first at %s)", name, v->where);
 	if (v->count >= CONFIG_VALUES_MAX)
 		return error_set(p->err, ERROR_CONFIG, "%s is given more than %d times", name,
 			CONFIG_VALUES_MAX);
@@ -151,19 +151,23 @@ on_pair(void *arg, const char *section, const char *name, const char *text)
 	return 1;
 }
 
-/* Gives inih its next line (fgets semantics) and counts it. */
+/* Gives inih its next line (fgets semantics) and counts it. Without the blanks at its beginning, by
+ * which inih would take an indented "key = value" for one more value of the key before. */
 static char *
 next_line(char *out, int size, void *arg)
 {
 	struct parse *p = arg;
 	const char *end;
-	size_t len;
+	size_t len, blanks;
 
 	if (*p->next == '\0')
 		return NULL;
 	end = strchrnul(p->next, '\n');
 	len = (size_t)(end - p->next) + (*end == '\n');
 	p->line++;
+	blanks = strspn(p->next, " \t\v\f\r");
+	p->next += blanks;
+	len -= blanks;
 	assert(size > 0 && len < (size_t)size);
 	memcpy(out, p->next, len);
 	out[len] = '\0';
@@ -206,7 +210,8 @@ parse_file(struct config *c, const char *path, struct error *err)
 		goto out;
 	p.next = buf_str(&text);
 	bad_line = ini_parse_stream(next_line, &p, on_pair, &p);
-	/* inih goes on behind an error; its return value is the first bad line, be it ours or its own. */
+	/* inih goes on behind an error; its return value is the first bad line, be it ours or its
+	 * own. */
 	if (p.failed_line > 0 && p.failed_line == bad_line) {
 		error_prefix(err, "%s:%d", path, bad_line);
 		goto out;

@@ -189,7 +189,7 @@ list_aliases_find_id(struct list_aliases *t, const char *id, size_t len)
 	uint32_t low, high;
 
 	if (len < 2 + ID_DIGITS_MIN || len >= LIST_ALIAS_ID_SIZE || id[0] != 'p' || id[1] != '-' ||
-		str_unhex(id + 2, 4, start, sizeof(start)) < 0)
+		str_unhex(id + 2, 4, start, sizeof(start)) < 0 || memchr(id, '\0', len) != NULL)
 		return NULL;
 	low = t->bucket[bucket_of(start)];
 	high = t->bucket[bucket_of(start) + 1];

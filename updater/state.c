@@ -134,19 +134,22 @@ read_field(const json_t *doc, const struct field *f, struct state *s, struct err
 	abort();
 }
 
-static int
-parse(const struct buf *text, struct state *s, struct error *err)
+int
+state_parse(const char *text, size_t len, struct state *s, struct error *err)
 {
 	json_t *doc = NULL;
 	int64_t version;
 	int rc;
 
-	if (json_parse(buf_str(text), text->len, &doc, err) < 0)
+	state_init(s);
+	if (json_parse(text, len, &doc, err) < 0)
 		return -1;
 	rc = json_get_int(doc, "state_version", STATE_VERSION, STATE_VERSION, &version, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(fields); i++)
 		rc = read_field(doc, &fields[i], s, err);
 	json_decref(doc);
+	if (rc < 0)
+		state_clear(s);
 	return rc;
 }
 
@@ -160,9 +163,8 @@ state_load(const char *path, struct state *s, struct error *err)
 	state_init(s);
 	buf_init(&text, STATE_MAX);
 	rc = file_read_if_exists(path, &text, err);
-	if (rc > 0 && parse(&text, s, &why) < 0) {
+	if (rc > 0 && state_parse(buf_str(&text), text.len, s, &why) < 0) {
 		log_warning("%s: damaged, begun anew: %s", path, why.text);
-		state_clear(s);
 		rc = 0;
 	}
 	buf_clear(&text);
@@ -194,10 +196,9 @@ field_value(const struct state *s, const struct field *f)
 }
 
 int
-state_store(const char *path, const struct state *s, struct error *err)
+state_format(const struct state *s, struct buf *out, struct error *err)
 {
 	json_t *doc = json_object();
-	struct buf text;
 	int rc;
 
 	json_object_set_new(doc, "state_version", json_integer(STATE_VERSION));
@@ -208,12 +209,23 @@ state_store(const char *path, const struct state *s, struct error *err)
 		json_object_set_new(
 			doc, fields[i].name, value != NULL ? value : json_string("(not UTF-8)"));
 	}
+	rc = json_compact(doc, out, err);
+	json_decref(doc);
+	if (rc == 0 && buf_add_char(out, '\n') < 0)
+		rc = error_set(err, ERROR_INPUT, "larger than %zu bytes", out->max);
+	return rc;
+}
+
+int
+state_store(const char *path, const struct state *s, struct error *err)
+{
+	struct buf text;
+	int rc;
+
 	buf_init(&text, STATE_MAX);
-	rc = json_compact(doc, &text, err);
-	buf_add_char(&text, '\n');
+	rc = state_format(s, &text, err);
 	if (rc == 0)
 		rc = file_replace(path, text.data, text.len, STATE_MODE, err);
 	buf_clear(&text);
-	json_decref(doc);
 	return rc;
 }

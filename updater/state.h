@@ -8,10 +8,12 @@
 #define UPDATER_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
 
+struct buf;
 struct error;
 
 /* The list that counts, DIR/list.json. */
@@ -52,6 +54,10 @@ struct state {
 
 void state_init(struct state *s);
 void state_clear(struct state *s);
+/* The text of state.json; what is no state is ERROR_INPUT, and s is as after state_init(). */
+int state_parse(const char *text, size_t len, struct state *s, struct error *err) MUST_CHECK;
+/* Appends the text, one line. */
+int state_format(const struct state *s, struct buf *out, struct error *err) MUST_CHECK;
 /* 1 read; 0 there is none, or it is damaged (that is logged): s is as after state_init(). -1 it
  * cannot be read. */
 int state_load(const char *path, struct state *s, struct error *err) MUST_CHECK;

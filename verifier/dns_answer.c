@@ -102,7 +102,9 @@ record_take(struct arena *arena, enum dns_type type, const ldns_rr *rr, struct d
 
 	if (type != DNS_MX && type != DNS_CNAME) {
 		rdata_take(arena, rr, out);
-		return 0;
+		/* ldns takes any record without RDATA (RFC 2136 has such). */
+		return (type == DNS_A && out->len != 4) || (type == DNS_AAAA && out->len != 16) ? -1
+												: 0;
 	}
 	if (ldns_rr_rd_count(rr) != names)
 		return -1;

@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "tests/fuzz/helper.h"
 #include "verifier/domain_name.h"
 #include "verifier/finding.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -30,6 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(finding_list_first_fail(&findings) != NULL);
 	}
 	(void)domain_name_reads_as_ip((const char *)data, size);
+	helper_check_findings(&findings);
 	arena_free(arena);
 	return 0;
 }

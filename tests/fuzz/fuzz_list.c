@@ -4,17 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/attr.h"
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/list_writer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/helper.h"
+#include "updater/postfix_policy.h"
 
 /* Entries that the reader resolves from aliases; all texts that occur twice or more without a time
  * of their own are aliases, so sharing what the document shares needs only its own aliases. */
@@ -45,8 +45,10 @@ write_again(int fd, const uint8_t *data, size_t size)
 	struct error err = {0};
 	struct buf got;
 
+	/* In memory where there is such a place: the writer syncs. */
 	if (path[0] == '\0')
-		(void)snprintf(path, sizeof(path), "/tmp/preload25-fuzz-list-%d", (int)getpid());
+		(void)snprintf(path, sizeof(path), "%s/preload25-fuzz-list-%d",
+			access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
 	assert(list_reader_open_fd(fd, "input", &r, &err) == 0);
 	assert(list_writer_open(path, list_reader_header(r), &w, &err) == 0);
 	share(w, data, size);
@@ -62,26 +64,62 @@ write_again(int fd, const uint8_t *data, size_t size)
 	(void)unlink(path);
 }
 
+/* What Postfix is told: one line, and nothing of the list can begin another attribute. */
+static void
+check_lines(const struct list_header *header, const struct list_entry *e)
+{
+	static const enum postfix_format formats[] = {POSTFIX_FORMAT_PLAIN, POSTFIX_FORMAT_STS};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(formats); i++) {
+		enum postfix_choice choice =
+			postfix_choose(header, e, i % 2 == 0, header->timestamp_s);
+		size_t blanks = 0, expected = 1;
+		struct buf value;
+
+		assert((unsigned)choice < POSTFIX_CHOICES);
+		assert(choice != POSTFIX_LINE_DANE || (i % 2 == 0 && e->policy.auth_dane));
+		assert(choice != POSTFIX_LINE_SECURE || e->policy.auth_pkix);
+		if (!postfix_choice_is_line(choice))
+			continue;
+		assert(e->policy.mode == LIST_MODE_ENFORCE);
+		buf_init(&value, POSTFIX_VALUE_MAX);
+		postfix_policy_format(e, choice, formats[i / 2], &value);
+		assert(!buf_failed(&value) && helper_is_shown(buf_str(&value)));
+		for (size_t k = 0; k < value.len; k++)
+			blanks += value.data[k] == ' ';
+		if (choice == POSTFIX_LINE_DANE)
+			expected = 0;
+		if (choice == POSTFIX_LINE_SECURE)
+			expected = 2; /* match=, servername= */
+		if (formats[i / 2] == POSTFIX_FORMAT_STS)
+			expected += 2 + e->policy.mxs_count +
+				(choice == POSTFIX_LINE_SECURE ? 2 * 6 : 0);
+		assert(blanks == expected);
+		buf_clear(&value);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int fd = memfd_create("list", MFD_CLOEXEC), rc = -1;
+	int fd, rc = -1;
 	const struct list_entry *e;
 	struct list_reader *r;
 	struct error err = {0};
 
-	assert(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	(void)helper_file(data, size);
+	fd = helper_file_fd();
 	if (list_reader_open_fd(fd, "input", &r, &err) == 0) {
 		assert(list_header_fault(list_reader_header(r)) == NULL);
 		while ((rc = list_reader_next(r, &e, &err)) > 0) {
 			assert(list_domain_valid(e->domain, strlen(e->domain)));
 			assert(list_policy_fault(&e->policy) == NULL);
+			check_lines(list_reader_header(r), e);
 		}
 		list_reader_close(r);
 	}
 	assert(rc == 0 || err.kind == ERROR_INPUT);
 	if (rc == 0)
 		write_again(fd, data, size);
-	(void)close(fd);
 	return 0;
 }

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "tests/fuzz/helper.h"
 #include "verifier/smtp_reply.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	j = smtp_judge_starttls(&whole, size);
 	assert(j.verdict != SMTP_OK || (whole.code == 220 && whole.consumed == size));
 	smtp_judgement_report(&j, &whole, text, size, NULL, "mx", &findings);
+	helper_check_findings(&findings);
 	arena_free(arena);
 	return 0;
 }

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "tests/fuzz/helper.h"
 #include "verifier/tlsa.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,6 +28,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(set.considered_count <= set.usable_count && set.usable_count <= set.count);
 	assert((set.considered_count == 0) == (set.usable_count == 0));
 	tlsa_set_findings(&set, "_25._tcp.mx.example.org", SEVERITY_FAIL, &findings);
+	helper_check_findings(&findings);
+	for (size_t i = 0; i < set.count; i++) {
+		assert(helper_is_shown(records[i].text));
+		assert(records[i].code == NULL || finding_find(records[i].code) != NULL);
+		assert(!records[i].considered || records[i].code == NULL);
+	}
 	arena_free(arena);
 	return 0;
 }

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "tests/fuzz/helper.h"
 #include "verifier/mta_sts.h"
 #include "verifier/tlsrpt.h"
 #include "verifier/txt_record.h"
 
 #define RECORDS_MAX 16
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,10 +41,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tlsrpt_rrset_parse(texts, count, "_smtp._tls.example.org", &findings, &rpt);
 	assert((rpt.outcome == TXT_VALID) == (rpt.code == NULL));
 	assert(rpt.usable_count <= rpt.rua_count);
+	if (sts.id != NULL) {
+		/* What a fix tells to publish is a record. */
+		const char *text = arena_printf(arena, "v=STSv1; id=%s;", sts.id);
+
+		mta_sts_record_parse(text, strlen(text), "x", &findings, &sts);
+		assert(sts.outcome == TXT_VALID && strstr(text, sts.id) != NULL);
+	}
 	for (size_t i = 0; i < count; i++) {
 		mta_sts_record_parse(texts[i].text, texts[i].len, "x", &findings, &sts);
 		tlsrpt_record_parse(texts[i].text, texts[i].len, "x", &findings, &rpt);
 	}
+	helper_check_findings(&findings);
 	arena_free(arena);
 	return 0;
 }

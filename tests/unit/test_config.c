@@ -35,6 +35,24 @@ load(const char *text, size_t len, struct config **out, struct error *err)
 	return config_load(path, keys, ARRAY_LEN(keys), out, err);
 }
 
+/* Blanks in front of a key mean nothing; in particular they make no value of the key before. */
+static void
+test_indented(void **state UNUSED)
+{
+	static const char text[] = "  [dns]\n  forward = ::1@54\n\tanchor = /a\n  # c\n";
+	static const char wrong[] = "[dns]\nforward = ::1@54\n  127.0.0.1@53\n";
+	struct config *c;
+	struct error err;
+
+	assert_int_equal(load(text, strlen(text), &c, &err), 0);
+	assert_int_equal(config_count(c, "dns", "forward"), 1);
+	assert_string_equal(config_string(c, "dns", "anchor"), "/a");
+	config_free(c);
+	assert_int_equal(load(wrong, strlen(wrong), &c, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, ":3: "));
+}
+
 static void
 test_values(void **state UNUSED)
 {
@@ -154,6 +172,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_indented),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_sample),
