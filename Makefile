@@ -65,6 +65,7 @@ help:
 	@echo 'make               both programs, in $(B)/'
 	@echo 'make check         unit tests (T=test_NAME for one of them)'
 	@echo 'make lab           the programs of the test lab'
+	@echo 'make tuf-client    the TUF client behind the protocol of the public conformance suite'
 	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
 	@echo 'make fuzz          fuzz targets, in build/fuzz/ (scripts/fuzz runs them)'
 	@echo 'make check-fuzz    replays the corpora of the fuzz targets'
@@ -144,6 +145,13 @@ $(B)/bench/%: $(B)/tests/bench/%.o $(BENCH_LIBS)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BUILDER_LIBS) $(EXPORT_LIBS) $(UPDATER_LIBS) \
 		$(VERIFIER_LIBS) $(COMMON_LIBS)
+
+# The updater's TUF client behind the command protocol of the public conformance suite.
+.PHONY: tuf-client
+tuf-client: $(B)/tuf-client
+$(B)/tuf-client: $(B)/tests/tuf-client/tuf-client.o $(B)/libupdater.a $(B)/libexport.a $(B)/libcommon.a
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(UPDATER_LIBS) $(COMMON_LIBS)
 
 # Fuzz targets (clang); scripts/fuzz runs them. The corpora are an ordinary test too: check-fuzz
 # replays them with the compiler and sanitizers of the day.

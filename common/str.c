@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/xalloc.h"
+
 bool
 str_is_alpha(int c)
 {
@@ -237,4 +239,24 @@ int
 str_cmp_ptr(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char *
+str_percent_encode(const char *text, const char *keep)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *out = xcalloc(3 * strlen(text) + 1, 1), *p = out;
+
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (str_is_alnum(c) || strchr("-._~", c) != NULL || strchr(keep, c) != NULL) {
+			*p++ = (char)c;
+		} else {
+			*p++ = '%';
+			*p++ = digits[c >> 4];
+			*p++ = digits[c & 15];
+		}
+	}
+	return out;
 }

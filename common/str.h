@@ -42,6 +42,10 @@ void str_hex(const uint8_t *bytes, size_t len, char *out);
 /* Reads exactly 2 * len hex digits; -1 when text is anything else. */
 int str_unhex(const char *text, size_t text_len, uint8_t *out, size_t len) MUST_CHECK;
 
+/* RFC 3986 section 2.1: every octet but letters, digits, "-._~" and those in keep becomes %XX with
+ * upper-case digits. The caller frees it. */
+char *str_percent_encode(const char *text, const char *keep) RETURNS_NONNULL;
+
 /* qsort() and bsearch() comparison of char * elements by strcmp (octet order). */
 int str_cmp_ptr(const void *a, const void *b);
 

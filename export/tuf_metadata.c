@@ -15,13 +15,9 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "export/tuf_delegation.h"
 #include "export/tuf_key.h"
-
-struct role_keys {
-	const char **ids; /* array owned, strings lent by the document */
-	size_t count;
-	int64_t threshold;
-};
+#include "export/tuf_trust.h"
 
 struct named_file {
 	const char *name; /* lent by the document */
@@ -35,10 +31,10 @@ struct tuf_meta {
 	json_t *document;       /* owned; strings below point into it */
 	struct buf signed_part; /* canonical: what signatures are made over */
 	bool consistent_snapshot;
-	struct tuf_key **keys;
-	size_t key_count;
-	struct role_keys roles[TUF_ROLE_COUNT];
-	struct named_file *files; /* meta, or targets */
+	struct tuf_keys keys; /* root */
+	struct tuf_signatories roles[TUF_ROLE_COUNT];
+	struct tuf_delegations *delegations; /* targets; NULL: none */
+	struct named_file *files;            /* meta, or targets */
 	size_t file_count;
 };
 
@@ -114,81 +110,6 @@ parse_common(struct tuf_meta *m, const json_t *signed_part, struct error *err)
 }
 
 static int
-parse_signatures(const json_t *document, struct error *err)
-{
-	const char *id, *other, *sig;
-	json_t *signatures;
-
-	if (json_get_array(document, "signatures", &signatures, err) < 0)
-		return -1;
-	if (json_array_size(signatures) > TUF_SIGNATURES_MAX)
-		return error_set(err, ERROR_INPUT, "more than %d signatures", TUF_SIGNATURES_MAX);
-	for (size_t i = 0; i < json_array_size(signatures); i++) {
-		const json_t *item = json_array_get(signatures, i);
-
-		if (!json_is_object(item))
-			return error_set(err, ERROR_INPUT, "a signature is not an object");
-		if (json_get_string(item, "keyid", &id, err) < 0 ||
-			json_get_string(item, "sig", &sig, err) < 0)
-			return error_prefix(err, "signature");
-		for (size_t j = 0; j < i; j++) {
-			other = json_string_value(
-				json_object_get(json_array_get(signatures, j), "keyid"));
-			if (strcmp(other, id) == 0)
-				return error_set(
-					err, ERROR_INPUT, "two signatures by key %.64s", id);
-		}
-	}
-	return 0;
-}
-
-static int
-parse_keys(struct tuf_meta *m, const json_t *signed_part, struct error *err)
-{
-	const char *id;
-	json_t *keys, *value;
-
-	if (json_get_object(signed_part, "keys", &keys, err) < 0)
-		return -1;
-	if (json_object_size(keys) > TUF_KEYS_MAX)
-		return error_set(err, ERROR_INPUT, "more than %d keys", TUF_KEYS_MAX);
-	m->keys = xcalloc(json_object_size(keys), sizeof(struct tuf_key *));
-	json_object_foreach(keys, id, value)
-	{
-		struct tuf_key *k;
-
-		if (tuf_key_from_json(value, &k, err) < 0)
-			return -1;
-		m->keys[m->key_count++] = k;
-		if (strcmp(tuf_key_id(k), id) != 0)
-			return error_set(
-				err, ERROR_INPUT, "key %.64s is not named by its content", id);
-	}
-	return 0;
-}
-
-static int
-parse_role(struct role_keys *role, const json_t *object, struct error *err)
-{
-	json_t *ids;
-
-	if (json_get_int(object, "threshold", 1, TUF_INT_MAX, &role->threshold, err) < 0 ||
-		json_get_array(object, "keyids", &ids, err) < 0)
-		return -1;
-	if (json_array_size(ids) > TUF_KEYS_MAX)
-		return error_set(err, ERROR_INPUT, "more than %d keys", TUF_KEYS_MAX);
-	role->ids = xcalloc(json_array_size(ids), sizeof(*role->ids));
-	for (size_t i = 0; i < json_array_size(ids); i++) {
-		const char *id = json_string_value(json_array_get(ids, i));
-
-		if (id == NULL)
-			return error_set(err, ERROR_INPUT, "\"keyids\" is not a list of strings");
-		role->ids[role->count++] = id;
-	}
-	return 0;
-}
-
-static int
 parse_root(struct tuf_meta *m, const json_t *signed_part, struct error *err)
 {
 	const json_t *consistent = json_object_get(signed_part, "consistent_snapshot");
@@ -197,12 +118,12 @@ parse_root(struct tuf_meta *m, const json_t *signed_part, struct error *err)
 	if (consistent != NULL && !json_is_boolean(consistent))
 		return error_set(err, ERROR_INPUT, "\"consistent_snapshot\" is not a boolean");
 	m->consistent_snapshot = json_is_true(consistent);
-	if (parse_keys(m, signed_part, err) < 0 ||
+	if (tuf_keys_parse(&m->keys, signed_part, err) < 0 ||
 		json_get_object(signed_part, "roles", &roles, err) < 0)
 		return -1;
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
 		if (json_get_object(roles, role_table[i].name, &object, err) < 0 ||
-			parse_role(&m->roles[i], object, err) < 0)
+			tuf_signatories_parse(&m->roles[i], object, err) < 0)
 			return error_prefix(err, "role %s", role_table[i].name);
 	}
 	return 0;
@@ -301,7 +222,9 @@ parse_signed(struct tuf_meta *m, const json_t *signed_part, struct error *err)
 			return error_set(err, ERROR_INPUT, "it says nothing of targets.json");
 		return 0;
 	case TUF_ROLE_TARGETS:
-		return parse_files(m, signed_part, err);
+		if (parse_files(m, signed_part, err) < 0)
+			return -1;
+		return tuf_delegations_parse(signed_part, &m->delegations, err);
 	}
 	abort();
 }
@@ -327,7 +250,7 @@ tuf_meta_parse(
 		error_set(err, ERROR_INPUT, "not an object");
 		goto fail;
 	}
-	if (parse_signatures(m->document, err) < 0 ||
+	if (tuf_signatures_check(m->document, err) < 0 ||
 		json_get_object(m->document, "signed", &signed_part, err) < 0 ||
 		json_canonical(signed_part, &m->signed_part, err) < 0 ||
 		parse_signed(m, signed_part, err) < 0)
@@ -344,11 +267,10 @@ tuf_meta_free(struct tuf_meta *m)
 {
 	if (m == NULL)
 		return;
-	for (size_t i = 0; i < m->key_count; i++)
-		tuf_key_free(m->keys[i]);
-	free(m->keys);
+	tuf_keys_clear(&m->keys);
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-		free(m->roles[i].ids);
+		tuf_signatories_clear(&m->roles[i]);
+	tuf_delegations_free(m->delegations);
 	free(m->files);
 	buf_clear(&m->signed_part);
 	json_decref(m->document);
@@ -376,51 +298,15 @@ tuf_meta_expires(const struct tuf_meta *m)
 /* --- signatures ---------------------------------------------------------------------------------
  */
 
-static const struct tuf_key *
-root_key(const struct tuf_meta *root, const char *id)
-{
-	for (size_t i = 0; i < root->key_count; i++)
-		if (strcmp(tuf_key_id(root->keys[i]), id) == 0)
-			return root->keys[i];
-	return NULL;
-}
-
-/* The signature by this key id, or NULL. No id is there twice. */
-static const char *
-signature_by(const struct tuf_meta *m, const char *id)
-{
-	const json_t *signatures = json_object_get(m->document, "signatures");
-
-	for (size_t i = 0; i < json_array_size(signatures); i++) {
-		const json_t *item = json_array_get(signatures, i);
-
-		if (strcmp(json_string_value(json_object_get(item, "keyid")), id) == 0)
-			return json_string_value(json_object_get(item, "sig"));
-	}
-	return NULL;
-}
-
 int
 tuf_meta_verify(const struct tuf_meta *m, const struct tuf_meta *root, struct error *err)
 {
-	const struct role_keys *role = &root->roles[m->role];
-	const struct tuf_key *counted[TUF_KEYS_MAX];
-	size_t good = 0;
+	const struct tuf_signatories *role = &root->roles[m->role];
+	size_t good;
 
 	assert(root->role == TUF_ROLE_ROOT);
-	for (size_t i = 0; i < role->count && (int64_t)good < role->threshold; i++) {
-		const struct tuf_key *key = root_key(root, role->ids[i]);
-		const char *sig = signature_by(m, role->ids[i]);
-		bool seen = false;
-
-		if (key == NULL || sig == NULL)
-			continue;
-		/* One public key counts once, under however many ids it is listed. */
-		for (size_t j = 0; j < good && !seen; j++)
-			seen = counted[j] == key || tuf_key_same(counted[j], key);
-		if (!seen && tuf_key_verify(key, m->signed_part.data, m->signed_part.len, sig))
-			counted[good++] = key;
-	}
+	good = tuf_trust_count(
+		&root->keys, role, m->document, m->signed_part.data, m->signed_part.len);
 	if ((int64_t)good >= role->threshold)
 		return 0;
 	return error_set(err, ERROR_SECURITY,
@@ -428,6 +314,29 @@ tuf_meta_verify(const struct tuf_meta *m, const struct tuf_meta *root, struct er
 		"asks for",
 		tuf_role_name(m->role), (long long)m->version, good, (long long)role->threshold,
 		(long long)root->version);
+}
+
+int
+tuf_meta_verify_delegated(
+	const struct tuf_meta *m, const struct tuf_delegation *delegation, struct error *err)
+{
+	int64_t threshold = delegation->signatories->threshold;
+	size_t good = tuf_trust_count(delegation->keys, delegation->signatories, m->document,
+		m->signed_part.data, m->signed_part.len);
+
+	if ((int64_t)good >= threshold)
+		return 0;
+	return error_set(err, ERROR_SECURITY,
+		"delegated metadata version %lld: %zu good signatures of the %lld that the "
+		"delegation asks for",
+		(long long)m->version, good, (long long)threshold);
+}
+
+struct tuf_delegations *
+tuf_targets_delegations(const struct tuf_meta *targets)
+{
+	assert(targets->role == TUF_ROLE_TARGETS);
+	return targets->delegations;
 }
 
 bool
@@ -445,26 +354,13 @@ tuf_root_threshold(const struct tuf_meta *root, enum tuf_role role)
 bool
 tuf_root_has_key(const struct tuf_meta *root, enum tuf_role role, const char *keyid)
 {
-	for (size_t i = 0; i < root->roles[role].count; i++)
-		if (strcmp(root->roles[role].ids[i], keyid) == 0)
-			return true;
-	return false;
+	return tuf_signatories_have(&root->roles[role], keyid);
 }
 
 bool
 tuf_root_same_role(const struct tuf_meta *a, const struct tuf_meta *b, enum tuf_role role)
 {
-	const struct role_keys *x = &a->roles[role], *y = &b->roles[role];
-
-	if (x->threshold != y->threshold)
-		return false;
-	for (size_t i = 0; i < x->count; i++)
-		if (!tuf_root_has_key(b, role, x->ids[i]))
-			return false;
-	for (size_t i = 0; i < y->count; i++)
-		if (!tuf_root_has_key(a, role, y->ids[i]))
-			return false;
-	return true;
+	return tuf_signatories_same(&a->roles[role], &b->roles[role]);
 }
 
 /* --- files named by files -----------------------------------------------------------------------

@@ -15,9 +15,12 @@
 #include <jansson.h>
 
 #include "common/attr.h"
+#include "export/tuf_trust.h" /* TUF_INT_MAX */
 
 struct buf;
 struct error;
+struct tuf_delegation;
+struct tuf_delegations;
 struct tuf_key;
 struct tuf_meta;
 struct tuf_signer;
@@ -30,11 +33,6 @@ struct tuf_signer;
 #define TUF_TARGETS_MAX   ((size_t)5000000)
 /* Roots a client steps through in one refresh. */
 #define TUF_ROOTS_MAX 256
-/* No number above 2^53 - 1: JavaScript clients would round it. */
-#define TUF_INT_MAX INT64_C(9007199254740991)
-/* Keys of a root file and signatures of any file: more are refused. */
-#define TUF_KEYS_MAX       256
-#define TUF_SIGNATURES_MAX 256
 
 enum tuf_role { TUF_ROLE_ROOT, TUF_ROLE_TIMESTAMP, TUF_ROLE_SNAPSHOT, TUF_ROLE_TARGETS };
 #define TUF_ROLE_COUNT 4
@@ -64,6 +62,10 @@ void tuf_meta_free(struct tuf_meta *m);
 int tuf_meta_verify(
 	const struct tuf_meta *m, const struct tuf_meta *root, struct error *err) MUST_CHECK;
 
+/* The same for a file that another targets role has delegated to. */
+int tuf_meta_verify_delegated(const struct tuf_meta *m, const struct tuf_delegation *delegation,
+	struct error *err) MUST_CHECK;
+
 enum tuf_role tuf_meta_role(const struct tuf_meta *m);
 int64_t tuf_meta_version(const struct tuf_meta *m);
 int64_t tuf_meta_expires(const struct tuf_meta *m); /* seconds; expired when <= the time */
@@ -84,6 +86,9 @@ int tuf_meta_nth(const struct tuf_meta *m, size_t i, const char **name, struct t
 int tuf_targets_find(const struct tuf_meta *targets, const char *name, struct tuf_file *out);
 int tuf_targets_nth(
 	const struct tuf_meta *targets, size_t i, const char **name, struct tuf_file *out);
+
+/* What they leave to other roles, for tuf_delegations_next(); lent. NULL: nothing. */
+struct tuf_delegations *tuf_targets_delegations(const struct tuf_meta *targets);
 
 /* Whether bytes are what a file says of them: length, and every hash that it gives and we know.
  * What differs is ERROR_SECURITY. In pieces as they arrive: */

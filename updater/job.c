@@ -424,11 +424,11 @@ download(struct tuf_client *c, struct fetch *fetch, const char *base, const stru
 	if (small) {
 		u.check = tuf_check_new(said);
 		z = unzstd_new(said->length, on_unpacked, &u);
-		rc = tuf_client_download(c, fetch, base, ZSTD_TARGET, unzstd_add, z, err);
+		rc = tuf_client_download(c, fetch, base, ZSTD_TARGET, &packed, unzstd_add, z, err);
 		if (rc == 0 && (unzstd_end(z, err) < 0 || tuf_check_end(u.check, err) < 0))
 			rc = error_prefix(err, ZSTD_TARGET);
 	} else {
-		rc = tuf_client_download(c, fetch, base, LIST_TARGET, on_unpacked, &u, err);
+		rc = tuf_client_download(c, fetch, base, LIST_TARGET, said, on_unpacked, &u, err);
 	}
 	if (rc == 0)
 		rc = file_writer_commit(u.file, err);

@@ -4,11 +4,11 @@
  *	tuf_client_open(dir, root, now_s, &c, err)           what is trusted already
  *	tuf_client_refresh(c, fetch, "https://mirror/metadata/", err)
  *	tuf_client_target(c, "list.json", &file)
- *	tuf_client_download(c, fetch, "https://mirror/targets/", "list.json", sink, arg, err)
+ *	tuf_client_download(c, fetch, "https://mirror/targets/", "list.json", &file, sink, arg, err)
  *
  * Each file goes into DIR (root.json, timestamp.json, snapshot.json, targets.json) as soon as it
- *was verified, by rename, so that a run that ends early keeps what it had proved. What is read back
- *is verified anew. Roles that targets.json delegates to are not asked.
+ * was verified, by rename, so that a run that ends early keeps what it had proved. What is read
+ *back is verified anew. A delegated role lies beside them under its percent-encoded name.
  *
  * ERROR_TEMP: the mirror failed. ERROR_SECURITY: it served what nobody may have signed, or what was
  * valid once (rollback, mix-and-match). ERROR_EXPIRED: what it serves has expired (freeze).
@@ -25,6 +25,9 @@
 struct error;
 struct tuf_client;
 struct tuf_file;
+
+/* Delegated roles that one search asks: what the reference client allows. */
+#define TUF_ROLES_ASKED_MAX 32
 
 /* dir must exist. root_path: the trust anchor, a root file that the administrator has installed. It
  * counts when there is no trusted root yet, and when it is another file than the one that dir was
@@ -47,9 +50,18 @@ int tuf_client_target(const struct tuf_client *c, const char *name, struct tuf_f
 /* Whether there is a trusted targets.json. */
 bool tuf_client_ready(const struct tuf_client *c);
 
-/* Gets a target; base ends in a slash. The sink's pieces are worth nothing until this has returned
- * 0: only then length and hashes were right. A mirror that lacks it is ERROR_TEMP. */
+/* The same through delegations (section 5.6.7), behind a refresh: roles are asked in pre-order,
+ * each once, TUF_ROLES_ASKED_MAX at most, and fetched where the local copy is not the one that the
+ * snapshot names. base is that of the metadata. 1 found, 0 nobody knows it, -1 error: a role that
+ * cannot be had or trusted ends the search. */
+int tuf_client_find(struct tuf_client *c, struct fetch *fetch, const char *base, const char *name,
+	struct tuf_file *out, struct error *err) MUST_CHECK;
+
+/* Gets a target that is `said`; base is that of the targets and ends in a slash. The sink's pieces
+ * are worth nothing until this has returned 0: only then length and hashes were right. A mirror
+ * that lacks it is ERROR_TEMP; a name that is unfit for a URL ERROR_SECURITY. */
 int tuf_client_download(struct tuf_client *c, struct fetch *fetch, const char *base,
-	const char *name, fetch_sink *sink, void *arg, struct error *err) MUST_CHECK;
+	const char *name, const struct tuf_file *said, fetch_sink *sink, void *arg,
+	struct error *err) MUST_CHECK;
 
 #endif

@@ -126,6 +126,27 @@ test_hex(void **state UNUSED)
 }
 
 static void
+test_percent_encode(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *keep, *want;
+	} cases[] = {
+		{"", "", ""},
+		{"aZ09-._~", "", "aZ09-._~"},
+		{"a/b c?#%", "", "a%2Fb%20c%3F%23%25"},
+		{"a/b c", "/", "a/b%20c"},
+		{"\xc3\xa9\x01", "", "%C3%A9%01"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *got = str_percent_encode(cases[i].text, cases[i].keep);
+
+		assert_string_equal(got, cases[i].want);
+		free(got);
+	}
+}
+
+static void
 test_clock(void **state UNUSED)
 {
 	static const struct {
@@ -480,6 +501,7 @@ main(void)
 		cmocka_unit_test(test_escape_cuts),
 		cmocka_unit_test(test_parse_u64),
 		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_percent_encode),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_clock_env),
 		cmocka_unit_test(test_buf),

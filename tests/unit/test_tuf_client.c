@@ -152,14 +152,17 @@ static int
 get_list(struct scene *s, struct buf *out, struct error *err)
 {
 	struct tuf_client *c = NULL;
+	struct tuf_file said;
 	int rc = -1;
 
 	error_clear(err);
 	buf_init(out, 1 << 20);
 	if (tuf_client_open(s->state, s->root, s->now_s, &c, err) == 0 &&
-		tuf_client_refresh(c, s->fetch, s->base, err) == 0)
-		rc = tuf_client_download(
-			c, s->fetch, s->targets, "list.json", collect, out, err);
+		tuf_client_refresh(c, s->fetch, s->base, err) == 0 &&
+		(rc = tuf_client_find(c, s->fetch, s->base, "list.json", &said, err)) >= 0)
+		rc = rc == 0 ? error_set(err, ERROR_INPUT, "list.json: not known")
+			     : tuf_client_download(c, s->fetch, s->targets, "list.json", &said,
+				       collect, out, err);
 	tuf_client_free(c);
 	return rc;
 }
@@ -363,9 +366,8 @@ test_same_version(void **state UNUSED)
 static void
 test_expired(void **state UNUSED)
 {
-	static const char *const texts[TUF_ROLE_COUNT] = {
-		"root.json: version", "timestamp.json: version", "snapshot.json: version",
-		"targets.json: version"};
+	static const char *const texts[TUF_ROLE_COUNT] = {"root.json: version",
+		"timestamp.json: version", "snapshot.json: version", "targets.json: version"};
 
 	for (int role = 0; role < TUF_ROLE_COUNT; role++) {
 		struct scene s;
@@ -384,10 +386,8 @@ test_expired(void **state UNUSED)
 		s.now_s = NOW + DAY;
 		expect(&s, ERROR_EXPIRED, texts[role]);
 		assert_true(trusted(&s, TUF_ROLE_ROOT) == (role == TUF_ROLE_ROOT ? 2 : 1));
-		assert_true(trusted(&s, TUF_ROLE_TIMESTAMP) ==
-			(role > TUF_ROLE_TIMESTAMP ? 3 : 2));
-		assert_true(
-			trusted(&s, TUF_ROLE_SNAPSHOT) == (role > TUF_ROLE_SNAPSHOT ? 3 : 2));
+		assert_true(trusted(&s, TUF_ROLE_TIMESTAMP) == (role > TUF_ROLE_TIMESTAMP ? 3 : 2));
+		assert_true(trusted(&s, TUF_ROLE_SNAPSHOT) == (role > TUF_ROLE_SNAPSHOT ? 3 : 2));
 		assert_true(trusted(&s, TUF_ROLE_TARGETS) == 2);
 		s.now_s = NOW + DAY - 1;
 		expect(&s, ERROR_NONE, NULL);
@@ -419,7 +419,8 @@ test_mix_and_match(void **state UNUSED)
 	publish(&s, 2);
 	signer = s.repo.signers[TUF_ROLE_SNAPSHOT];
 	repo_write(&s.repo, TUF_ROLE_SNAPSHOT,
-		tuf_build_snapshot(2, NOW + 2 * YEAR, &(struct tuf_file){.version = 2, .length = -1}),
+		tuf_build_snapshot(
+			2, NOW + 2 * YEAR, &(struct tuf_file){.version = 2, .length = -1}),
 		&signer, 1, NULL);
 	expect(&s, ERROR_SECURITY, "2.snapshot.json");
 	assert_true(trusted(&s, TUF_ROLE_TIMESTAMP) == 2);
@@ -560,8 +561,8 @@ test_root_chain(void **state UNUSED)
 	scene_clear(&s);
 }
 
-/* The first mirror has a root that revokes a key, and fails behind it; the second has no further one.
- * What was signed by that key is not trusted any more, though it was when the run began. */
+/* The first mirror has a root that revokes a key, and fails behind it; the second has no further
+ * one. What was signed by that key is not trusted any more, though it was when the run began. */
 static void
 test_root_then_failure(void **state UNUSED)
 {
@@ -592,8 +593,8 @@ test_root_then_failure(void **state UNUSED)
 	scene_clear(&s);
 }
 
-/* Somebody had the online keys and published versions that nobody can exceed: new keys in a new root
- * are the way back. */
+/* Somebody had the online keys and published versions that nobody can exceed: new keys in a new
+ * root are the way back. */
 static void
 test_fast_forward(void **state UNUSED)
 {
@@ -690,6 +691,204 @@ test_anchor(void **state UNUSED)
 	scene_clear(&b);
 }
 
+/* --- delegations --------------------------------------------------------------------------------
+ */
+
+/* A delegated role: who delegates to it, for which targets, and the one target that it has. */
+struct delegated {
+	const char *name;
+	int parent; /* index; -1: targets.json */
+	const char *pattern;
+	bool terminating;
+	const char *target; /* NULL: none */
+	bool forged;        /* signed with a key that the delegation does not name */
+	bool unlisted;      /* the snapshot does not say anything of it */
+};
+
+static json_t *
+delegations_of(const struct scene *s, const struct delegated *roles, int count, int parent)
+{
+	const struct tuf_key *key = tuf_signer_key(s->repo.signers[TUF_ROLE_TARGETS]);
+	json_t *list = json_array();
+
+	for (int i = 0; i < count; i++) {
+		if (roles[i].parent == parent)
+			json_array_append_new(list,
+				json_pack("{s:s, s:[s], s:i, s:[s], s:b}", "name", roles[i].name,
+					"keyids", tuf_key_id(key), "threshold", 1, "paths",
+					roles[i].pattern, "terminating", roles[i].terminating));
+	}
+	return json_pack(
+		"{s:{s:O}, s:o}", "keys", tuf_key_id(key), tuf_key_json(key), "roles", list);
+}
+
+/* Signs, writes VERSION.NAME.json and says what it is. */
+static void
+write_named(struct scene *s, const char *name, json_t *signed_part, enum tuf_role key,
+	struct tuf_file *said)
+{
+	const struct tuf_signer *signer = s->repo.signers[key];
+	char *path = xasprintf("%s/metadata/1.%s.json", s->repo.dir, name);
+	struct buf text;
+
+	buf_init(&text, TUF_TARGETS_MAX);
+	OK(tuf_sign(signed_part, &signer, 1, &text, &ok_err));
+	write_text(path, text.data, text.len);
+	tuf_file_of(text.data, text.len, said);
+	said->version = 1;
+	buf_clear(&text);
+	json_decref(signed_part);
+	free(path);
+}
+
+static void
+delegate(struct scene *s, const struct delegated *roles, int count)
+{
+	const struct tuf_signer *signer = s->repo.signers[TUF_ROLE_TARGETS];
+	struct tuf_file said, snapshot_said;
+	json_t *part, *snapshot, *meta;
+
+	part = tuf_build_targets(++s->repo.versions[TUF_ROLE_TARGETS], NOW + YEAR, NULL, 0);
+	json_object_set_new(part, "delegations", delegations_of(s, roles, count, -1));
+	repo_write(&s->repo, TUF_ROLE_TARGETS, part, &signer, 1, &said);
+	snapshot = tuf_build_snapshot(++s->repo.versions[TUF_ROLE_SNAPSHOT], NOW + YEAR, &said);
+	meta = json_object_get(snapshot, "meta");
+	for (int i = 0; i < count; i++) {
+		struct tuf_target target = {.name = roles[i].target};
+		char *listed = xasprintf("%s.json", roles[i].name);
+
+		if (target.name != NULL)
+			tuf_file_of(roles[i].name, strlen(roles[i].name), &target.file);
+		part = tuf_build_targets(1, NOW + YEAR, &target, target.name != NULL);
+		json_object_set_new(part, "delegations", delegations_of(s, roles, count, i));
+		write_named(s, roles[i].name, part,
+			roles[i].forged ? TUF_ROLE_SNAPSHOT : TUF_ROLE_TARGETS, &said);
+		if (!roles[i].unlisted)
+			json_object_set_new(meta, listed,
+				json_pack("{s:i, s:I, s:{s:s}}", "version", 1, "length",
+					(json_int_t)said.length, "hashes", "sha256", said.sha256));
+		free(listed);
+	}
+	signer = s->repo.signers[TUF_ROLE_SNAPSHOT];
+	repo_write(&s->repo, TUF_ROLE_SNAPSHOT, snapshot, &signer, 1, &snapshot_said);
+	repo_timestamp(&s->repo, &snapshot_said);
+}
+
+/* The role whose target it is (each target is as long as its role's name), "" when nobody knows
+ * it, or what the error says. */
+static void
+find(struct scene *s, const char *target, char *out, size_t size)
+{
+	struct tuf_client *c = NULL;
+	struct error err = {0};
+	struct tuf_file said;
+	int rc = -1;
+
+	if (tuf_client_open(s->state, s->root, s->now_s, &c, &err) == 0 &&
+		tuf_client_refresh(c, s->fetch, s->base, &err) == 0)
+		rc = tuf_client_find(c, s->fetch, s->base, target, &said, &err);
+	if (rc > 0)
+		(void)snprintf(out, size, "%d", (int)said.length);
+	else
+		(void)snprintf(out, size, "%s", rc == 0 ? "" : err.text);
+	tuf_client_free(c);
+}
+
+static void
+test_delegations(void **state UNUSED)
+{
+	/* The length of the role's name tells which one answered. */
+	static const struct {
+		const char *what;
+		struct delegated roles[5];
+		const char *target, *want;
+	} cases[] = {
+		{"one role", {{"a", -1, "*", false, "x", false, false}}, "x", "1"},
+		{"another target", {{"a", -1, "*", false, "x", false, false}}, "y", ""},
+		{"another folder", {{"a", -1, "*", false, "d/x", false, false}}, "d/x", ""},
+		{"the first of two",
+			{{"a", -1, "*", false, "x", false, false},
+				{"bb", -1, "*", false, "x", false, false}},
+			"x", "1"},
+		{"depth first",
+			{{"a", -1, "*", false, NULL, false, false},
+				{"bb", -1, "*", false, "x", false, false},
+				{"ccc", 0, "*", false, "x", false, false}},
+			"x", "3"},
+		{"nobody behind a terminating one",
+			{{"a", -1, "*", true, NULL, false, false},
+				{"bb", -1, "*", false, "x", false, false}},
+			"x", ""},
+		{"but those below it",
+			{{"a", -1, "*", true, NULL, false, false},
+				{"bb", 0, "*", false, "x", false, false}},
+			"x", "2"},
+		{"terminating below drops what was pending above",
+			{{"a", -1, "*", false, NULL, false, false},
+				{"bb", -1, "*", false, "x", false, false},
+				{"ccc", 0, "*", true, NULL, false, false}},
+			"x", ""},
+		{"terminating for other targets only",
+			{{"a", -1, "y", true, NULL, false, false},
+				{"bb", -1, "*", false, "x", false, false}},
+			"x", "2"},
+		{"forged", {{"a", -1, "*", false, "x", true, false}}, "x", "0 good signatures"},
+		{"not in the snapshot", {{"a", -1, "*", false, "x", false, true}}, "x",
+			"says nothing of a.json"},
+		{"a name that is no file's", {{"a b?", -1, "*", false, "x", false, false}}, "x",
+			"4"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char name[32], got[400], *path;
+		struct scene s;
+		int count = 0;
+
+		(void)snprintf(name, sizeof(name), "delegations-%zu", i);
+		scene_init(&s, name, false, false);
+		while (count < (int)ARRAY_LEN(cases[i].roles) && cases[i].roles[count].name != NULL)
+			count++;
+		delegate(&s, cases[i].roles, count);
+		/* The second time from the folder. */
+		for (int round = 0; round < 2; round++) {
+			find(&s, cases[i].target, got, sizeof(got));
+			if (cases[i].want[0] == '\0' ? got[0] != '\0'
+						     : strstr(got, cases[i].want) == NULL)
+				fail_msg("%s: \"%s\", want \"%s\"", cases[i].what, got,
+					cases[i].want);
+		}
+		path = xasprintf("%s/a%%20b%%3F.json", s.state);
+		assert_int_equal(file_exists(path), strcmp(cases[i].roles[0].name, "a b?") == 0);
+		free(path);
+		scene_clear(&s);
+	}
+}
+
+/* A chain of delegations ends somewhere, as does a search in it. */
+static void
+test_delegation_limits(void **state UNUSED)
+{
+	struct delegated chain[TUF_ROLES_ASKED_MAX + 1];
+	char names[ARRAY_LEN(chain)][8], got[400];
+
+	for (int count = (int)ARRAY_LEN(chain) - 1; count <= (int)ARRAY_LEN(chain); count++) {
+		struct scene s;
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "chain-%d", count);
+		scene_init(&s, name, false, false);
+		for (int i = 0; i < count; i++) {
+			(void)snprintf(names[i], sizeof(names[i]), "r%02d", i);
+			chain[i] = (struct delegated){names[i], i - 1, "*", false,
+				i == count - 1 ? "x" : NULL, false, false};
+		}
+		delegate(&s, chain, count);
+		find(&s, "x", got, sizeof(got));
+		assert_non_null(strstr(got, count <= TUF_ROLES_ASKED_MAX ? "3" : "more than 32"));
+		scene_clear(&s);
+	}
+}
+
 static void
 test_urls(void **state UNUSED)
 {
@@ -723,6 +922,8 @@ main(void)
 		cmocka_unit_test(test_fast_forward),
 		cmocka_unit_test(test_local_files),
 		cmocka_unit_test(test_anchor),
+		cmocka_unit_test(test_delegations),
+		cmocka_unit_test(test_delegation_limits),
 		cmocka_unit_test(test_urls),
 	};
 
