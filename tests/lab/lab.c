@@ -389,7 +389,7 @@ static const struct command {
 	const char *synopsis;
 	int (*run)(const char *dir, char **args, const struct options *o, struct error *err);
 } commands[] = {
-	{"make", "DIR [--domains N] [--seed S] [--dns-port P] [--smtp-port P] [--https-port P]",
+	{"make", "DIR [--domains N] [--sinners N] [--seed S] [--dns-port P] [--smtp-port P] [--https-port P]",
 		cmd_make},
 	{"start", "DIR [--root DIR] [--owner PID]", cmd_start},
 	{"stop", "DIR", cmd_stop},
@@ -426,6 +426,7 @@ parse_options(int argc, char **argv, struct options *o, struct error *err)
 {
 	static const struct option longs[] = {
 		{"domains", required_argument, NULL, 'n'},
+		{"sinners", required_argument, NULL, 'S'},
 		{"seed", required_argument, NULL, 's'},
 		{"dns-port", required_argument, NULL, 'd'},
 		{"smtp-port", required_argument, NULL, 'm'},
@@ -446,6 +447,11 @@ parse_options(int argc, char **argv, struct options *o, struct error *err)
 			if (number(optarg, LAB_DOMAINS_MAX, &n, err) < 0)
 				return -1;
 			o->make.domains = n;
+			break;
+		case 'S':
+			if (number(optarg, LAB_DOMAINS_MAX, &n, err) < 0)
+				return -1;
+			o->make.sinners = n;
 			break;
 		case 's':
 			if (number(optarg, UINT64_MAX, &o->make.seed, err) < 0)

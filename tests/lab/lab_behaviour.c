@@ -53,8 +53,24 @@ static const struct row {
 	{"greeting-250", "250 instead of 220", {.greeting = "250 %s hello\r\n"}},
 	{"greeting-code-mismatch", "lines of one reply with different codes",
 		{.greeting = "220-%s ESMTP\r\n250 ready\r\n"}},
+	{"early-talker", "answers EHLO before it is asked",
+		{.greeting = "220 %s ESMTP\r\n250-mx\r\n250 STARTTLS\r\n"}},
+	{"greeting-endless", "lines of 220 without end", {.endless = LAB_ENDLESS_GREETING}},
+	{"greeting-100k", "a greeting of 100,000 octets in one line", {.greeting_octets = 100000}},
+	{"greeting-nul", "NUL and other controls in the greeting", {.greeting_nul = true}},
+	{"greeting-half", "closed after half a greeting", {.greeting = "!220-%s ESM"}},
+	{"greeting-bytes", "the greeting octet by octet, one each 20 ms", {.drip_ms = 20}},
+	{"tarpit", "a greeting of one octet a second (slow for the client)",
+		{.drip_ms = 1000,
+			.greeting = "220 %s thinks that whoever has nothing to hide has all the time "
+				    "in the world to read this greeting, octet by octet, to its "
+				    "end, which is not the end of the session by far\r\n"}},
 	{"greeting-slow", "one second of delay before the greeting", {.greeting_delay_ms = 1000}},
 	{"bare-lf", "greeting ends in LF", {.bare_lf = true}},
+	{"ehlo-endless", "lines of 250 without end", {.endless = LAB_ENDLESS_EHLO}},
+	{"ehlo-bare-lf", "lines of the EHLO reply end in LF",
+		{.ehlo = "250-%s\n250-PIPELINING\n250 STARTTLS\n"}},
+	{"ehlo-close", "closed in answer to EHLO", {.ehlo = "!"}},
 	{"ehlo-502", "EHLO rejected", {.ehlo = "502 5.5.1 %s: command not implemented\r\n"}},
 	{"ehlo-421", "421 to EHLO", {.ehlo = "421 4.3.2 %s shutting down\r\n"}},
 
@@ -69,6 +85,8 @@ static const struct row {
 	{"starttls-250", "250 to STARTTLS", {.starttls = "250 2.0.0 go ahead\r\n"}},
 	{"starttls-injected", "text behind the 220, before TLS",
 		{.starttls = "220 2.0.0 Ready to start TLS\r\n250 injected\r\n"}},
+	{"starttls-close", "closed in answer to STARTTLS", {.starttls = "!"}},
+	{"ehlo-after-tls-close", "closed in answer to EHLO inside TLS", {.ehlo_tls = "!"}},
 	{"starttls-parameters", "keyword with a parameter",
 		{.ehlo = "250-%s\r\n250-PIPELINING\r\n250-STARTTLS REQUIRED\r\n250 8BITMIME\r\n"}},
 	{"starttls-lower-case", "keyword in lower case",
@@ -82,7 +100,19 @@ static const struct row {
 	{"tls12-only", "TLS 1.2 at most", {.tls_max = TLS1_2_VERSION}},
 	{"tls13-only", "TLS 1.3 at least", {.tls_min = TLS1_3_VERSION}},
 	{"tls-old", "TLS 1.0 and 1.1 only", {.tls_min = TLS1_VERSION, .tls_max = TLS1_1_VERSION}},
+	{"tls-old-too", "TLS 1.0 and newer", {.tls_min = TLS1_VERSION}},
 	{"tls-alert", "handshake_failure alert", {.tls = LAB_TLS_ALERT}},
+	{"tls-alert-internal", "internal_error alert", {.tls = LAB_TLS_ALERT_INTERNAL}},
+	{"cipher-null", "ciphers without encryption only",
+		{.tls_max = TLS1_2_VERSION, .ciphers = "eNULL:@SECLEVEL=0"}},
+	{"cipher-cbc", "ciphers without authenticated encryption only",
+		{.tls_max = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"}},
+	{"dh1024", "Diffie-Hellman with 1,024 bits",
+		{.tls_max = TLS1_2_VERSION,
+			.ciphers = "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0",
+			.cert = LAB_CERT_RSA}},
+	{"staple-good", "an OCSP staple", {.staple = LAB_STAPLE_GOOD}},
+	{"staple-revoked", "an OCSP staple that says revoked", {.staple = LAB_STAPLE_REVOKED}},
 	{"tls-close", "closed during the handshake", {.tls = LAB_TLS_CLOSE}},
 	{"tls-silent", "no answer to the ClientHello (slow for the client)",
 		{.tls = LAB_TLS_SILENT}},
@@ -107,9 +137,16 @@ static const struct row {
 	{"incomplete-chain", "leaf without the intermediate", {.cert = LAB_CERT_INCOMPLETE}},
 	{"client-only", "certificate for TLS clients only", {.cert = LAB_CERT_CLIENT_ONLY}},
 	{"dane-ta", "certificate of the private DANE root, sent along", {.cert = LAB_CERT_DANE_TA}},
+	{"dane-ta-sha1", "the same, signed with SHA-1", {.cert = LAB_CERT_DANE_TA_SHA1}},
 	{"dane-ta-absent", "the same, root not sent", {.cert = LAB_CERT_DANE_TA_ABSENT}},
 	{"dane-ta-wrong-name", "the same for another name, root sent",
 		{.cert = LAB_CERT_DANE_TA_NAME}},
+	{"must-staple", "certificate that demands an OCSP staple", {.cert = LAB_CERT_MUST_STAPLE}},
+	{"chain-long", "eleven certificates", {.cert = LAB_CERT_CHAIN_LONG}},
+	{"chain-huge", "ten certificates of more than 128 KiB", {.cert = LAB_CERT_CHAIN_HUGE}},
+	{"ca-leaf", "certificate of an authority", {.cert = LAB_CERT_CA_LEAF}},
+	{"path-length", "an intermediate too many", {.cert = LAB_CERT_PATH_LENGTH}},
+	{"name-constraints", "an intermediate for other names", {.cert = LAB_CERT_CONSTRAINED}},
 	{"rsa1024", "RSA key of 1024 bits", {.cert = LAB_CERT_RSA1024}},
 	{"sha1", "certificate signed with SHA-1", {.cert = LAB_CERT_SHA1}},
 
@@ -182,6 +219,12 @@ overlay(struct lab_behaviour *out, const struct lab_behaviour *change)
 	OVERLAY(noop_reply);
 	OVERLAY(bare_lf);
 	OVERLAY(greeting_delay_ms);
+	OVERLAY(drip_ms);
+	OVERLAY(greeting_octets);
+	OVERLAY(greeting_nul);
+	OVERLAY(endless);
+	OVERLAY(ciphers);
+	OVERLAY(staple);
 	OVERLAY(tls);
 	OVERLAY(tls_min);
 	OVERLAY(tls_max);

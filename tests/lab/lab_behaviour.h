@@ -27,11 +27,12 @@ enum lab_conn {
 
 enum lab_tls {
 	LAB_TLS_SERVE = 1,
-	LAB_TLS_ALERT,        /* handshake_failure in answer to the ClientHello */
-	LAB_TLS_CLOSE,        /* closed in answer to the ClientHello */
-	LAB_TLS_SILENT,       /* no answer to the ClientHello */
-	LAB_TLS_SNI_REQUIRED, /* unrecognized_name without SNI or for another name */
-	LAB_TLS_SNI_REJECTED, /* unrecognized_name for its own name */
+	LAB_TLS_ALERT,          /* handshake_failure in answer to the ClientHello */
+	LAB_TLS_ALERT_INTERNAL, /* internal_error in answer to the ClientHello */
+	LAB_TLS_CLOSE,          /* closed in answer to the ClientHello */
+	LAB_TLS_SILENT,         /* no answer to the ClientHello */
+	LAB_TLS_SNI_REQUIRED,   /* unrecognized_name without SNI or for another name */
+	LAB_TLS_SNI_REJECTED,   /* unrecognized_name for its own name */
 };
 
 enum lab_body {
@@ -56,7 +57,8 @@ enum lab_body {
 	LAB_BODY_SLOW_HEADERS, /* header lines, one octet per second */
 };
 
-/* Text fields: %s stands for the host's name; lines end in CR LF where they should. */
+/* Text fields: %s stands for the host's name; lines end in CR LF where they should. "!" in front:
+ * the connection is closed once the text is out. */
 struct lab_behaviour {
 	enum lab_conn conn;
 	/* SMTP */
@@ -67,9 +69,15 @@ struct lab_behaviour {
 	const char *noop_reply; /* to NOOP, RSET, MAIL, RCPT */
 	bool bare_lf;           /* greeting ends in LF */
 	unsigned int greeting_delay_ms;
+	unsigned int drip_ms;   /* the greeting octet by octet, one each so many milliseconds */
+	size_t greeting_octets; /* the greeting is one line of so many octets */
+	bool greeting_nul;      /* with NUL and other controls in it */
+	enum { LAB_ENDLESS_NO, LAB_ENDLESS_GREETING, LAB_ENDLESS_EHLO } endless;
 	/* TLS, both services */
 	enum lab_tls tls;
 	int tls_min, tls_max; /* TLS1_2_VERSION and so on */
+	const char *ciphers;  /* up to TLS 1.2; NULL: the usual */
+	enum { LAB_STAPLE_NO, LAB_STAPLE_GOOD, LAB_STAPLE_REVOKED } staple;
 	enum lab_cert cert;
 	enum { LAB_CLIENT_CERT_NO = 1, LAB_CLIENT_CERT_ASK, LAB_CLIENT_CERT_DEMAND } client_cert;
 	/* HTTPS */

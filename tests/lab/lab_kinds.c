@@ -45,6 +45,19 @@
 		.name = (n), .weight = (w), .zone = LAB_ZONE_ANY, .share = 3, \
 		.host = {{.behaviour = (behaviour_)}}, STS_ENFORCE, truth \
 	}
+/* The same with a server that does what no server should: `lab make --sinners` makes more of it. */
+#define SIN(n, w, behaviour_, truth) \
+	{ \
+		.name = (n), .weight = (w), .zone = LAB_ZONE_ANY, .sinner = true, .share = 3, \
+		.host = {{.behaviour = (behaviour_)}}, STS_ENFORCE, truth \
+	}
+/* An own server with an oddity that costs it nothing. */
+#define HOST_ODD(n, w, behaviour_, codes_) \
+	{ \
+		.name = (n), .weight = (w), .zone = LAB_ZONE_ANY, .share = 3, \
+		.host = {{.behaviour = (behaviour_)}}, STS_ENFORCE, \
+		PASS("pkix", "enforce"), .codes = (codes_) \
+	}
 /* A good server at a provider, a fault in record, policy or policy host. */
 #define STS_FAULT(n, w, record, text, behaviour_, truth) \
 	{ \
@@ -162,7 +175,13 @@ const struct lab_kind lab_kinds[] = {
 		.share = 3,
 		.host = {{.behaviour = "sni-required"}},
 		STS_ENFORCE,
-		PASS("pkix", "enforce")},
+		PASS("pkix", "enforce"),
+		.codes = "tls-sni-required"},
+	HOST_ODD("sts-tls-old-too", 15, "tls-old-too", "tls-version-old-enabled tls13"),
+	HOST_ODD("sts-cipher-cbc", 15, "cipher-cbc", "tls-cipher-weak tls13-missing"),
+	HOST_ODD("sts-staple", 15, "must-staple,staple-good", "tls13"),
+	HOST_ODD("sts-staple-missing", 15, "must-staple", "tls-staple-missing"),
+	HOST_ODD("sts-greeting-bytes", 15, "greeting-bytes", "tls13"),
 	{.name = "sts-expires-soon",
 		.weight = 15,
 		.zone = LAB_ZONE_ANY,
@@ -382,7 +401,21 @@ const struct lab_kind lab_kinds[] = {
 		.zone = LAB_SIGN_NSEC,
 		.host = {{.behaviour = "ok", .tlsa = "2 0 1"}},
 		.optin = OPTIN,
-		PASS("dane pkix", "enforce")},
+		PASS("dane pkix", "enforce"),
+		.codes = "tlsa-public-intermediate"},
+	{.name = "dane-ta-record-whole",
+		.weight = 15,
+		.zone = LAB_SIGN_NSEC,
+		.host = {{.behaviour = "dane-ta-absent", .tlsa = "2 0 0"}},
+		.optin = OPTIN,
+		PASS("dane", "enforce")},
+	{.name = "dane-ta-record-key",
+		.weight = 15,
+		.zone = LAB_SIGN_NSEC,
+		.host = {{.behaviour = "dane-ta-absent", .tlsa = "2 1 0"}},
+		.optin = OPTIN,
+		PASS("dane", "enforce"),
+		.codes = "tlsa-ta-not-in-chain"},
 	{.name = "sts-dane",
 		.weight = 300,
 		.hosting = LAB_HOSTED_DANE,
@@ -583,6 +616,24 @@ const struct lab_kind lab_kinds[] = {
 	HOST_FAULT("mx-dropped", 30, "drop-after-connect", TEMP("smtp-connection-lost")),
 	HOST_FAULT("mx-reset", 20, "reset", TEMP("smtp-connection-lost")),
 	HOST_FAULT("mx-refused", 40, "refused", TEMP("smtp-connect-refused")),
+	SIN("sin-early-talker", 15, "early-talker", FAIL("smtp-data-before-command")),
+	SIN("sin-greeting-endless", 15, "greeting-endless", FAIL("smtp-reply-too-many-lines")),
+	SIN("sin-greeting-100k", 15, "greeting-100k", FAIL("smtp-reply-line-too-long")),
+	SIN("sin-greeting-nul", 15, "greeting-nul", FAIL("smtp-reply-control-char")),
+	SIN("sin-greeting-half", 15, "greeting-half", TEMP("smtp-connection-lost")),
+	SIN("sin-ehlo-endless", 15, "ehlo-endless", FAIL("smtp-reply-too-many-lines")),
+	SIN("sin-ehlo-bare-lf", 15, "ehlo-bare-lf", FAIL("smtp-bare-lf")),
+	SIN("sin-ehlo-close", 15, "ehlo-close", TEMP("smtp-connection-lost")),
+	SIN("sin-starttls-close", 15, "starttls-close", TEMP("smtp-connection-lost")),
+	SIN("sin-starttls-injected", 15, "starttls-injected",
+		FAIL("starttls-plaintext-after-reply")),
+	SIN("sin-tls-ehlo-close", 15, "ehlo-after-tls-close", TEMP("smtp-connection-lost")),
+	{.name = "starttls-one-of-two",
+		.weight = 15,
+		.zone = LAB_ZONE_ANY,
+		.host = {{.behaviour = "ok", .also = "no-starttls"}},
+		STS_ENFORCE,
+		FAIL("starttls-inconsistent starttls-not-offered")},
 	{.name = "mx-one-refused",
 		.weight = 20,
 		.zone = LAB_ZONE_ANY,
@@ -594,8 +645,20 @@ const struct lab_kind lab_kinds[] = {
 	 */
 	HOST_FAULT("tls-old", 20, "tls-old", FAIL("tls-version-too-old")),
 	HOST_FAULT("tls-closed", 15, "tls-close", TEMP("tls-handshake-timeout")),
-	HOST_FAULT("tls-client-cert-demanded", 15, "demand-client-cert",
+	HOST_FAULT("tls-client-cert-demanded", 15, "demand-client-cert,tls13-only",
 		FAIL("tls-client-certificate-required")),
+	HOST_FAULT("tls12-client-cert-demanded", 15, "demand-client-cert,tls12-only",
+		FAIL("tls-client-certificate-required")),
+	SIN("sin-tls-alert", 15, "tls-alert", FAIL("tls-handshake-failed")),
+	SIN("sin-tls-alert-internal", 15, "tls-alert-internal", FAIL("tls-handshake-failed")),
+	SIN("sin-chain-long", 15, "chain-long", FAIL("tls-chain-too-large")),
+	SIN("sin-chain-huge", 15, "chain-huge", FAIL("tls-chain-too-large")),
+	HOST_FAULT("tls-cipher-broken", 15, "cipher-null", FAIL("tls-cipher-broken")),
+	HOST_FAULT("tls-dh1024", 15, "dh1024", FAIL("tls-key-weak")),
+	HOST_FAULT("cert-revoked", 15, "staple-revoked", FAIL("pkix-revoked")),
+	HOST_FAULT("cert-ca-leaf", 15, "ca-leaf", FAIL("pkix-chain-invalid")),
+	HOST_FAULT("cert-path-length", 15, "path-length", FAIL("pkix-chain-invalid")),
+	HOST_FAULT("cert-name-constraints", 15, "name-constraints", FAIL("pkix-chain-invalid")),
 	HOST_FAULT("tls-sni-rejected", 15, "sni-rejected", FAIL("tls-sni-rejected")),
 	HOST_FAULT("tls-rsa1024", 15, "rsa1024", FAIL("tls-key-weak")),
 	HOST_FAULT("tls-sha1", 15, "sha1", FAIL("tls-signature-weak")),
@@ -905,6 +968,18 @@ const struct lab_kind lab_kinds[] = {
 		.host = {{.behaviour = "dane-ta-absent", .tlsa = "2 1 1"}},
 		.optin = OPTIN,
 		FAIL(NULL)},
+	{.name = "tlsa-ta-sha1",
+		.weight = 15,
+		.zone = LAB_SIGN_NSEC,
+		.host = {{.behaviour = "dane-ta-sha1", .tlsa = "2 1 1"}},
+		.optin = OPTIN,
+		FAIL("tls-signature-weak")},
+	{.name = "tlsa-stale-address",
+		.weight = 15,
+		.zone = LAB_SIGN_NSEC,
+		.host = {{.behaviour = "self-signed", .tlsa = "3 1 1", .also = "rsa1024"}},
+		.optin = OPTIN,
+		FAIL("tlsa-mismatch")},
 	{.name = "tlsa-ta-name",
 		.weight = 15,
 		.zone = LAB_SIGN_NSEC,
@@ -1020,6 +1095,13 @@ const struct lab_kind lab_kinds[] = {
 		.most = 1,
 		.zone = LAB_ZONE_ANY,
 		.host = {{.behaviour = "silent"}},
+		STS_ENFORCE,
+		TEMP("smtp-greeting-timeout")},
+	{.name = "slow-tarpit",
+		.most = 1,
+		.zone = LAB_ZONE_ANY,
+		.sinner = true,
+		.host = {{.behaviour = "tarpit"}},
 		STS_ENFORCE,
 		TEMP("smtp-greeting-timeout")},
 	{.name = "slow-handshake",

@@ -41,6 +41,7 @@ struct lab_kind {
 	int most;   /* and at most; 0: no limit */
 	enum lab_hosting hosting;
 	int zone;
+	bool sinner; /* its server misbehaves: `lab make --sinners` makes more of it */
 	int share; /* OWN: so many domains in a row use the same hosts; 0 stands for 1 */
 	struct lab_kind_host host[2];
 	const char *mx; /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */

@@ -510,6 +510,8 @@ hosts_of_its_own(struct maker *m, struct draft *d, struct own_group *group)
 	for (size_t i = 0; i < group->count; i++)
 		free(group->names[i]);
 	group->left = kind->share > 0 ? kind->share - 1 : 0;
+	if (kind->sinner && m->options->sinners > 0)
+		group->left = 0; /* so many hosts, not so many domains */
 	group->operator_number = d->operator_number;
 	group->count = d->mx_count;
 	for (size_t i = 0; i < d->mx_count; i++)
@@ -719,6 +721,22 @@ out:
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
+/* As many of each sinning kind. */
+static void
+add_sinners(size_t sinners, size_t *counts)
+{
+	size_t kinds = 0;
+
+	for (size_t i = 0; i < lab_kinds_count; i++)
+		kinds += lab_kinds[i].sinner;
+	for (size_t i = 0, k = 0; i < lab_kinds_count; i++) {
+		if (lab_kinds[i].sinner) {
+			counts[i] += sinners / kinds + (k < sinners % kinds);
+			k++;
+		}
+	}
+}
+
 /* How many domains of each kind: by weight, within least and most; sts-enforce takes the rest. */
 static int
 count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
@@ -742,6 +760,7 @@ count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
 	if (sum >= o->domains)
 		return error_set(err, ERROR_CONFIG, "a lab has at least %zu domains", sum + 1);
 	counts[filler] = o->domains - sum;
+	add_sinners(o->sinners, counts);
 	return 0;
 }
 

@@ -15,6 +15,7 @@ enum { LAB_DOMAINS_DEFAULT = 1200, LAB_DOMAINS_MAX = 100000 };
 
 struct lab_make_options {
 	size_t domains;
+	size_t sinners; /* so many more, of the kinds whose servers misbehave, each at its own hosts */
 	uint64_t seed;
 	uint16_t dns_port, smtp_port, https_port; /* 0: a free one at each start */
 	int64_t made_s;                           /* signatures and certificates hang on this */

@@ -11,6 +11,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
+#include <openssl/ocsp.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -141,12 +142,37 @@ add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 	X509_EXTENSION_free(ext);
 }
 
+/* A comment of so many octets, which no reader minds. */
+static void
+add_ballast(X509 *cert, size_t octets)
+{
+	ASN1_OCTET_STRING *data = ASN1_OCTET_STRING_new();
+	uint8_t *der = xcalloc(octets + 4, 1);
+	X509_EXTENSION *ext;
+
+	der[0] = 0x0c; /* UTF8String */
+	der[1] = 0x82;
+	der[2] = (uint8_t)(octets >> 8);
+	der[3] = (uint8_t)octets;
+	memset(der + 4, 'x', octets);
+	must(data != NULL && ASN1_OCTET_STRING_set(data, der, (int)octets + 4), "ballast");
+	ext = X509_EXTENSION_create_by_NID(NULL, NID_netscape_comment, 0, data);
+	must(ext != NULL && X509_add_ext(cert, ext, -1), "ballast");
+	X509_EXTENSION_free(ext);
+	ASN1_OCTET_STRING_free(data);
+	free(der);
+}
+
 struct template
 {
 	const char *common_name;
 	const char *dns_name; /* NULL: no subjectAltName */
 	const char *extended_usage;
 	bool ca;
+	const char *basic;       /* NULL: as ca says */
+	const char *constraints; /* of names; NULL: none */
+	bool must_staple;
+	size_t ballast; /* so many names more */
 	int64_t from_s, until_s;
 	const EVP_MD *md;
 };
@@ -185,10 +211,14 @@ issue(const struct template *t, EVP_PKEY *key, X509 *issuer_cert, EVP_PKEY *issu
 	add_extension(cert, issuer_cert == NULL ? cert : issuer_cert, NID_authority_key_identifier,
 		"keyid");
 	if (t->ca) {
-		add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE");
+		add_extension(cert, cert, NID_basic_constraints,
+			t->basic != NULL ? t->basic : "critical,CA:TRUE");
+		if (t->constraints != NULL)
+			add_extension(cert, cert, NID_name_constraints, t->constraints);
 		add_extension(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign");
 	} else {
-		add_extension(cert, cert, NID_basic_constraints, "critical,CA:FALSE");
+		add_extension(cert, cert, NID_basic_constraints,
+			t->basic != NULL ? t->basic : "critical,CA:FALSE");
 		add_extension(cert, cert, NID_key_usage, "critical,digitalSignature");
 		add_extension(cert, cert, NID_ext_key_usage, t->extended_usage);
 	}
@@ -196,6 +226,10 @@ issue(const struct template *t, EVP_PKEY *key, X509 *issuer_cert, EVP_PKEY *issu
 		snprintf(san, sizeof(san), "DNS:%s", t->dns_name);
 		add_extension(cert, cert, NID_subject_alt_name, san);
 	}
+	if (t->must_staple)
+		add_extension(cert, cert, NID_tlsfeature, "status_request");
+	if (t->ballast > 0)
+		add_ballast(cert, t->ballast);
 	/* As with every public authority: where the intermediate could be fetched, so that a leaf
 	 * sent alone is an incomplete chain and not an unknown authority. */
 	if (issuer_cert != NULL && X509_self_signed(issuer_cert, 0) == 0)
@@ -235,6 +269,77 @@ push(STACK_OF(X509) * chain, X509 *cert)
 	must(X509_up_ref(cert) && sk_X509_push(chain, cert) > 0, "chain");
 }
 
+/* A certificate that only fills a chain. */
+static void
+push_filler(const struct lab_pki *pki, STACK_OF(X509) * chain, size_t ballast, int count)
+{
+	const struct template t = {
+		.common_name = "Lab Filler CA",
+		.ca = true,
+		.ballast = ballast,
+		.from_s = pki->made_s - VALID_BEFORE_S,
+		.until_s = pki->made_s + VALID_AFTER_S,
+		.md = EVP_sha256(),
+	};
+	X509 *cert = issue(&t, pki->unknown.key, NULL, pki->unknown.key);
+
+	for (int i = 0; i < count; i++)
+		push(chain, cert);
+	X509_free(cert);
+}
+
+/* An authority below another, which is not kept: those with a fault of their own. */
+static void
+authority_below(const struct lab_pki *pki, const struct authority *above, const char *name,
+	const char *basic, const char *constraints, struct authority *out)
+{
+	const struct template t = {
+		.common_name = name,
+		.ca = true,
+		.basic = basic,
+		.constraints = constraints,
+		.from_s = pki->made_s - VALID_BEFORE_S,
+		.until_s = pki->made_s + VALID_AFTER_S,
+		.md = EVP_sha256(),
+	};
+
+	out->key = lab_pki_key(pki, name);
+	out->cert = issue(&t, out->key, above->cert, above->key);
+}
+
+unsigned char *
+lab_pki_staple(const struct lab_pki *pki, X509 *leaf, bool revoked, size_t *len)
+{
+	const struct authority *by = &pki->intermediate;
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), leaf, by->cert);
+	ASN1_GENERALIZEDTIME *from =
+		ASN1_GENERALIZEDTIME_set(NULL, (time_t)(pki->made_s - VALID_BEFORE_S));
+	ASN1_GENERALIZEDTIME *until =
+		ASN1_GENERALIZEDTIME_set(NULL, (time_t)(pki->made_s + VALID_AFTER_S));
+	OCSP_RESPONSE *response;
+	unsigned char *der = NULL;
+	int der_len;
+
+	must(basic != NULL && id != NULL && from != NULL && until != NULL &&
+			OCSP_basic_add1_status(basic, id,
+				revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD,
+				OCSP_REVOKED_STATUS_KEYCOMPROMISE, from, from, until) != NULL &&
+			OCSP_basic_sign(basic, by->cert, by->key, EVP_sha256(), NULL, 0),
+		"OCSP");
+	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	must(response != NULL, "OCSP");
+	der_len = i2d_OCSP_RESPONSE(response, &der);
+	must(der_len, "OCSP");
+	*len = (size_t)der_len;
+	OCSP_RESPONSE_free(response);
+	ASN1_GENERALIZEDTIME_free(from);
+	ASN1_GENERALIZEDTIME_free(until);
+	OCSP_CERTID_free(id);
+	OCSP_BASICRESP_free(basic);
+	return der;
+}
+
 static EVP_PKEY *
 weak_key(struct lab_pki *pki)
 {
@@ -259,6 +364,7 @@ lab_pki_identity(const struct lab_pki *const_pki, const char *name, enum lab_cer
 {
 	/* the weak key is a cache */
 	struct lab_pki *pki = (struct lab_pki *)(uintptr_t)const_pki;
+	struct authority upper = {0}, own = {0};
 	const struct authority *by = &pki->intermediate;
 	bool send_issuer = true;
 	char star[LABEL_MAX];
@@ -318,6 +424,10 @@ lab_pki_identity(const struct lab_pki *const_pki, const char *name, enum lab_cer
 		send_issuer = false;
 		by = &pki->dane;
 		break;
+	case LAB_CERT_DANE_TA_SHA1:
+		t.md = EVP_sha1();
+		by = &pki->dane;
+		break;
 	case LAB_CERT_DANE_TA:
 		by = &pki->dane;
 		break;
@@ -326,13 +436,44 @@ lab_pki_identity(const struct lab_pki *const_pki, const char *name, enum lab_cer
 	case LAB_CERT_SHA1:
 		t.md = EVP_sha1();
 		break;
+	case LAB_CERT_RSA:
+	case LAB_CERT_CHAIN_LONG:
+	case LAB_CERT_CHAIN_HUGE:
+		break;
+	case LAB_CERT_MUST_STAPLE:
+		t.must_staple = true;
+		break;
+	case LAB_CERT_CA_LEAF:
+		t.basic = "critical,CA:TRUE";
+		break;
+	case LAB_CERT_PATH_LENGTH:
+		authority_below(
+			pki, &pki->root, "Lab Last CA", "critical,CA:TRUE,pathlen:0", NULL, &upper);
+		authority_below(pki, &upper, "Lab CA too many", NULL, NULL, &own);
+		by = &own;
+		break;
+	case LAB_CERT_CONSTRAINED:
+		authority_below(pki, &pki->root, "Lab Constrained CA", NULL,
+			"critical,permitted;DNS:elsewhere.test", &own);
+		by = &own;
+		break;
 	}
-	out->key = kind == LAB_CERT_RSA1024 ? weak_key(pki) : host_key(pki, name);
+	out->key = kind == LAB_CERT_RSA1024 ? weak_key(pki)
+		: kind == LAB_CERT_RSA      ? lab_pki_zone_rsa(pki)
+					    : host_key(pki, name);
 	out->leaf = issue(&t, out->key, by == NULL ? NULL : by->cert, by == NULL ? NULL : by->key);
 	out->chain = sk_X509_new_null();
 	must(out->chain != NULL, "chain");
 	if (by != NULL && send_issuer)
 		push(out->chain, by->cert);
+	if (upper.cert != NULL)
+		push(out->chain, upper.cert);
+	if (kind == LAB_CERT_CHAIN_LONG)
+		push_filler(pki, out->chain, 0, 9);
+	else if (kind == LAB_CERT_CHAIN_HUGE)
+		push_filler(pki, out->chain, 20000, 8);
+	authority_clear(&upper);
+	authority_clear(&own);
 }
 
 void
@@ -366,7 +507,8 @@ lab_pki_tlsa(const struct lab_pki *pki, const char *name, enum lab_cert cert, in
 	} else {
 		if (usage == 2 || usage == 0) {
 			subject = cert == LAB_CERT_DANE_TA || cert == LAB_CERT_DANE_TA_ABSENT ||
-					cert == LAB_CERT_DANE_TA_NAME
+					cert == LAB_CERT_DANE_TA_NAME ||
+					cert == LAB_CERT_DANE_TA_SHA1
 				? pki->dane.cert
 				: pki->intermediate.cert;
 			must(X509_up_ref(subject), "reference");

@@ -9,6 +9,8 @@
 #ifndef LAB_PKI_H
 #define LAB_PKI_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <openssl/evp.h>
@@ -38,6 +40,14 @@ enum lab_cert {
 	LAB_CERT_DANE_TA_NAME,   /* the same with the root, but for another name */
 	LAB_CERT_RSA1024,        /* from the intermediate, with a weak key */
 	LAB_CERT_SHA1,           /* from the intermediate, signed with SHA-1 */
+	LAB_CERT_RSA,            /* from the intermediate, RSA with 2,048 bits */
+	LAB_CERT_CHAIN_LONG,     /* eleven certificates */
+	LAB_CERT_CHAIN_HUGE,     /* ten certificates, more than 128 KiB */
+	LAB_CERT_MUST_STAPLE,    /* demands an OCSP staple */
+	LAB_CERT_CA_LEAF,        /* the leaf may issue certificates */
+	LAB_CERT_PATH_LENGTH,    /* an intermediate below one that allows none */
+	LAB_CERT_DANE_TA_SHA1,   /* as LAB_CERT_DANE_TA, signed with SHA-1 */
+	LAB_CERT_CONSTRAINED,    /* an intermediate for names elsewhere only */
 };
 
 struct lab_identity {
@@ -67,6 +77,10 @@ EVP_PKEY *lab_pki_zone_rsa(const struct lab_pki *pki) RETURNS_NONNULL;
  * of this comes from outside. */
 void lab_pki_identity(
 	const struct lab_pki *pki, const char *name, enum lab_cert cert, struct lab_identity *out);
+/* An OCSP response about a leaf from the intermediate, in DER: good or revoked. The caller frees it with
+ * OPENSSL_free(). */
+unsigned char *lab_pki_staple(
+	const struct lab_pki *pki, X509 *leaf, bool revoked, size_t *len) RETURNS_NONNULL;
 void lab_identity_clear(struct lab_identity *id);
 
 /* TLSA RDATA ("3 1 1 hex") for what the host shows under cert. form is "USAGE SELECTOR MATCHING";

@@ -327,13 +327,17 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	if (b->tls == LAB_TLS_ALERT) {
-		*alert = SSL_AD_HANDSHAKE_FAILURE;
+	if (b->tls == LAB_TLS_ALERT || b->tls == LAB_TLS_ALERT_INTERNAL) {
+		*alert = b->tls == LAB_TLS_ALERT ? SSL_AD_HANDSHAKE_FAILURE : SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
 	if (!SSL_set_min_proto_version(ssl, b->tls_min) ||
 		!SSL_set_max_proto_version(ssl, b->tls_max))
 		abort();
+	if (b->ciphers != NULL) {
+		if (SSL_set_cipher_list(ssl, b->ciphers) != 1 || SSL_set_dh_auto(ssl, 2) != 1)
+			abort();
+	}
 	if (b->client_cert != LAB_CLIENT_CERT_NO)
 		SSL_set_verify(ssl,
 			SSL_VERIFY_PEER |
@@ -344,6 +348,24 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
 	show_identity(ssl, *host, sni);
 	(*host)->handshakes++;
 	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* The client wants an OCSP staple. */
+static int
+on_status(SSL *ssl, void *arg)
+{
+	struct lab_served *h = *(struct lab_served **)SSL_get_app_data(ssl);
+	unsigned char *der;
+	size_t len = 0;
+
+	(void)arg;
+	if (h->behaviour.staple == LAB_STAPLE_NO)
+		return SSL_TLSEXT_ERR_NOACK;
+	der = lab_pki_staple(h->endpoint->server->pki, h->identity.leaf,
+		h->behaviour.staple == LAB_STAPLE_REVOKED, &len);
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, der, (long)len) != 1) /* takes der over */
+		abort();
+	return SSL_TLSEXT_ERR_OK;
 }
 
 static SSL_CTX *
@@ -358,6 +380,7 @@ tls_new(void)
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(tls, 1); /* of the usual two nobody here uses even one */
 	SSL_CTX_set_client_hello_cb(tls, on_client_hello, NULL);
+	SSL_CTX_set_tlsext_status_cb(tls, on_status);
 	if (SSL_CTX_set_session_id_context(tls, (const unsigned char *)"lab", 3) != 1)
 		abort();
 	return tls;

@@ -22,6 +22,7 @@ enum {
 	LINE_MAX_LEN = 4096, /* RFC 5321 asks for 1,000; more than that is no client of ours */
 	MESSAGE_MAX = 16 << 20,
 	SESSION_IDLE_S = 300,
+	FLOOD_LINES = 500,
 };
 
 enum session_state {
@@ -39,8 +40,11 @@ struct session {
 	struct bufferevent *bev;
 	evutil_socket_t fd;
 	struct event *delay; /* of the greeting; else NULL */
-	bool tls, greeted;   /* greeted: EHLO since the connection or the handshake */
-	char *from, *to;     /* to: all recipients, divided by blanks */
+	char *drip; /* owned; what of the greeting is to go out octet by octet from drip_at */
+	size_t drip_at;
+	const char *flood; /* a line to be said for ever; NULL: none */
+	bool tls, greeted; /* greeted: EHLO since the connection or the handshake */
+	char *from, *to;   /* to: all recipients, divided by blanks */
 	FILE *message;
 	size_t message_len;
 };
@@ -66,7 +70,16 @@ session_free(struct session *s)
 	}
 	free(s->from);
 	free(s->to);
+	free(s->drip);
 	free(s);
+}
+
+/* Once more, as often as the client has read it. */
+static void
+flood(struct session *s)
+{
+	for (int i = 0; i < FLOOD_LINES; i++)
+		evbuffer_add(bufferevent_get_output(s->bev), s->flood, strlen(s->flood));
 }
 
 /* text may hold %s for the host's name. */
@@ -74,8 +87,16 @@ static void
 reply(struct session *s, const char *text)
 {
 	struct evbuffer *out = bufferevent_get_output(s->bev);
-	const char *mark = strstr(text, "%s");
+	const char *mark;
 
+	if (*text == '!') {
+		text++;
+		s->state = SESSION_CLOSING;
+		if (*text == '\0') /* nothing goes out that on_write() would be told of */
+			bufferevent_trigger(s->bev, EV_WRITE,
+				BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+	}
+	mark = strstr(text, "%s");
 	if (mark == NULL) {
 		evbuffer_add(out, text, strlen(text));
 		return;
@@ -94,11 +115,44 @@ reply_and_close(struct session *s, const char *text)
 }
 
 static void
+on_drip(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->drip[s->drip_at] == '\0')
+		event_del(s->delay);
+	else
+		evbuffer_add(bufferevent_get_output(s->bev), s->drip + s->drip_at++, 1);
+}
+
+static void
 greet(struct session *s)
 {
+	const struct lab_behaviour *b = &s->host->behaviour;
 	struct evbuffer *out = bufferevent_get_output(s->bev);
 
-	if (!s->host->behaviour.bare_lf) {
+	if (b->drip_ms > 0) {
+		s->drip = xasprintf("%.*s%s%s", (int)strcspn(b->greeting, "%"), b->greeting,
+			s->host->name, strchr(b->greeting, '%') + 2);
+		s->delay = event_new(s->endpoint->server->base, -1, EV_PERSIST, on_drip, s);
+		if (s->delay == NULL ||
+			event_add(s->delay,
+				&(struct timeval){.tv_sec = b->drip_ms / 1000,
+					.tv_usec = b->drip_ms % 1000 * 1000}) < 0)
+			abort();
+	} else if (b->greeting_octets > 0) {
+		evbuffer_add(out, "220 ", 4);
+		for (size_t i = 0; i < b->greeting_octets; i++)
+			evbuffer_add(out, "x", 1);
+		evbuffer_add(out, "\r\n", 2);
+	} else if (b->greeting_nul) {
+		evbuffer_add(out, "220 \0\a\x1b[2J mx\r\n", 13);
+	} else if (b->endless == LAB_ENDLESS_GREETING) {
+		s->flood = "220-and one thing more\r\n";
+		flood(s);
+	} else if (!b->bare_lf) {
 		reply(s, s->host->behaviour.greeting);
 	} else {
 		evbuffer_add_printf(out, "220 %s ESMTP\n", s->host->name);
@@ -205,6 +259,11 @@ on_ehlo(struct session *s, const char *arg)
 	(void)arg;
 	transaction_clear(s);
 	s->greeted = true;
+	if (s->host->behaviour.endless == LAB_ENDLESS_EHLO) {
+		s->flood = "250-AND-ONE-THING-MORE\r\n";
+		flood(s);
+		return;
+	}
 	if (text[0] == '4')
 		reply_and_close(s, text);
 	else
@@ -384,7 +443,9 @@ on_write(struct bufferevent *bev, void *arg)
 
 	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
 		return;
-	if (s->state == SESSION_FLUSH)
+	if (s->flood != NULL)
+		flood(s);
+	else if (s->state == SESSION_FLUSH)
 		start_tls(s);
 	else if (s->state == SESSION_CLOSING)
 		session_free(s);

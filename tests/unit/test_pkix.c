@@ -18,8 +18,10 @@
 
 #include "common/arena.h"
 #include "common/attr.h"
+#include "common/error.h"
 #include "verifier/dane_check.h"
 #include "verifier/pkix.h"
+#include "verifier/tlsa.h"
 
 #define HOST "mx.example.org"
 #define NOW  INT64_C(1800000000)
@@ -450,6 +452,94 @@ anchors(void **state UNUSED)
 	sk_X509_pop_free(chain, X509_free);
 }
 
+/* A usable record; matching type 1 over what is given, or over nothing of the chain. */
+static struct tlsa_record
+record(struct arena *arena, unsigned int usage, unsigned int selector, const char *sha256)
+{
+	const char *text = arena_printf(arena, "%u %u 1 %s", usage, selector, sha256);
+	struct tlsa_record r;
+
+	tlsa_record_from_text(text, strlen(text), arena, &r);
+	return r;
+}
+
+/* R13.11, R14.8, R14.9: which of several records decides, and which are told to be stale. */
+static void
+several_records(void **state UNUSED)
+{
+	static const char other[] =
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	static const struct change usual;
+	static const char *const names[1] = {HOST};
+	STACK_OF(X509) *chain = chain_new(&usual, &usual, SEND_LEAF | SEND_INTERMEDIATE, false);
+	struct arena *arena = arena_new();
+	const char *spki = pkix_spki_sha256(sk_X509_value(chain, 0), arena);
+	const char *issuer = pkix_spki_sha256(sk_X509_value(chain, 1), arena);
+	struct dane_checker *checker;
+	struct error err;
+	const struct {
+		const char *name;
+		struct tlsa_record records[2];
+		enum dane_result result;
+		bool stale;
+	} rows[] = {
+		{"3 1 1 and a former 3 1 1",
+			{record(arena, 3, 1, other), record(arena, 3, 1, spki)}, DANE_MATCH, false},
+		{"3 1 1 and a stale 3 0 1", {record(arena, 3, 1, spki), record(arena, 3, 0, other)},
+			DANE_MATCH, true},
+		{"2 1 1 and a stale 3 1 1",
+			{record(arena, 3, 1, other), record(arena, 2, 1, issuer)}, DANE_MATCH,
+			true},
+		{"neither", {record(arena, 3, 1, other), record(arena, 2, 1, other)}, DANE_NO_MATCH,
+			false},
+	};
+
+	assert_int_equal(dane_checker_new(&checker, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tlsa_record records[2] = {rows[i].records[0], rows[i].records[1]};
+		struct tlsa_set set = {.records = records, .count = 2};
+		struct finding_list findings;
+		struct dane_match match;
+
+		finding_list_init(&findings, arena);
+		tlsa_set_judge(&set);
+		dane_match(checker, &set, chain, names, 1, NOW, arena, &match);
+		dane_report_stale(
+			checker, &set, chain, names, 1, NOW, &match, "_25._tcp." HOST, &findings);
+		if (match.result != rows[i].result ||
+			finding_list_has(&findings, "tlsa-combination-stale") != rows[i].stale)
+			fail_msg("%s: %s, %zu findings", rows[i].name,
+				dane_result_name(match.result), findings.count);
+	}
+	dane_checker_free(checker);
+	sk_X509_pop_free(chain, X509_free);
+	arena_free(arena);
+}
+
+/* R13.10: at the limit, and above it. */
+static void
+large_sets(void **state UNUSED)
+{
+	static const char digest[] =
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+	for (size_t count = TLSA_RECORDS_LARGE; count <= TLSA_RECORDS_LARGE + 1; count++) {
+		struct arena *arena = arena_new();
+		struct tlsa_record records[TLSA_RECORDS_LARGE + 1];
+		struct tlsa_set set = {.records = records, .count = count};
+		struct finding_list findings;
+
+		for (size_t i = 0; i < count; i++)
+			records[i] = record(arena, 3, 1, digest);
+		finding_list_init(&findings, arena);
+		tlsa_set_judge(&set);
+		tlsa_set_findings(&set, "_25._tcp." HOST, SEVERITY_WARN, &findings);
+		assert_int_equal(
+			finding_list_has(&findings, "tlsa-set-large"), count > TLSA_RECORDS_LARGE);
+		arena_free(arena);
+	}
+}
+
 int
 main(void)
 {
@@ -458,6 +548,8 @@ main(void)
 		cmocka_unit_test(path_length),
 		cmocka_unit_test(staples),
 		cmocka_unit_test(anchors),
+		cmocka_unit_test(several_records),
+		cmocka_unit_test(large_sets),
 	};
 
 	return cmocka_run_group_tests_name("pkix", tests, setup, teardown);
