@@ -178,6 +178,23 @@ section_take(struct dns_answer *a, struct arena *arena, const ldns_rr_list *sect
 		a->status = DNS_FOUND;
 }
 
+/* RFC 2308, 2.2: NS without SOA is a referral. A server that is lame for a zone whose parent it
+ * serves refers to itself, which resolvers take for a denial (R2.4). */
+static bool
+is_referral(const ldns_rr_list *authority)
+{
+	bool referral = false;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+		ldns_rr_type type = ldns_rr_get_type(ldns_rr_list_rr(authority, i));
+
+		if (type == LDNS_RR_TYPE_SOA)
+			return false;
+		referral |= type == LDNS_RR_TYPE_NS;
+	}
+	return referral;
+}
+
 void
 dns_answer_parse(const uint8_t *packet, size_t len, struct arena *arena, struct dns_answer *a)
 {
@@ -204,6 +221,8 @@ dns_answer_parse(const uint8_t *packet, size_t len, struct arena *arena, struct 
 	}
 	a->status = rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
 	section_take(a, arena, ldns_pkt_answer(pkt), ldns_rr_owner(ldns_rr_list_rr(question, 0)));
+	if (a->status == DNS_NODATA && is_referral(ldns_pkt_authority(pkt)))
+		dns_answer_fail(a, arena, "a lame name server: it refers to others");
 out:
 	ldns_pkt_free(pkt);
 }

@@ -809,6 +809,15 @@ out:
 	return rc;
 }
 
+/* Its further addresses are for those who iterate: nothing need be there, or a lame server. Those
+ * who forward to NSD never look. */
+static void
+add_name_server(struct buf *zone)
+{
+	for (int i = 1; i <= 3; i++)
+		buf_addf(zone, "ns.test. %d IN A 127.0.0.%d\n", LAB_TTL_S, i);
+}
+
 static int
 make_sides(struct maker *m, struct error *err)
 {
@@ -831,6 +840,7 @@ make_top(struct maker *m, struct error *err)
 	buf_init(&root, DOMAIN_TEXT_MAX);
 	lab_zone_begin(&root, ".", FIRST_SERIAL);
 	lab_zone_delegate(&root, m->pki, "test.", LAB_SIGN_NSEC);
+	add_name_server(&root);
 	if (finish_zone(m, ".", LAB_SIGN_NSEC, &root, err) < 0 ||
 		finish_zone(m, "test.", LAB_SIGN_NSEC, &m->test_zone, err) < 0)
 		goto out;
@@ -927,7 +937,7 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 	if (prepare_folder(dir, err) < 0 || lab_pki_make(dir, options->made_s, &m.pki, err) < 0)
 		goto out;
 	lab_zone_begin(&m.test_zone, "test.", FIRST_SERIAL);
-	buf_addf(&m.test_zone, "ns.test. %d IN A 127.0.0.1\n", LAB_TTL_S);
+	add_name_server(&m.test_zone);
 	/* the name our own programs give in EHLO */
 	buf_addf(&m.test_zone, "probe.test. %d IN A 127.0.0.1\n", LAB_TTL_S);
 	for (size_t i = 0; i < ARRAY_LEN(provider_rows); i++) {

@@ -33,6 +33,8 @@
 	"signed.example. IN DS 12345 13 2 " \
 	"0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF\n"
 
+#define PORT_TRIES 50
+
 static const char *const records[] = {
 	"example.org. 60 IN A 192.0.2.1",
 	"example.org. 60 IN A 192.0.2.2",
@@ -50,6 +52,7 @@ static const char *const records[] = {
 	"loop1.example. 60 IN CNAME loop2.example.",
 	"loop2.example. 60 IN CNAME loop1.example.",
 	"nowhere.example. 60 IN CNAME gone.example.",
+	"referral.example. 60 IN TXT \"no address\"",
 	"tcp-only.example. 60 IN A 192.0.2.4",
 	"third-time.example. 60 IN A 192.0.2.5",
 	/* Ten steps from s1, eleven from s0. */
@@ -169,8 +172,11 @@ answer_packet(const uint8_t *data, size_t size, bool tcp, size_t *len)
 			reply, (uint8_t)answer_question(question, ldns_pkt_answer(reply)));
 	ldns_pkt_set_ancount(reply, (uint16_t)ldns_rr_list_rr_count(ldns_pkt_answer(reply)));
 	if (ldns_rr_list_rr_count(ldns_pkt_answer(reply)) == 0) {
-		(void)ldns_rr_new_frm_str(
-			&soa, ". 60 IN SOA ns. root. 1 60 60 60 60", 0, NULL, NULL);
+		(void)ldns_rr_new_frm_str(&soa,
+			strcasecmp(name, "referral.example.") == 0
+				? "example. 60 IN NS ns.example."
+				: ". 60 IN SOA ns. root. 1 60 60 60 60",
+			0, NULL, NULL);
 		ldns_pkt_push_rr(reply, LDNS_SECTION_AUTHORITY, soa);
 	}
 	assert_int_equal(ldns_pkt2wire(&wire, reply, len), LDNS_STATUS_OK);
@@ -249,17 +255,23 @@ set_up(void **state UNUSED)
 		close(fd) != 0)
 		return -1;
 	base = event_base_new();
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (bind(server, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
-		getsockname(server, (struct sockaddr *)&sin, &len) < 0)
+	/* A port that is free for UDP may be taken for TCP. */
+	for (int i = 0; i < PORT_TRIES && tcp_server == NULL; i++) {
+		if (server >= 0)
+			(void)close(server);
+		server = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		sin.sin_port = 0;
+		if (bind(server, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+			getsockname(server, (struct sockaddr *)&sin, &len) < 0)
+			return -1;
+		tcp_server = evconnlistener_new_bind(base, on_tcp, NULL,
+			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 16,
+			(struct sockaddr *)&sin, sizeof(sin));
+	}
+	if (tcp_server == NULL)
 		return -1;
 	(void)snprintf(forward, sizeof(forward), "127.0.0.1@%u", ntohs(sin.sin_port));
 	server_event = event_new(base, server, EV_READ | EV_PERSIST, on_question, NULL);
-	tcp_server = evconnlistener_new_bind(base, on_tcp, NULL,
-		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&sin,
-		sizeof(sin));
-	if (tcp_server == NULL)
-		return -1;
 	return event_add(server_event, NULL);
 }
 
@@ -342,6 +354,7 @@ static const struct {
 	{"loop1.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"servfail.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"refused.example", DNS_A, DNS_FAILED, 0, 0, NULL},
+	{"referral.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"garbage.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"silent.example", DNS_A, DNS_FAILED, 0, 0, NULL},
 	{"two..dots", DNS_A, DNS_FAILED, 0, 0, NULL},
