@@ -12,18 +12,35 @@
 #include "common/json.h"
 #include "verifier/report.h"
 
+/* The first finding of that severity that is no mere consequence of another; NULL without any. */
+static const char *
+first_cause(const struct report *r, enum severity severity)
+{
+	const char *consequence = NULL;
+
+	for (size_t i = 0; i < r->findings.count; i++) {
+		const struct finding *f = &r->findings.items[i];
+
+		if (f->severity != severity)
+			continue;
+		if (f->cause == NULL)
+			return f->code;
+		if (consequence == NULL)
+			consequence = f->code;
+	}
+	return consequence;
+}
+
 /* What stands in the way, by one code. */
 static const char *
 blocking_code(const struct report *r)
 {
-	const struct finding *first = finding_list_first_fail(&r->findings);
+	const char *code = first_cause(r, SEVERITY_FAIL);
 
-	if (first != NULL)
-		return first->code;
-	for (size_t i = 0; i < r->findings.count; i++) {
-		if (r->findings.items[i].severity == SEVERITY_TEMP)
-			return r->findings.items[i].code;
-	}
+	if (code == NULL)
+		code = first_cause(r, SEVERITY_TEMP);
+	if (code != NULL)
+		return code;
 	/* Nothing is broken; the domain does not ask to be listed. */
 	return r->preload_mode == POLICY_MODE_NONE ? "eligibility-refused"
 						   : "preload-record-missing";

@@ -32,8 +32,10 @@
 
 #define LIST_TARGET "list.json"
 #define ZSTD_TARGET "list.json.zst"
-#define LIST_MODE   0644
-#define DIR_MODE    0755
+/* A list from so far in the future is told: clocks differ by seconds. */
+#define CLOCK_BEHIND_S INT64_C(3600)
+#define LIST_MODE      0644
+#define DIR_MODE       0755
 /* Values of sample look-ups; as long as any line. */
 #define VALUE_MAX (POSTFIX_VALUE_MAX + 2)
 
@@ -485,6 +487,14 @@ check_header(
 		clock_format(h->expires_s, text);
 		return error_set(
 			err, ERROR_EXPIRED, "list %" PRId64 " has expired (%s)", h->version, text);
+	}
+	/* The list is signed: it is our clock that is wrong, and then entries seem to last longer
+	 * than they do. The newest list is still the best there is. */
+	if (h->timestamp_s - j->options->now_s > CLOCK_BEHIND_S) {
+		clock_format(h->timestamp_s, text);
+		log_warning("the clock of this machine is behind list %" PRId64 " (%s): set it, or "
+			    "entries stay in force for too long",
+			h->version, text);
 	}
 	return 0;
 }

@@ -33,7 +33,7 @@ env_of() { (. "$1/lab.env" && eval "echo \"\$$2\""); }
 address_of() { awk -F'\t' -v h="$2" '$3 == h { print $2; exit }' "$1/hosts.tsv"; }
 
 check 'lab make' lab make "$tmp/one" --seed 1
-check 'lab make, another seed' lab make "$tmp/two" --seed 2 --domains 400
+check 'lab make, another seed' lab make "$tmp/two" --seed 2 --domains 600
 check 'lab make, the first seed again' lab make "$tmp/again" --seed 1
 for f in truth.jsonl domains.txt zones.tsv hosts.tsv nsd-zones.conf zones/bank.test; do
 	check "the same seed gives the same $f" cmp "$tmp/one/$f" "$tmp/again/$f"

@@ -313,6 +313,49 @@ test_runs_out(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* What the job writes to standard error at the level of a cron run; the caller clears it. */
+static void
+job_says(struct world *w, int64_t now_s, struct buf *said)
+{
+	char *path = in_temp("said");
+	int before = dup(STDERR_FILENO);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(before >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+	log_to_stderr("test", LOG_LEVEL_WARNING);
+	expect_job(w, now_s, 0, NULL);
+	log_to_stderr("test", LOG_LEVEL_ERROR);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	(void)close(before);
+	(void)close(fd);
+	read_bytes(path, said);
+	free(path);
+}
+
+static void
+test_clock_behind(void **state UNUSED)
+{
+	struct list_spec spec = {
+		.version = 1, .first = 1, .last = 5, .timestamp_s = NOW + 3600};
+	struct world w;
+	struct buf said;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "clock-behind", "texthash", NULL);
+	publish(&w, &spec);
+	job_says(&w, NOW, &said);
+	assert_int_equal(said.len, 0);
+	buf_clear(&said);
+	spec.version = 2;
+	spec.timestamp_s++;
+	publish(&w, &spec);
+	job_says(&w, NOW, &said);
+	assert_non_null(strstr(buf_str(&said), "the clock of this machine is behind list 2"));
+	assert_true(has_example(&w, 5));
+	buf_clear(&said);
+	world_clear(&w);
+}
+
 static void
 test_refusals(void **state UNUSED)
 {
@@ -811,6 +854,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_install),
 		cmocka_unit_test(test_runs_out),
+		cmocka_unit_test(test_clock_behind),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_brake),
 		cmocka_unit_test(test_dry_run),
