@@ -255,10 +255,11 @@ on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *wh
 {
 	struct attempt *t = arg;
 	struct dns_query *q = t->query;
-	struct dns_answer *a = q->answer, alias = {.name = a->name, .type = DNS_CNAME};
+	struct dns_answer *a = q->answer;
 	enum step step = (enum step)(t - q->attempts);
 
 	t->in_unbound = false;
+	/* Without its owner a query has no arena any more: nothing of its answer may be touched. */
 	if (q->resolver->closing)
 		return;
 	if (q->list == ORPHAN) {
@@ -271,6 +272,8 @@ on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *wh
 	if (q->list == READY)
 		return; /* another step was faster, or it ran out of time */
 	if (step == STEP_CHASE) {
+		struct dns_answer alias = {.name = a->name, .type = DNS_CNAME};
+
 		answer_take(&alias, q->arena, rcode, packet, packet_len, sec, why_bogus,
 			was_ratelimited != 0);
 		on_chase(q, &alias);

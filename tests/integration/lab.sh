@@ -117,7 +117,7 @@ smtp 'expired' 'certificate has expired' mx1.cert-expired-1.test
 smtp 'not yet valid' 'not yet valid' mx1.cert-not-yet-valid-1.test
 smtp 'self-signed' 'self-signed certificate' mx1.cert-self-signed-1.test
 smtp 'unknown authority' 'unable to get local issuer' mx1.cert-unknown-ca-1.test
-smtp 'asks in vain for a client certificate' 'alert handshake failure' mx1.tls-client-cert-demanded-1.test -tls1_2
+smtp 'asks in vain for a client certificate' 'alert handshake failure' mx1.tls12-client-cert-demanded-1.test -tls1_2
 smtp 'incomplete chain' 'unable to verify the first certificate' mx1.cert-incomplete-1.test
 smtp 'wildcard' 'Verify return code: 0' mx1.sts-wildcard-cert-1.test
 smtp 'no STARTTLS' "[Dd]idn't find STARTTLS|starttls not" mx1.cafe.test
