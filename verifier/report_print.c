@@ -63,7 +63,21 @@ width(const char *s, size_t len)
 	return n;
 }
 
-/* Prints text from column `column` on, further lines indented by `indent`, and a line end. */
+/* The octets of the first characters of s that take that many columns. */
+static size_t
+octets_of(const char *s, size_t len, int columns)
+{
+	size_t n = 0;
+
+	while (n < len && (columns > 0 || ((unsigned char)s[n] & 0xc0) == 0x80)) {
+		columns -= ((unsigned char)s[n] & 0xc0) != 0x80;
+		n++;
+	}
+	return n;
+}
+
+/* Prints text from column `column` on, further lines indented by `indent`, and a line end. A word
+ * that no line can hold (what a hostile server said, say) is cut where a line ends. */
 static void
 put_wrapped(const struct printer *p, int column, int indent, const char *text)
 {
@@ -79,6 +93,15 @@ put_wrapped(const struct printer *p, int column, int indent, const char *text)
 		} else if (!first) {
 			fputc(' ', p->out);
 			column++;
+		}
+		while (w > COLUMNS - indent) {
+			size_t part = octets_of(text, len, COLUMNS - column);
+
+			fprintf(p->out, "%.*s\n%*s", (int)part, text, indent, "");
+			text += part;
+			len -= part;
+			w = width(text, len);
+			column = indent;
 		}
 		fwrite(text, 1, len, p->out);
 		column += w;

@@ -512,6 +512,33 @@ test_print_broken(void **state UNUSED)
 	report_free(r);
 }
 
+/* What a server said in one breath is cut where the line ends; nothing of it gets lost. */
+static void
+test_print_long_word(void **state UNUSED)
+{
+	struct report *r = healthy();
+	char word[191], *text;
+	const char *line;
+	size_t shown = 0;
+
+	memset(word, 'x', sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	r->verdict = VERDICT_FAIL;
+	r->eligible = false;
+	finding_add_usual(&r->findings, "ehlo-rejected", "mx1.example.org[192.0.2.1]", NULL,
+		"it said \"%s\"", word);
+	text = print(r, false);
+	for (line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+		if (strcspn(line, "\n") > 80)
+			fail_msg("too long: %.*s", (int)strcspn(line, "\n"), line);
+	}
+	for (line = text; (line = strstr(line, "xx")) != NULL; line += strspn(line, "x"))
+		shown += strspn(line, "x");
+	assert_int_equal(shown, strlen(word));
+	free(text);
+	report_free(r);
+}
+
 /* A consequence stands under its cause, once; the same of several hosts is one block; the operator
  * is named. */
 static void
@@ -613,6 +640,7 @@ main(void)
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_operator),
 		cmocka_unit_test(test_print_consequences),
+		cmocka_unit_test(test_print_long_word),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_print_healthy),
