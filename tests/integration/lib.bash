@@ -52,6 +52,22 @@ expect() {
 	fi
 }
 
+# in_a_lab "${1:-}" [OPTION of lab make]...: the script, whose first argument this is, runs again with
+# --inside in a lab of its own and ends with that run's exit code. Returns only inside.
+in_a_lab() {
+	[ "$1" != --inside ] || return 0
+	shift
+	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log"; exit 1; }
+	export LAB_ROOT=$top/build/lab-root
+	if ! lab make "$tmp/lab" "$@" >"$tmp/log" 2>&1; then
+		not_ok 'a lab' "$tmp/log"
+		finish
+	fi
+	lab run "$tmp/lab" -- "$0" --inside
+	exit
+}
+
 finish() {
 	[ "$failures" -eq 0 ]
 	exit

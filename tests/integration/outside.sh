@@ -4,17 +4,7 @@
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-if [ "${1:-}" != --inside ]; then
-	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
-		{ cat "$tmp/log"; exit 1; }
-	export LAB_ROOT=$top/build/lab-root
-	if ! lab make "$tmp/lab" >"$tmp/log" 2>&1; then
-		not_ok 'a lab' "$tmp/log"
-		finish
-	fi
-	lab run "$tmp/lab" -- "$0" --inside
-	exit
-fi
+in_a_lab "${1:-}"
 
 conf=$LAB_DIR/preload25.conf
 host=mta-sts.bank.test

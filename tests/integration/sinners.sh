@@ -10,17 +10,7 @@
 . "$top/tests/lab/authority.bash"
 
 sinners=${SINNERS:-1000}
-if [ "${1:-}" != --inside ]; then
-	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
-		{ cat "$tmp/log"; exit 1; }
-	export LAB_ROOT=$top/build/lab-root
-	if ! lab make --sinners "$sinners" "$tmp/lab" >"$tmp/log" 2>&1; then
-		not_ok 'a lab' "$tmp/log"
-		finish
-	fi
-	lab run "$tmp/lab" -- "$0" --inside
-	exit
-fi
+in_a_lab "${1:-}" --sinners "$sinners"
 
 # crawl NAME FILE: imports FILE into a new authority and looks once at all of it. Leaves NAME.seen
 # (domain and verdict), NAME.kib (the largest resident size) and NAME.ms.

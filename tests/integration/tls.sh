@@ -4,17 +4,7 @@
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-if [ "${1:-}" != --inside ]; then
-	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
-		{ cat "$tmp/log"; exit 1; }
-	export LAB_ROOT=$top/build/lab-root
-	if ! lab make "$tmp/lab" >"$tmp/log" 2>&1; then
-		not_ok 'a lab' "$tmp/log"
-		finish
-	fi
-	lab run "$tmp/lab" -- "$0" --inside
-	exit
-fi
+in_a_lab "${1:-}"
 
 one_of() { jq -r --arg kind "$1" 'select(.kind == $kind).domain' "$LAB_DIR/truth.jsonl" | head -n 1; }
 look() { preload25 --config "$LAB_DIR/preload25.conf" check "$@"; }

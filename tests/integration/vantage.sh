@@ -7,17 +7,7 @@
 # shellcheck source=tests/lab/authority.bash
 . "$top/tests/lab/authority.bash"
 
-if [ "${1:-}" != --inside ]; then
-	"$top/scripts/lab-packages" "$top/build/lab-root" nsd >"$tmp/log" 2>&1 ||
-		{ cat "$tmp/log"; exit 1; }
-	export LAB_ROOT=$top/build/lab-root
-	if ! lab make "$tmp/lab" --domains 600 >"$tmp/log" 2>&1; then
-		not_ok 'a lab' "$tmp/log"
-		finish
-	fi
-	lab run "$tmp/lab" -- "$0" --inside
-	exit
-fi
+in_a_lab "${1:-}" --domains 600
 
 auth=$tmp/auth
 conf=$auth/preload25.conf
