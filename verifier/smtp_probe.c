@@ -906,13 +906,21 @@ probe_step(struct smtp_probe *p, short what)
 }
 
 static void
-probe_free(struct smtp_probe *p)
+probe_hang_up(struct smtp_probe *p)
 {
 	if (p->ev != NULL)
 		event_free(p->ev);
-	SSL_free(p->ssl);
+	p->ev = NULL;
 	if (p->fd >= 0)
 		(void)close(p->fd);
+	p->fd = -1;
+}
+
+static void
+probe_free(struct smtp_probe *p)
+{
+	probe_hang_up(p);
+	SSL_free(p->ssl);
 	sk_X509_pop_free(p->result.chain, X509_free);
 	buf_clear(&p->in);
 	buf_clear(&p->out);
@@ -932,6 +940,9 @@ probe_on_event(evutil_socket_t fd UNUSED, short what, void *arg)
 		probe_arm(p, want);
 		return;
 	}
+	/* Whoever is told may let another thread connect at once: R4.16 counts this connection until
+	 * it is closed. */
+	probe_hang_up(p);
 	p->cb(&p->result, p->cb_arg);
 	probe_free(p);
 }
