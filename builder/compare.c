@@ -674,9 +674,12 @@ compare_looks(const struct compare_input *in, struct report *r, struct compare_r
 		judge_id(&c);
 		judge_keys(&c);
 	}
-	settle_marks(&c);
 	if (c.regraded && !r->eligible)
 		r->verdict = finding_list_verdict(&r->findings);
+	/* R2.3: that a domain is gone is something told. */
+	if (r->ascii != NULL && r->verdict == VERDICT_UNKNOWN && !r->domain_gone)
+		out->unknown_since_s = mark(&c, COMPARE_UNKNOWN, r->ascii);
+	settle_marks(&c);
 	finding_list_sort(&r->findings);
 }
 

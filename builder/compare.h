@@ -32,6 +32,7 @@ enum compare_kind {
 	COMPARE_KEYS = 6,        /* MX host that shows each point other keys */
 	COMPARE_STALE_ID = 7,    /* id that did not change with the text; value: max_age before */
 	COMPARE_LAST_POLICY = 8, /* id not to be seen now; value: max_age and digest */
+	COMPARE_UNKNOWN = 9,     /* domain of which nothing certain could be told */
 };
 
 /* Of one domain and vantage point: 32 hosts, 128 addresses and what there is once. */
@@ -91,6 +92,7 @@ struct compare_result {
 	struct compare_mark *marks; /* what this point's marks are from now on, sorted */
 	size_t mark_count;
 	bool marks_changed;
+	int64_t unknown_since_s; /* COMPARE_UNKNOWN; 0 when something was told */
 	/* The points contradict each other in what must agree before anything new is believed
 	 * (R3.21, R9.13). */
 	bool unsettled;

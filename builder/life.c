@@ -39,13 +39,14 @@ struct round {
 	unsigned agreed;       /* eligible with the policy that most saw */
 	unsigned consent_gone; /* of the failed: nothing is broken, the domain no longer asks */
 	enum verdict consensus;
-	const char *policy;    /* merged, when consensus is PASS */
-	int64_t confirmed_s;   /* when the quorum had seen it */
-	const char *fail_code; /* of the latest failed view */
-	enum verdict latest;   /* the verdict of the latest view */
-	unsigned leave_proven; /* authenticated wishes to leave */
-	bool unsettled;        /* nothing new is believed (R3.21, R9.13) */
-	unsigned preload_none; /* opt-in mode=none, secure or not */
+	const char *policy;      /* merged, when consensus is PASS */
+	int64_t confirmed_s;     /* when the quorum had seen it */
+	const char *fail_code;   /* of the latest failed view */
+	enum verdict latest;     /* the verdict of the latest view ... */
+	int64_t unknown_since_s; /* ... and its */
+	unsigned leave_proven;   /* authenticated wishes to leave */
+	bool unsettled;          /* nothing new is believed (R3.21, R9.13) */
+	unsigned preload_none;   /* opt-in mode=none, secure or not */
 	unsigned gone_secure, null_mx, null_secure;
 	/* Who said so, divided by commas; empty when nobody did. */
 	const char *fresh_names, *passed_names, *failed_names;
@@ -175,6 +176,7 @@ take_round(const struct life_rules *rules, const struct life *life, const struct
 		if (v->time_s > latest_s) {
 			latest_s = v->time_s;
 			r.latest = v->verdict;
+			r.unknown_since_s = v->unknown_since_s;
 		}
 		if (v->policy != NULL) {
 			r.passed++;
@@ -455,6 +457,20 @@ step_held(const struct life_rules *rules, const struct round *r, int64_t now_s,
 	return false;
 }
 
+/* R9.14: what could not be told is looked at again soon, and less and less soon. */
+static int64_t
+wait_s(const struct life_rules *rules, const struct round *r, int64_t usual_s, int64_t now_s)
+{
+	int64_t wait;
+
+	if (r->latest != VERDICT_UNKNOWN)
+		return usual_s;
+	wait = now_s - r->unknown_since_s;
+	if (wait < rules->retry_s)
+		wait = rules->retry_s;
+	return wait < usual_s ? wait : usual_s;
+}
+
 static int64_t
 next_look(
 	const struct life_rules *rules, const struct life *l, const struct round *r, int64_t now_s)
@@ -462,15 +478,13 @@ next_look(
 	switch (l->state) {
 	case LIFE_CANDIDATE:
 	case LIFE_REMOVED:
-		return now_s + rules->candidate_s;
+		return now_s + wait_s(rules, r, rules->candidate_s, now_s);
 	case LIFE_REFUSED:
 		return now_s + rules->refused_s;
 	case LIFE_PENDING:
 	case LIFE_LISTED:
 	case LIFE_FAILING:
-		if (r->latest == VERDICT_UNKNOWN && rules->retry_s < rules->recheck_s)
-			return now_s + rules->retry_s;
-		return now_s + rules->recheck_s;
+		return now_s + wait_s(rules, r, rules->recheck_s, now_s);
 	}
 	abort();
 }

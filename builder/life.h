@@ -41,7 +41,9 @@ struct life_rules {
 	int64_t recheck_s;   /* next look at what is pending, listed or failing */
 	int64_t candidate_s; /* at what is not */
 	int64_t refused_s;   /* at what does not want to be looked at */
-	int64_t retry_s;     /* after "could not tell" */
+	/* Of the above but for refused domains, the first wait after "could not tell"; each is as
+	 * long as all before it together, so it doubles, until the usual one is reached. */
+	int64_t retry_s;
 };
 
 /* A domain as the store keeps it. Times are seconds since the epoch; 0: never. */
@@ -65,13 +67,15 @@ struct life_view {
 	const char *vantage;
 	int64_t time_s;
 	enum verdict verdict;
-	const char *policy;     /* canonical text of the entry it would list; NULL: not eligible */
-	const char *fail_code;  /* what blocks (or what could not be told); NULL when eligible */
-	bool sts_none;          /* MTA-STS policy of mode none over verified HTTPS */
-	bool preload_none;      /* opt-in record with mode=none ... */
-	bool preload_secure;    /* ... or its absence below, DNSSEC-secure */
-	bool preload_absent;    /* proven or answered to be absent */
-	bool gone, gone_secure; /* NXDOMAIN */
+	int64_t unknown_since_s; /* with VERDICT_UNKNOWN: since when all looks of this point, one
+				  * after the other, have come to it. Of the newest look alone. */
+	const char *policy;      /* canonical text of the entry it would list; NULL: not eligible */
+	const char *fail_code;   /* what blocks (or what could not be told); NULL when eligible */
+	bool sts_none;           /* MTA-STS policy of mode none over verified HTTPS */
+	bool preload_none;       /* opt-in record with mode=none ... */
+	bool preload_secure;     /* ... or its absence below, DNSSEC-secure */
+	bool preload_absent;     /* proven or answered to be absent */
+	bool gone, gone_secure;  /* NXDOMAIN */
 	bool null_mx, null_secure;
 	bool unsettled; /* the points contradict each other (compare.h): no admission until they
 			 * agree. Of the newest look alone. */

@@ -192,6 +192,7 @@ compare(struct looking *l, struct error *err)
 	compare_looks(&in, &l->report, &l->compared);
 	l->views[0] = look_view(&l->report, l->point->vantage, l->arena);
 	l->views[0].unsettled = l->compared.unsettled;
+	l->views[0].unknown_since_s = l->compared.unknown_since_s;
 	return 0;
 }
 

@@ -85,7 +85,7 @@ const struct config_key settings_keys[] = {
 	INT("crawl", "fetch_timeout", "60", 1, HOUR, "seconds for one policy"),
 	INT("crawl", "share", "3600", 0, DAY,
 		"seconds for which what was seen of a mail or policy host "
-		"serves other domains"),
+		"serves other domains; at most 300 when it could not be told"),
 
 	INT("life", "join", "604800", 0, YEAR, "seconds of passes before a domain is listed"),
 	INT("life", "gap", "108000", MINUTE, YEAR,
@@ -100,7 +100,9 @@ const struct config_key settings_keys[] = {
 	INT("life", "candidate_recheck", "86400", MINUTE, YEAR,
 		"the same for one that does not qualify"),
 	INT("life", "refused_recheck", "604800", MINUTE, YEAR, "the same for one that is refused"),
-	INT("life", "retry", "3600", MINUTE, YEAR, "the same when it could not be told"),
+	INT("life", "retry", "300", 300, YEAR,
+		"the same at first when it could not be told; doubled each "
+		"time, up to the above"),
 	INT("life", "demote", "1209600", 0, YEAR,
 		"seconds of a certain break until an entry becomes "
 		"testing"),

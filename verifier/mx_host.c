@@ -128,20 +128,25 @@ judge_pkix(struct host_entry *e, const struct session *s)
 		a->pkix = a->pkix_result.verdict;
 }
 
-/* R6.8, R6.9, R14.10: what is weak fails an issuer record, and not one of the server's own key. */
-static void
-judge_dane_strength(const struct tlsa_set *set, const struct session *s, struct mx_address *a)
+/* R6.8, R6.9: the code of what is weak about the session that DANE is judged by; NULL: nothing. */
+static const char *
+find_weakness(const struct session *s, const struct pkix_result *p)
 {
-	const struct pkix_result *p = &a->pkix_result;
-	bool key = p->key_weak || (s->code != NULL && strcmp(s->code, "tls-key-weak") == 0);
+	if (p->key_weak || (s->code != NULL && strcmp(s->code, "tls-key-weak") == 0))
+		return "tls-key-weak";
+	return p->signature_weak ? "tls-signature-weak" : NULL;
+}
 
-	if (a->dane.result != DANE_MATCH ||
-		set->records[a->dane.record].usage != TLSA_USAGE_DANE_TA ||
-		(!key && !p->signature_weak))
+/* R14.10: what is weak fails an issuer record, and not one of the server's own key. */
+static void
+refuse_weak(const struct tlsa_set *set, const char *weak, struct dane_match *match)
+{
+	if (weak == NULL || match->result != DANE_MATCH ||
+		set->records[match->record].usage != TLSA_USAGE_DANE_TA)
 		return;
-	a->dane.result = DANE_CHAIN_INVALID;
-	a->dane.code = key ? "tls-key-weak" : "tls-signature-weak";
-	a->dane.message = "an issuer record matches, but the keys or signatures below are too weak";
+	match->result = DANE_CHAIN_INVALID;
+	match->code = weak;
+	match->message = "an issuer record matches, but the keys or signatures below are too weak";
 }
 
 static void
@@ -149,6 +154,7 @@ judge_dane(struct host_entry *e, struct session *s)
 {
 	const struct mx_host_options *o = options_of(e);
 	struct mx_address *a = s->address;
+	struct pkix_result pkix = a->pkix_result;
 	/* R14.6: the base domain and, asked for later, the next hop; the MX name before expansion
 	 * counts only when it is the base. */
 	const char *const names[1] = {e->host.tlsa_base};
@@ -162,10 +168,14 @@ judge_dane(struct host_entry *e, struct session *s)
 		a->dane_session = DANE_SESSION_NO_STARTTLS;
 		return;
 	}
+	/* Under another server name it may be another chain. */
+	if (!s->for_pkix)
+		pkix_judge(o->store, s->chain, e->host.tlsa_base, now, e->arena, &pkix);
+	a->weak = find_weakness(s, &pkix);
 	dane_match(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, e->arena, &a->dane);
-	judge_dane_strength(&e->host.tlsa, s, a);
-	dane_report_anchor(&e->host.tlsa, s->chain, a->pkix_result.trusted, &a->dane,
-		e->host.tlsa_owner, &e->host.tlsa_findings);
+	refuse_weak(&e->host.tlsa, a->weak, &a->dane);
+	dane_report_anchor(&e->host.tlsa, s->chain, pkix.trusted, &a->dane, e->host.tlsa_owner,
+		&e->host.tlsa_findings);
 	a->dane_session = a->dane.result == DANE_MATCH ? DANE_SESSION_MATCH : DANE_SESSION_MISMATCH;
 	dane_report_stale(e->desk->dane, &e->host.tlsa, s->chain, names, 1, now, &a->dane,
 		e->host.tlsa_owner, &e->host.tlsa_findings);
@@ -210,6 +220,25 @@ judge_consistency(struct host_entry *e)
 	}
 }
 
+int64_t
+mx_host_keep_s(const struct mx_host *h)
+{
+	size_t answered = 0, silent = 0;
+
+	if (has_failed_lookup(h))
+		return FAILURE_SHARED_S;
+	for (size_t i = 0; i < h->address_count && !h->too_many; i++) {
+		const struct mx_address *a = &h->addresses[i];
+
+		if (a->answered && a->starttls == VERDICT_UNKNOWN)
+			return SHARE_UNKNOWN_S;
+		answered += a->answered;
+		silent += !a->answered && a->special == NULL;
+	}
+	/* R3.13: one that is silent beside one that answers is nothing to look again for. */
+	return answered == 0 && silent > 0 ? SHARE_UNKNOWN_S : SHARE_AS_USUAL;
+}
+
 static void
 entry_done(struct host_entry *e)
 {
@@ -231,7 +260,7 @@ entry_done(struct host_entry *e)
 		s->chain = NULL;
 	}
 	judge_consistency(e);
-	share_done(&e->share, has_failed_lookup(&e->host) ? FAILURE_SHARED_S : SHARE_AS_USUAL);
+	share_done(&e->share, mx_host_keep_s(&e->host));
 }
 
 static void
@@ -712,6 +741,7 @@ mx_host_match_domain(struct mx_host_desk *desk, const struct mx_host *host,
 		names[n++] = domains[i];
 	dane_match(desk->dane, &host->tlsa, address->chain, names, n,
 		clock_now(&desk->table->options.clock), arena, out);
+	refuse_weak(&host->tlsa, address->weak, out);
 }
 
 struct mx_host_stats

@@ -81,6 +81,7 @@ struct mx_address {
 	struct pkix_result pkix_result;
 	enum dane_session dane_session;
 	struct dane_match dane;
+	const char *weak; /* R14.10: code of what fails a match by issuer; NULL: nothing */
 	int tls_version;
 	const char *cipher;
 	bool client_cert_requested;
@@ -135,6 +136,10 @@ bool mx_host_was_held_up(const struct mx_host_ref *ref);
 void mx_host_match_domain(struct mx_host_desk *desk, const struct mx_host *host,
 	const struct mx_address *address, const char *const *domains, size_t count,
 	struct arena *arena, struct dane_match *out);
+
+/* For how long what is known of the host may serve others: a failed look-up for a minute (R2.10),
+ * what could not be told for SHARE_UNKNOWN_S, all else SHARE_AS_USUAL. */
+int64_t mx_host_keep_s(const struct mx_host *host);
 
 struct mx_host_stats {
 	uint64_t sessions; /* SMTP sessions begun */

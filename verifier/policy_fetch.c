@@ -109,7 +109,8 @@ fetch_done(struct fetch *t)
 		t->result.len = t->body.len;
 	}
 	buf_clear(&t->body);
-	share_done(&t->share, SHARE_AS_USUAL);
+	share_done(
+		&t->share, t->result.fetched == VERDICT_UNKNOWN ? SHARE_UNKNOWN_S : SHARE_AS_USUAL);
 }
 
 static void fail(struct fetch *t, enum severity severity, const char *code, const char *fmt, ...)

@@ -67,6 +67,8 @@ void share_release(struct share_ref *ref);
 /* By the owner of the work, once. The entry serves others for at most keep_s. It may be gone when
  * this returns. */
 #define SHARE_AS_USUAL INT64_MAX
+/* What could not be told: whoever looks again finds out anew, and nobody sooner (R4.16, R9.14). */
+#define SHARE_UNKNOWN_S 300
 void share_done(struct share_entry *entry, int64_t keep_s);
 
 /* Lent until the release. Until share_is_done() only its owner looks inside, but for what it keeps

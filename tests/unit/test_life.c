@@ -17,9 +17,10 @@
 #include "common/arena.h"
 #include "common/buf.h"
 
-#define HOUR 3600
-#define DAY  (24 * HOUR)
-#define T0   INT64_C(1764000000)
+#define MINUTE 60
+#define HOUR   3600
+#define DAY    (24 * HOUR)
+#define T0     INT64_C(1764000000)
 
 #define ENTRY(auth, max_age, mode, mx, source, tls) \
 	"{\"auth\":[" auth "],\"max_age\":" max_age ",\"mode\":\"" mode "\",\"mxs\":[\"" mx \
@@ -49,7 +50,7 @@ static const struct life_rules rules_1 = {.vantages = 1,
 	.recheck_s = 6 * HOUR,
 	.candidate_s = DAY,
 	.refused_s = 7 * DAY,
-	.retry_s = HOUR};
+	.retry_s = 5 * MINUTE};
 
 /* What one vantage point may see, by letter. */
 static struct life_view
@@ -130,10 +131,10 @@ sight(char letter)
 struct scenario {
 	const char *name;
 	unsigned vantages;
-	/* Words: "1d" or "6h" pass; "x9(1d P)" repeats; a word of letters is a look of all vantage
-	 * points, one letter each ("-": that one does not look), or one letter for all; "=STATE"
-	 * checks; "!hold" "!remove" "!refuse" are the operator's; "@REASON" checks the last
-	 * transition. */
+	/* Words: "1d", "6h" or "5m" pass; "x9(1d P)" repeats; a word of letters is a look of all
+	 * vantage points, one letter each ("-": that one does not look), or one letter for all;
+	 * "=STATE" checks; "!hold" "!remove" "!refuse" are the operator's; "@REASON" checks the
+	 * last transition. */
 	const char *script;
 };
 
@@ -257,7 +258,8 @@ struct world {
 	char *policy; /* owned copy of life.policy */
 	struct life_view views[8];
 	size_t view_count;
-	int64_t now_s;
+	int64_t unknown_since_s[8]; /* as compare.h remembers it */
+	int64_t now_s, next_look_s;
 	const char *last_reason;
 	char reason[64];
 };
@@ -300,13 +302,21 @@ look(struct world *w, const char *letters, size_t len)
 			continue;
 		}
 		/* Only the newest look has compared. */
-		for (size_t k = 0; k < w->rules.vantages; k++)
+		for (size_t k = 0; k < w->rules.vantages; k++) {
 			w->views[k].unsettled = false;
+			w->views[k].unknown_since_s = 0;
+		}
 		w->views[i] = sight(letter);
+		if (w->views[i].verdict != VERDICT_UNKNOWN)
+			w->unknown_since_s[i] = 0;
+		else if (w->unknown_since_s[i] == 0)
+			w->unknown_since_s[i] = w->now_s;
+		w->views[i].unknown_since_s = w->unknown_since_s[i];
 		w->views[i].vantage = "v";
 		w->views[i].time_s = w->now_s;
 		life_step(&w->rules, &w->life, w->views, w->rules.vantages, w->now_s, arena, &r);
 		assert_true(r.next_look_s > w->now_s);
+		w->next_look_s = r.next_look_s;
 		keep(w, &r);
 		arena_free(arena);
 	}
@@ -365,7 +375,7 @@ run(struct world *w, const char *s)
 			char *unit;
 			long n = strtol(s, &unit, 10);
 
-			w->now_s += n * (*unit == 'd' ? DAY : HOUR);
+			w->now_s += n * (*unit == 'd' ? DAY : *unit == 'h' ? HOUR : MINUTE);
 		} else {
 			assert_true(len == 1 || len == w->rules.vantages);
 			look(w, s, len);
@@ -446,12 +456,17 @@ test_next_look(void **state UNUSED)
 		int64_t after_s;
 	} cases[] = {
 		{"F", DAY},
-		{"?", DAY},
+		{"?", 5 * MINUTE},
 		{"P", 6 * HOUR},
-		{"P 6h ?", HOUR},
+		{"P 6h ?", 5 * MINUTE},
 		{"n", 7 * DAY},
 		{LIST, 6 * HOUR},
-		{LIST "6h ?", HOUR},
+		{"n 7d ?", 7 * DAY},
+		{LIST "6h ?", 5 * MINUTE},
+		{LIST "6h ? 1h ?", HOUR},
+		{LIST "6h ? 1d ?", 6 * HOUR},
+		{LIST "6h ? 1h P", 6 * HOUR},
+		{LIST "6h ? 1h P 1h ?", 5 * MINUTE},
 		{LIST "6h F", 6 * HOUR},
 	};
 
@@ -468,6 +483,86 @@ test_next_look(void **state UNUSED)
 			fail_msg("%s: next look after %lld s, want %lld", cases[i].script,
 				(long long)(r.next_look_s - w.now_s), (long long)cases[i].after_s);
 		arena_free(arena);
+		free(w.policy);
+	}
+}
+
+/* R9.14: from five minutes to the usual time, doubled at each look, whatever the domain is. */
+static void
+test_back_off(void **state UNUSED)
+{
+	static const struct {
+		const char *script;
+		int64_t usual_s;
+	} cases[] = {{"", DAY}, {"P 6h -", 6 * HOUR}, {LIST "6h -", 6 * HOUR}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct scenario s = {cases[i].script, 1, cases[i].script};
+		int64_t want_s = 5 * MINUTE, since_s;
+		struct world w;
+		int looks = 0;
+
+		start(&w, &s);
+		(void)run(&w, s.script);
+		since_s = w.now_s;
+		for (; looks < 20; looks++) {
+			look(&w, "?", 1);
+			if (w.next_look_s - w.now_s != want_s)
+				fail_msg("%s: look %d: the next after %lld s, want %lld", s.name,
+					looks, (long long)(w.next_look_s - w.now_s),
+					(long long)want_s);
+			w.now_s = w.next_look_s;
+			want_s = w.now_s - since_s;
+			if (want_s > cases[i].usual_s)
+				want_s = cases[i].usual_s;
+		}
+		/* One that tells something: from the start. */
+		look(&w, "P", 1);
+		assert_int_equal(w.next_look_s - w.now_s, 6 * HOUR);
+		w.now_s = w.next_look_s;
+		look(&w, "?", 1);
+		assert_int_equal(w.next_look_s - w.now_s, 5 * MINUTE);
+		free(w.policy);
+	}
+}
+
+static bool
+same_clocks(const struct life *a, const struct life *b)
+{
+	return a->state == b->state && a->since_s == b->since_s &&
+		a->confirmed_s == b->confirmed_s && a->pass_last_s == b->pass_last_s &&
+		a->pass_credit_s == b->pass_credit_s && a->fail_last_s == b->fail_last_s &&
+		a->fail_credit_s == b->fail_credit_s && a->leave_s == b->leave_s &&
+		a->gone_last_s == b->gone_last_s && a->gone_credit_s == b->gone_credit_s;
+}
+
+/* Looks that tell nothing, however many, change no clock of the life. */
+static void
+test_back_off_moves_no_clock(void **state UNUSED)
+{
+	static const struct {
+		const char *without, *with;
+	} cases[] = {
+		{"P 6h P", "P 1h ? 5m ? 5m ? 10m ? 40m ? 4h P"},
+		{LIST "1d F 1d F", LIST "1d F 5m ? 5m ? 10m ? 20m ? 23h ? 20m F"},
+		{LIST "6h n 23h n", LIST "6h n 5m ? 5m ? 10m ? 22h ? 40m n"},
+		{LIST "6h X 1d X", LIST "6h X 5m ? 5m ? 10m ? 23h ? 40m X"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct scenario a = {cases[i].without, 1, cases[i].without};
+		const struct scenario b = {cases[i].with, 1, cases[i].with};
+		struct world v, w;
+
+		start(&v, &a);
+		(void)run(&v, a.script);
+		start(&w, &b);
+		(void)run(&w, b.script);
+		assert_int_equal(v.now_s, w.now_s);
+		assert_string_equal(v.policy, w.policy);
+		if (!same_clocks(&v.life, &w.life))
+			fail_msg("%s: not as %s", b.script, a.script);
+		free(v.policy);
 		free(w.policy);
 	}
 }
@@ -555,6 +650,8 @@ main(void)
 		cmocka_unit_test(test_entry_of_a_life),
 		cmocka_unit_test(test_confirmed_by_the_quorum),
 		cmocka_unit_test(test_next_look),
+		cmocka_unit_test(test_back_off),
+		cmocka_unit_test(test_back_off_moves_no_clock),
 		cmocka_unit_test(test_quorum),
 		cmocka_unit_test(test_round_code),
 		cmocka_unit_test(test_clock_goes_back),

@@ -127,6 +127,7 @@ test_refused(void **state UNUSED)
 		{"[life]\ndemote = 100\nremove = 99\n", ":3: remove comes before demote"},
 		{"[life]\nrecheck = 7200\ngap = 3600\n", ":3: gap is shorter than recheck"},
 		{"[life]\njoin = 7d\n", ":2: join = 7d: not a whole number"},
+		{"[life]\nretry = 299\n", ":2: retry"}, /* R9.14 */
 		{"[list]\nchurn_percent = 101\n", ":2: churn_percent"},
 		{"[crawl]\nconcurrency = 0\n", ":2: concurrency"},
 	};
