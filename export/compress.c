@@ -12,77 +12,124 @@
 #include "common/file.h"
 #include "common/xalloc.h"
 
-/* Above this a list shrinks by a few per cent only, and takes several times as long and as much
- * memory on both sides. */
+/* Above this a list or a delta shrinks by a few per cent only, and takes several times as long and
+ * as much memory on both sides. */
 #define LEVEL 6
 
-static int
-pump(int fd, const char *path, ZSTD_CCtx *z, struct file_writer *w, struct error *err)
+struct compress {
+	char *path;
+	struct file_writer *file;
+	ZSTD_CCtx *context;
+	char *out;
+	size_t out_size;
+	struct error first; /* the first failure */
+};
+
+int
+compress_open(const char *path, int64_t length, struct compress **out, struct error *err)
 {
-	size_t in_size = ZSTD_CStreamInSize(), out_size = ZSTD_CStreamOutSize();
-	char *in_bytes = xcalloc(1, in_size), *out_bytes = xcalloc(1, out_size);
-	int rc = -1;
+	struct compress *c = xcalloc(1, sizeof(*c));
 
-	for (;;) {
-		ssize_t n = read(fd, in_bytes, in_size);
-		ZSTD_inBuffer in = {in_bytes, 0, 0};
-		ZSTD_EndDirective what;
-		size_t left;
+	*out = NULL;
+	c->path = xstrdup(path);
+	c->context = ZSTD_createCCtx();
+	if (c->context == NULL ||
+		ZSTD_isError(ZSTD_CCtx_setParameter(c->context, ZSTD_c_compressionLevel, LEVEL)) ||
+		ZSTD_isError(ZSTD_CCtx_setParameter(c->context, ZSTD_c_checksumFlag, 1)) ||
+		ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(c->context,
+			length < 0 ? ZSTD_CONTENTSIZE_UNKNOWN : (unsigned long long)length)))
+		abort();
+	c->out_size = ZSTD_CStreamOutSize();
+	c->out = xcalloc(1, c->out_size);
+	if (file_writer_open(path, 0644, &c->file, err) < 0) {
+		compress_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
 
+static void
+pump(struct compress *c, const void *data, size_t len, ZSTD_EndDirective what)
+{
+	ZSTD_inBuffer in = {data, len, 0};
+	size_t left;
+
+	if (c->first.kind != ERROR_NONE)
+		return;
+	do {
+		ZSTD_outBuffer out = {c->out, c->out_size, 0};
+
+		left = ZSTD_compressStream2(c->context, &out, &in, what);
+		if (ZSTD_isError(left)) {
+			error_set(&c->first, ERROR_TEMP, "%s: cannot compress: %s", c->path,
+				ZSTD_getErrorName(left));
+			return;
+		}
+		file_writer_add(c->file, c->out, out.pos);
+	} while (what == ZSTD_e_end ? left > 0 : in.pos < in.size);
+}
+
+void
+compress_add(struct compress *c, const void *data, size_t len)
+{
+	if (len > 0)
+		pump(c, data, len, ZSTD_e_continue);
+}
+
+int
+compress_commit(struct compress *c, struct error *err)
+{
+	pump(c, NULL, 0, ZSTD_e_end);
+	if (c->first.kind != ERROR_NONE) {
+		*err = c->first;
+		return -1;
+	}
+	return file_writer_commit(c->file, err);
+}
+
+void
+compress_free(struct compress *c)
+{
+	if (c == NULL)
+		return;
+	file_writer_free(c->file);
+	ZSTD_freeCCtx(c->context);
+	free(c->out);
+	free(c->path);
+	free(c);
+}
+
+int
+compress_file(const char *path, const char *out, struct error *err)
+{
+	size_t piece_size = ZSTD_CStreamInSize();
+	char *piece = xcalloc(1, piece_size);
+	struct compress *c = NULL;
+	struct stat st;
+	ssize_t n;
+	int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s", path);
+		goto out;
+	}
+	if (compress_open(out, st.st_size, &c, err) < 0)
+		goto out;
+	while ((n = read(fd, piece, piece_size)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			error_set_errno(err, ERROR_TEMP, "%s", path);
 			goto out;
 		}
-		in.size = (size_t)n;
-		what = n == 0 ? ZSTD_e_end : ZSTD_e_continue;
-		do {
-			ZSTD_outBuffer out = {out_bytes, out_size, 0};
-
-			left = ZSTD_compressStream2(z, &out, &in, what);
-			if (ZSTD_isError(left)) {
-				error_set(err, ERROR_TEMP, "%s: cannot compress: %s", path,
-					ZSTD_getErrorName(left));
-				goto out;
-			}
-			file_writer_add(w, out_bytes, out.pos);
-		} while (what == ZSTD_e_end ? left > 0 : in.pos < in.size);
-		if (n == 0)
-			break;
+		compress_add(c, piece, (size_t)n);
 	}
-	rc = 0;
+	rc = compress_commit(c, err);
 out:
-	free(in_bytes);
-	free(out_bytes);
-	return rc;
-}
-
-int
-compress_file(const char *path, const char *out, struct error *err)
-{
-	ZSTD_CCtx *z = ZSTD_createCCtx();
-	struct file_writer *w = NULL;
-	struct stat st;
-	int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (z == NULL)
-		abort();
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		error_set_errno(err, ERROR_CONFIG, "%s", path);
-		goto out;
-	}
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, LEVEL)) ||
-		ZSTD_isError(ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1)) ||
-		ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(z, (unsigned long long)st.st_size)))
-		abort();
-	if (file_writer_open(out, 0644, &w, err) < 0 || pump(fd, path, z, w, err) < 0)
-		goto out;
-	rc = file_writer_commit(w, err);
-out:
-	file_writer_free(w);
-	ZSTD_freeCCtx(z);
+	compress_free(c);
 	if (fd >= 0)
 		(void)close(fd);
+	free(piece);
 	return rc;
 }

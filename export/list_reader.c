@@ -1,13 +1,9 @@
 #include "export/list_reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/clock.h"
@@ -16,9 +12,8 @@
 #include "common/xalloc.h"
 #include "export/list.h"
 #include "export/list_aliases.h"
+#include "export/list_lines.h"
 
-/* Read in pieces of this size; a line never exceeds a quarter of it. */
-#define WINDOW ((size_t)256 * 1024)
 /* Octets from the line before the aliases to the end: the texts, and per line quotes, name, colon,
  * comma and newline; then the closing line. */
 #define TAIL_MAX (LIST_ALIASES_TEXT_MAX + LIST_ALIASES_MAX * (LIST_ALIAS_ID_SIZE + 8) + 1024)
@@ -26,14 +21,7 @@
 static const char separator[] = "},\"policy-aliases\":{";
 
 struct list_reader {
-	char *name;
-	int fd;
-	bool fd_owned;
-	off_t size;
-	char *window;
-	size_t pos, end;  /* of what is unread in the window */
-	off_t offset;     /* in the file, of window[end] */
-	int64_t line;     /* number of the line handed out last */
+	struct list_lines *lines;
 	off_t aliases_at; /* where the separator line begins */
 	bool more;        /* the last entry's line ended in a comma, or there was none yet */
 	struct list_header header;
@@ -49,6 +37,7 @@ struct list_reader {
 static int refuse(const struct list_reader *r, struct error *err, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
+/* Names the line that was read last. */
 static int
 refuse(const struct list_reader *r, struct error *err, const char *fmt, ...)
 {
@@ -58,92 +47,7 @@ refuse(const struct list_reader *r, struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	return error_set(err, ERROR_INPUT, "%s: line %lld: %s", r->name, (long long)r->line, what);
-}
-
-/* --- lines --------------------------------------------------------------------------------------
- */
-
-/* Fills out[len] from the offset: all of it, since the file's size is known. */
-static int
-read_at(const struct list_reader *r, char *out, size_t len, off_t offset, struct error *err)
-{
-	while (len > 0) {
-		ssize_t n = pread(r->fd, out, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set_errno(err, ERROR_TEMP, "%s", r->name);
-		if (n == 0)
-			return error_set(
-				err, ERROR_INPUT, "%s: changed while it was read", r->name);
-		out += n;
-		len -= (size_t)n;
-		offset += n;
-	}
-	return 0;
-}
-
-/* The next line is the one that begins at this offset and has this number. */
-static void
-seek_line(struct list_reader *r, off_t offset, int64_t number)
-{
-	r->pos = 0;
-	r->end = 0;
-	r->offset = offset;
-	r->line = number - 1;
-}
-
-/* Where the next line begins. */
-static off_t
-line_offset(const struct list_reader *r)
-{
-	return r->offset - (off_t)(r->end - r->pos);
-}
-
-static int
-fill(struct list_reader *r, struct error *err)
-{
-	size_t left = r->end - r->pos, want;
-
-	memmove(r->window, r->window + r->pos, left);
-	r->pos = 0;
-	r->end = left;
-	want = WINDOW - left;
-	if ((off_t)want > r->size - r->offset)
-		want = (size_t)(r->size - r->offset);
-	if (read_at(r, r->window + left, want, r->offset, err) < 0)
-		return -1;
-	r->end += want;
-	r->offset += (off_t)want;
-	return 0;
-}
-
-/* The next line without its newline, lent until the next call, and writable. */
-static int
-next_line(struct list_reader *r, char **line, size_t *len, struct error *err)
-{
-	char *newline = NULL;
-
-	r->line++;
-	if (r->end > r->pos)
-		newline = memchr(r->window + r->pos, '\n', r->end - r->pos);
-	if (newline == NULL) {
-		if (r->offset < r->size && fill(r, err) < 0)
-			return -1;
-		if (r->end == r->pos)
-			return refuse(r, err, "the document ends early");
-		newline = memchr(r->window + r->pos, '\n', r->end - r->pos);
-	}
-	*line = r->window + r->pos;
-	*len = newline != NULL ? (size_t)(newline - *line) : r->end - r->pos;
-	if (*len >= LIST_LINE_MAX)
-		return refuse(r, err, "longer than %zu octets", LIST_LINE_MAX);
-	if (newline == NULL)
-		return refuse(r, err, "no newline at its end");
-	r->pos += *len + 1;
-	return 0;
+	return list_lines_refuse(r->lines, 0, err, "%s", what);
 }
 
 /* --- pieces of a line ---------------------------------------------------------------------------
@@ -293,32 +197,15 @@ find_aliases(struct list_reader *r, struct error *err)
 	/* With the newlines around it. No string of a list holds a newline, so the last such place
 	 * is the only one that can be right. */
 	char mark[sizeof(separator) + 2];
-	size_t mark_len = (size_t)snprintf(mark, sizeof(mark), "\n%s\n", separator);
-	off_t low = r->size; /* everything from here on was searched */
+	int rc;
 
-	while (low > 0 && r->size - low < (off_t)TAIL_MAX) {
-		size_t len = WINDOW - mark_len;
-		char *found = NULL;
-		off_t high;
-
-		if ((off_t)len > low)
-			len = (size_t)low;
-		low -= (off_t)len;
-		high = low + (off_t)(len + mark_len); /* a mark may begin here and end there */
-		if (high > r->size)
-			high = r->size;
-		len = (size_t)(high - low);
-		if (read_at(r, r->window, len, low, err) < 0)
-			return -1;
-		for (char *p = r->window;
-			(p = memmem(p, len - (size_t)(p - r->window), mark, mark_len)) != NULL; p++)
-			found = p;
-		if (found != NULL) {
-			r->aliases_at = low + (off_t)(found - r->window) + 1;
-			return 0;
-		}
-	}
-	return error_set(err, ERROR_INPUT, "%s: not a list: it has no aliases section", r->name);
+	(void)snprintf(mark, sizeof(mark), "\n%s\n", separator);
+	rc = list_lines_find_last(r->lines, mark, (off_t)TAIL_MAX, &r->aliases_at, err);
+	if (rc == 0)
+		return error_set(err, ERROR_INPUT, "%s: not a list: it has no aliases section",
+			list_lines_name(r->lines));
+	r->aliases_at++;
+	return rc;
 }
 
 static int
@@ -368,7 +255,7 @@ parse_closing(struct list_reader *r, char *line, size_t len, struct error *err)
 		!take_int(&c, INT64_C(9007199254740991), &h->version) || !TAKE(&c, "}") ||
 		c.p != c.end)
 		return refuse(r, err, "not the layout of a list's last line");
-	if (line_offset(r) != r->size)
+	if (list_lines_offset(r->lines) != list_lines_size(r->lines))
 		return refuse(r, err, "something follows the list");
 	return 0;
 }
@@ -385,11 +272,12 @@ check_alias_names(struct list_reader *r, struct error *err)
 		memcpy(given[i], list_aliases_nth(r->aliases, i)->id, sizeof(given[i]));
 	rc = list_aliases_seal(r->aliases, err);
 	if (rc < 0)
-		error_prefix(err, "%s", r->name);
+		error_prefix(err, "%s", list_lines_name(r->lines));
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		if (strcmp(given[i], list_aliases_nth(r->aliases, i)->id) != 0)
 			rc = error_set(err, ERROR_INPUT,
-				"%s: alias \"%s\" is not named by its content", r->name, given[i]);
+				"%s: alias \"%s\" is not named by its content",
+				list_lines_name(r->lines), given[i]);
 	free(given);
 	return rc;
 }
@@ -401,10 +289,10 @@ load_tail(struct list_reader *r, struct error *err)
 	char *line;
 	size_t len;
 
-	if (next_line(r, &line, &len, err) < 0) /* the separator */
+	if (list_lines_next(r->lines, &line, &len, err) < 0) /* the separator */
 		return -1;
 	for (;;) {
-		if (next_line(r, &line, &len, err) < 0)
+		if (list_lines_next(r->lines, &line, &len, err) < 0)
 			return -1;
 		if (len > 0 && line[0] == '}')
 			break;
@@ -455,26 +343,6 @@ parse_opening(struct list_reader *r, char *line, size_t len, struct error *err)
 	return 0;
 }
 
-/* Turns "line N" of a fault in the tail, counted from the separator, into the document's count.
- * Done only for the message, since it reads everything before. */
-static int64_t
-lines_before(struct list_reader *r, off_t offset)
-{
-	int64_t lines = 0;
-	struct error ignored;
-
-	for (off_t at = 0; at < offset;) {
-		size_t len = offset - at < (off_t)WINDOW ? (size_t)(offset - at) : WINDOW;
-
-		if (read_at(r, r->window, len, at, &ignored) < 0)
-			return 0;
-		for (size_t i = 0; i < len; i++)
-			lines += r->window[i] == '\n';
-		at += (off_t)len;
-	}
-	return lines;
-}
-
 static int
 open_document(struct list_reader *r, struct error *err)
 {
@@ -484,74 +352,61 @@ open_document(struct list_reader *r, struct error *err)
 
 	if (find_aliases(r, err) < 0)
 		return -1;
-	seek_line(r, r->aliases_at, 1);
+	list_lines_seek(r->lines, r->aliases_at, 1);
 	if (load_tail(r, err) < 0) {
 		/* Once more with the right numbers. */
 		if (err->kind == ERROR_INPUT) {
-			int64_t before = lines_before(r, r->aliases_at);
+			/* Done only for the message, since it reads everything before. */
+			int64_t before = list_lines_before(r->lines, r->aliases_at);
 
 			list_aliases_free(r->aliases);
 			r->aliases = list_aliases_new();
-			seek_line(r, r->aliases_at, before + 1);
+			list_lines_seek(r->lines, r->aliases_at, before + 1);
 			if (load_tail(r, &counted) < 0)
 				*err = counted;
 		}
 		return -1;
 	}
-	seek_line(r, 0, 1);
-	if (next_line(r, &line, &len, err) < 0)
+	list_lines_seek(r->lines, 0, 1);
+	if (list_lines_next(r->lines, &line, &len, err) < 0)
 		return -1;
 	return parse_opening(r, line, len, err);
 }
 
+/* Takes the lines over, also when it fails. */
 static int
-open_reader(int fd, bool fd_owned, const char *name, struct list_reader **out, struct error *err)
+open_reader(struct list_lines *lines, struct list_reader **out, struct error *err)
 {
 	struct list_reader *r = xcalloc(1, sizeof(*r));
-	struct stat st;
 
-	*out = NULL;
-	r->name = xstrdup(name);
-	r->fd = fd;
-	r->fd_owned = fd_owned;
+	r->lines = lines;
 	r->aliases = list_aliases_new();
 	r->patterns = arena_new();
-	r->window = xcalloc(1, WINDOW);
 	r->more = true;
-	if (fstat(fd, &st) < 0) {
-		error_set_errno(err, ERROR_CONFIG, "%s", name);
-		goto fail;
+	if (open_document(r, err) < 0) {
+		list_reader_close(r);
+		return -1;
 	}
-	if (!S_ISREG(st.st_mode)) {
-		error_set(err, ERROR_CONFIG, "%s: not a regular file", name);
-		goto fail;
-	}
-	r->size = st.st_size;
-	if (open_document(r, err) < 0)
-		goto fail;
 	*out = r;
 	return 0;
-fail:
-	list_reader_close(r);
-	return -1;
 }
 
 int
 list_reader_open_fd(int fd, const char *name, struct list_reader **out, struct error *err)
 {
-	return open_reader(fd, false, name, out, err);
+	struct list_lines *lines;
+
+	*out = NULL;
+	return list_lines_open_fd(fd, name, &lines, err) < 0 ? -1 : open_reader(lines, out, err);
 }
 
 int
 list_reader_open(const char *path, struct list_reader **out, struct error *err)
 {
-	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct list_lines *lines;
 
 	*out = NULL;
-	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s", path);
-	return open_reader(fd, true, path, out, err);
+	return list_lines_open(path, &lines, err) < 0 ? -1 : open_reader(lines, out, err);
 }
 
 void
@@ -559,12 +414,9 @@ list_reader_close(struct list_reader *r)
 {
 	if (r == NULL)
 		return;
-	if (r->fd_owned)
-		(void)close(r->fd);
+	list_lines_close(r->lines);
 	list_aliases_free(r->aliases);
 	arena_free(r->patterns);
-	free(r->window);
-	free(r->name);
 	free(r);
 }
 
@@ -593,11 +445,9 @@ finish(struct list_reader *r, off_t line_at, struct error *err)
 	for (size_t i = 0; i < list_aliases_count(r->aliases); i++) {
 		const struct list_alias *a = list_aliases_nth(r->aliases, i);
 
-		if (a->uses < 2) {
-			r->line += (int64_t)i + 1;
-			return refuse(
-				r, err, "alias \"%s\" is used by fewer than two entries", a->id);
-		}
+		if (a->uses < 2)
+			return list_lines_refuse(r->lines, (int64_t)i + 1, err,
+				"alias \"%s\" is used by fewer than two entries", a->id);
 	}
 	return 0;
 }
@@ -658,11 +508,11 @@ parse_entry(struct list_reader *r, char *line, size_t len, struct error *err)
 int
 list_reader_next(struct list_reader *r, const struct list_entry **out, struct error *err)
 {
-	off_t line_at = line_offset(r);
+	off_t line_at = list_lines_offset(r->lines);
 	char *line;
 	size_t len;
 
-	if (next_line(r, &line, &len, err) < 0)
+	if (list_lines_next(r->lines, &line, &len, err) < 0)
 		return -1;
 	if (len == sizeof(separator) - 1 && memcmp(line, separator, len) == 0)
 		return finish(r, line_at, err);

@@ -20,6 +20,7 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
+#include "export/unzstd.h"
 #include "updater/fetch.h"
 #include "updater/map.h"
 #include "updater/postfix.h"
@@ -28,7 +29,6 @@
 #include "updater/state.h"
 #include "updater/tool.h"
 #include "updater/tuf_client.h"
-#include "updater/unzstd.h"
 
 #define LIST_TARGET "list.json"
 #define ZSTD_TARGET "list.json.zst"

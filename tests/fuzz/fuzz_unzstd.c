@@ -4,8 +4,8 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "export/unzstd.h"
 #include "tests/fuzz/helper.h"
-#include "updater/unzstd.h"
 
 #define UNPACKED_MAX ((size_t)256 * 1024)
 

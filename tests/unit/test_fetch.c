@@ -21,8 +21,8 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "export/unzstd.h"
 #include "updater/fetch.h"
-#include "updater/unzstd.h"
 
 #define REQUEST_MAX 4096
 
