@@ -120,6 +120,8 @@ smtp 'unknown authority' 'unable to get local issuer' mx1.cert-unknown-ca-1.test
 smtp 'asks in vain for a client certificate' 'alert handshake failure' mx1.tls12-client-cert-demanded-1.test -tls1_2
 smtp 'incomplete chain' 'unable to verify the first certificate' mx1.cert-incomplete-1.test
 smtp 'wildcard' 'Verify return code: 0' mx1.sts-wildcard-cert-1.test
+smtp 'TLS 1.2 in records of a single octet' 'Verify return code: 0' mx1.sts-tls12-single-octets-1.test -msg
+check 'a thousand records of one handshake' test "$(grep -c 'RecordHeader' "$tmp/smtp")" -gt 1000
 smtp 'no STARTTLS' "[Dd]idn't find STARTTLS|starttls not" mx1.cafe.test
 smtp 'refused' 'Connection refused' mx1.mx-refused-1.test
 smtp 'asks for a client certificate' 'Client Certificate Types|Requested Signature Algorithms' \

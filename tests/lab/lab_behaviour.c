@@ -101,6 +101,7 @@ static const struct row {
 	{"tls13-only", "TLS 1.3 at least", {.tls_min = TLS1_3_VERSION}},
 	{"tls-old", "TLS 1.0 and 1.1 only", {.tls_min = TLS1_VERSION, .tls_max = TLS1_1_VERSION}},
 	{"tls-old-too", "TLS 1.0 and newer", {.tls_min = TLS1_VERSION}},
+	{"tls-single-octets", "handshake records of a single octet", {.tls_single = true}},
 	{"tls-alert", "handshake_failure alert", {.tls = LAB_TLS_ALERT}},
 	{"tls-alert-internal", "internal_error alert", {.tls = LAB_TLS_ALERT_INTERNAL}},
 	{"cipher-null", "ciphers without encryption only",
@@ -224,6 +225,7 @@ overlay(struct lab_behaviour *out, const struct lab_behaviour *change)
 	OVERLAY(greeting_nul);
 	OVERLAY(endless);
 	OVERLAY(ciphers);
+	OVERLAY(tls_single);
 	OVERLAY(staple);
 	OVERLAY(tls);
 	OVERLAY(tls_min);

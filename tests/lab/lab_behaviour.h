@@ -77,6 +77,7 @@ struct lab_behaviour {
 	enum lab_tls tls;
 	int tls_min, tls_max; /* TLS1_2_VERSION and so on */
 	const char *ciphers;  /* up to TLS 1.2; NULL: the usual */
+	bool tls_single;      /* records of a single octet (lab_records.h), whoever is asked for */
 	enum { LAB_STAPLE_NO, LAB_STAPLE_GOOD, LAB_STAPLE_REVOKED } staple;
 	enum lab_cert cert;
 	enum { LAB_CLIENT_CERT_NO = 1, LAB_CLIENT_CERT_ASK, LAB_CLIENT_CERT_DEMAND } client_cert;

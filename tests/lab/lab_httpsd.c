@@ -382,7 +382,7 @@ lab_httpsd_start(struct lab_endpoint *e, evutil_socket_t fd)
 		r->bev = bufferevent_socket_new(e->server->base, fd, 0);
 	else
 		r->bev = bufferevent_openssl_socket_new(e->server->base, fd,
-			lab_server_tls(e, &r->host), BUFFEREVENT_SSL_ACCEPTING,
+			lab_server_tls(e, fd, &r->host), BUFFEREVENT_SSL_ACCEPTING,
 			BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (r->bev == NULL)
 		abort();

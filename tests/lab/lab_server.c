@@ -18,6 +18,7 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "tests/lab/lab_records.h"
 
 enum {
 	BACKLOG = 1024,
@@ -387,13 +388,15 @@ tls_new(void)
 }
 
 SSL *
-lab_server_tls(struct lab_endpoint *e, struct lab_served **host)
+lab_server_tls(struct lab_endpoint *e, evutil_socket_t fd, struct lab_served **host)
 {
 	SSL *ssl = SSL_new(e->server->tls);
 
 	if (ssl == NULL)
 		abort();
 	*host = e->first;
+	if (e->first->behaviour.tls_single)
+		lab_records_single(ssl, fd);
 	SSL_set_app_data(ssl, host);
 	return ssl;
 }

@@ -69,10 +69,11 @@ void lab_server_close(struct lab_server *s);
 void lab_server_stats(const struct lab_server *s, FILE *out);
 void lab_server_stats_reset(struct lab_server *s);
 
-/* A server-side SSL for a connection to the endpoint. The host that the client asks for by SNI is
- * stored in *host as soon as its ClientHello is there; before that *host is the endpoint's first.
+/* A server-side SSL for the connection fd to the endpoint. The host that the client asks for by SNI
+ * is stored in *host as soon as its ClientHello is there; before that *host is the endpoint's first.
  */
-SSL *lab_server_tls(struct lab_endpoint *e, struct lab_served **host) RETURNS_NONNULL;
+SSL *lab_server_tls(
+	struct lab_endpoint *e, evutil_socket_t fd, struct lab_served **host) RETURNS_NONNULL;
 
 /* Implemented by lab_smtpd.c and lab_httpsd.c: take over a connection. lab_session_ended() must be
  * called when it is over. */

@@ -397,7 +397,7 @@ start_tls(struct session *s)
 		return; /* on_read() swallows the ClientHello, or hangs up */
 	bufferevent_disable(s->bev, EV_READ | EV_WRITE);
 	bufferevent_free(s->bev);
-	ssl = lab_server_tls(s->endpoint, &s->host);
+	ssl = lab_server_tls(s->endpoint, s->fd, &s->host);
 	s->tls = true;
 	s->greeted = false;
 	s->bev = bufferevent_openssl_socket_new(s->endpoint->server->base, s->fd, ssl,
