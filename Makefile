@@ -129,11 +129,11 @@ check-unit: $(CHECK_TESTS)
 
 lab: $(LAB_PROGS)
 LAB_SHARED_OBJ := $(LAB_SHARED:%.c=$(B)/%.o)
-$(B)/lab/%: $(B)/tests/lab/%.o $(LAB_SHARED_OBJ) $(B)/libcommon.a
+$(B)/lab/%: $(B)/tests/lab/%.o $(LAB_SHARED_OBJ) $(B)/libverifier.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAB_LIBS) $(COMMON_LIBS)
-$(B)/lab/%: $(B)/tests/lab/mail/%.o $(LAB_SHARED_OBJ) $(B)/libcommon.a
+$(B)/lab/%: $(B)/tests/lab/mail/%.o $(LAB_SHARED_OBJ) $(B)/libverifier.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAB_LIBS) $(COMMON_LIBS)

@@ -14,6 +14,7 @@
 struct block {
 	uint8_t bytes[16];
 	unsigned int bits;
+	bool ipv6; /* as it was written: an IPv4-mapped block is one, an IPv4 block is not */
 };
 
 struct address_filter {
@@ -258,6 +259,7 @@ block_parse(const char *text, struct block *out, struct error *err)
 	}
 	bytes_of(&a, out->bytes);
 	out->bits = (unsigned int)bits + 128 - most;
+	out->ipv6 = address_is_ipv6(&a);
 	return 0;
 }
 
@@ -297,14 +299,11 @@ address_filter_permits(const struct address_filter *f, const struct address *a)
 	if (address_special(a) == NULL)
 		return true;
 	bytes_of(a, bytes);
-	/* An IPv4-mapped address does not pass as the IPv4 address that an option allows. */
+	/* An IPv4-mapped address does not pass as the IPv4 address that an option allows, only in a
+	 * block written that way. */
 	for (size_t i = 0; i < f->count; i++) {
-		bool block_is_ipv4 =
-			f->allow[i].bits >= 96 && memcmp(f->allow[i].bytes, mapped_prefix, 12) == 0;
-
-		if (block_is_ipv4 != !address_is_ipv6(a))
-			continue;
-		if (bits_equal(bytes, f->allow[i].bytes, f->allow[i].bits))
+		if (f->allow[i].ipv6 == address_is_ipv6(a) &&
+			bits_equal(bytes, f->allow[i].bytes, f->allow[i].bits))
 			return true;
 	}
 	return false;

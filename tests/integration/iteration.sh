@@ -40,6 +40,8 @@ cat >"$tmp/conf" <<-END
 	trust_anchor = $lab/trust-anchor.key
 	[network]
 	allow = 127.0.0.0/8
+	allow = ::ffff:127.0.0.0/104
+	allow = ::1
 	smtp_port = 25
 	https_port = 443
 	ca_file = $lab/ca/root.pem

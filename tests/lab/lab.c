@@ -213,22 +213,22 @@ cmd_set(const char *dir, char **args, const struct options *o, struct error *err
 
 /* An address nobody has: above all others in 127.0.0.0/8. */
 static int
-free_address(const struct lab_hosts *hosts, struct in_addr *out, struct error *err)
+free_address(const struct lab_hosts *hosts, struct address *out, struct error *err)
 {
 	uint32_t highest = UINT32_C(127) << 24 | 250 << 16;
 
 	for (size_t i = 0; i < hosts->count; i++) {
-		uint32_t a = ntohl(hosts->list[i].address.s_addr);
+		const struct address *at = &hosts->list[i].address;
 
-		if (a > highest)
-			highest = a;
+		if (!address_is_ipv6(at) && ntohl(at->u.in.sin_addr.s_addr) > highest)
+			highest = ntohl(at->u.in.sin_addr.s_addr);
 	}
 	/* a /24 of its own for each: an operator of its own */
 	highest = (highest | 0xff) + 2;
 	if (highest >= (UINT32_C(127) << 24 | 0xfffeff))
 		return error_set(err, ERROR_INPUT, "no address left");
-	out->s_addr = htonl(highest);
-	return 0;
+	highest = htonl(highest);
+	return address_from_bytes((const uint8_t *)&highest, sizeof(highest), 0, out);
 }
 
 static int
@@ -237,8 +237,8 @@ add_host(const char *dir, enum lab_service service, const char *name, const char
 {
 	struct lab_behaviour parsed;
 	struct lab_hosts hosts;
-	struct in_addr address;
-	char text[INET_ADDRSTRLEN], *rdata[] = {text};
+	struct address address;
+	char text[ADDRESS_TEXT_SIZE], *rdata[] = {text};
 	int rc = -1;
 
 	if (lab_behaviour_parse(behaviour, &parsed, err) < 0 ||
@@ -252,8 +252,8 @@ add_host(const char *dir, enum lab_service service, const char *name, const char
 	}
 	if (free_address(&hosts, &address, err) < 0)
 		goto out;
-	lab_hosts_add(&hosts, service, address, name, behaviour);
-	inet_ntop(AF_INET, &address, text, sizeof(text));
+	lab_hosts_add(&hosts, service, &address, name, behaviour);
+	address_format(&address, text);
 	if (lab_hosts_save(dir, &hosts, err) < 0 || tell_labd(dir, err) < 0 ||
 		change_record(dir, name, "A", rdata, 1, err) < 0)
 		goto out;
@@ -389,7 +389,9 @@ static const struct command {
 	const char *synopsis;
 	int (*run)(const char *dir, char **args, const struct options *o, struct error *err);
 } commands[] = {
-	{"make", "DIR [--domains N] [--sinners N] [--seed S] [--dns-port P] [--smtp-port P] [--https-port P]",
+	{"make",
+		"DIR [--domains N] [--sinners N] [--seed S] [--dns-port P] [--smtp-port P] "
+		"[--https-port P]",
 		cmd_make},
 	{"start", "DIR [--root DIR] [--owner PID]", cmd_start},
 	{"stop", "DIR", cmd_stop},

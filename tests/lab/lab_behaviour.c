@@ -62,9 +62,10 @@ static const struct row {
 	{"greeting-bytes", "the greeting octet by octet, one each 20 ms", {.drip_ms = 20}},
 	{"tarpit", "a greeting of one octet a second (slow for the client)",
 		{.drip_ms = 1000,
-			.greeting = "220 %s thinks that whoever has nothing to hide has all the time "
-				    "in the world to read this greeting, octet by octet, to its "
-				    "end, which is not the end of the session by far\r\n"}},
+			.greeting =
+				"220 %s thinks that whoever has nothing to hide has all the time "
+				"in the world to read this greeting, octet by octet, to its "
+				"end, which is not the end of the session by far\r\n"}},
 	{"greeting-slow", "one second of delay before the greeting", {.greeting_delay_ms = 1000}},
 	{"bare-lf", "greeting ends in LF", {.bare_lf = true}},
 	{"ehlo-endless", "lines of 250 without end", {.endless = LAB_ENDLESS_EHLO}},

@@ -1,6 +1,5 @@
 #include "tests/lab/lab_hosts.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,7 @@ lab_service_name(enum lab_service s)
 }
 
 void
-lab_hosts_add(struct lab_hosts *h, enum lab_service service, struct in_addr address,
+lab_hosts_add(struct lab_hosts *h, enum lab_service service, const struct address *address,
 	const char *name, const char *behaviour)
 {
 	if (h->count == h->size) {
@@ -31,7 +30,7 @@ lab_hosts_add(struct lab_hosts *h, enum lab_service service, struct in_addr addr
 	}
 	h->list[h->count++] = (struct lab_host){
 		.service = service,
-		.address = address,
+		.address = *address,
 		.name = xstrdup(name),
 		.behaviour = xstrdup(behaviour),
 	};
@@ -55,17 +54,17 @@ load_line(struct lab_hosts *h, char *line, struct error *err)
 	const char *service = strtok_r(line, "\t", &save), *address = strtok_r(NULL, "\t", &save);
 	const char *name = strtok_r(NULL, "\t", &save), *behaviour = strtok_r(NULL, "\t", &save);
 	struct lab_behaviour parsed;
-	struct in_addr in;
+	struct address at;
 
 	if (behaviour == NULL)
 		return error_set(err, ERROR_CONFIG, "fewer than four fields");
 	if (strcmp(service, "smtp") != 0 && strcmp(service, "https") != 0)
 		return error_set(err, ERROR_CONFIG, "no service \"%s\"", service);
-	if (inet_pton(AF_INET, address, &in) != 1)
+	if (address_from_text(address, 0, &at) < 0)
 		return error_set(err, ERROR_CONFIG, "no address \"%s\"", address);
 	if (lab_behaviour_parse(behaviour, &parsed, err) < 0)
 		return -1;
-	lab_hosts_add(h, strcmp(service, "smtp") == 0 ? LAB_SMTP : LAB_HTTPS, in, name, behaviour);
+	lab_hosts_add(h, strcmp(service, "smtp") == 0 ? LAB_SMTP : LAB_HTTPS, &at, name, behaviour);
 	return 0;
 }
 
@@ -104,14 +103,14 @@ out:
 int
 lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err)
 {
-	char *path = xasprintf("%s/hosts.tsv", dir), address[INET_ADDRSTRLEN];
+	char *path = xasprintf("%s/hosts.tsv", dir), address[ADDRESS_TEXT_SIZE];
 	struct buf text;
 	int rc;
 
 	buf_init(&text, HOSTS_TSV_MAX);
 	buf_add_str(&text, "# service\taddress\tname\tbehaviour\n");
 	for (size_t i = 0; i < h->count; i++) {
-		inet_ntop(AF_INET, &h->list[i].address, address, sizeof(address));
+		address_format(&h->list[i].address, address);
 		buf_addf(&text, "%s\t%s\t%s\t%s\n", services[h->list[i].service], address,
 			h->list[i].name, h->list[i].behaviour);
 	}
@@ -127,13 +126,13 @@ lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err)
 size_t
 lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour)
 {
-	char address[INET_ADDRSTRLEN];
+	char address[ADDRESS_TEXT_SIZE];
 	size_t changed = 0;
 
 	for (size_t i = 0; i < h->count; i++) {
 		struct lab_host *host = &h->list[i];
 
-		inet_ntop(AF_INET, &host->address, address, sizeof(address));
+		address_format(&host->address, address);
 		if (strcmp(host->name, name) != 0 && strcmp(address, name) != 0)
 			continue;
 		free(host->behaviour);

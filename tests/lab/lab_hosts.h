@@ -4,14 +4,18 @@
  * One line per address and name: service (smtp or https), address, name, behaviour. A host with
  * two addresses has two lines; an address with several names serves the one asked for by SNI, and
  * the first of them to those who do not ask. "*.NAME" stands for any name below.
+ *
+ * IPv6 has one loopback address, and nobody can add others without being root. So hosts with IPv6
+ * live at IPv4-mapped addresses (::ffff:127.1.2.3), which only look like IPv6 to who connects, and
+ * one at ::1.
  */
 #ifndef LAB_HOSTS_H
 #define LAB_HOSTS_H
 
-#include <netinet/in.h>
 #include <stddef.h>
 
 #include "common/attr.h"
+#include "verifier/address.h"
 
 struct error;
 
@@ -19,9 +23,9 @@ enum lab_service { LAB_SMTP, LAB_HTTPS };
 
 struct lab_host {
 	enum lab_service service;
-	struct in_addr address;
-	char *name;      /* owned */
-	char *behaviour; /* owned */
+	struct address address; /* port 0 */
+	char *name;             /* owned */
+	char *behaviour;        /* owned */
 };
 
 struct lab_hosts {
@@ -29,7 +33,7 @@ struct lab_hosts {
 	size_t count, size;
 };
 
-void lab_hosts_add(struct lab_hosts *h, enum lab_service service, struct in_addr address,
+void lab_hosts_add(struct lab_hosts *h, enum lab_service service, const struct address *address,
 	const char *name, const char *behaviour);
 int lab_hosts_load(const char *dir, struct lab_hosts *out, struct error *err) MUST_CHECK;
 int lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err) MUST_CHECK;

@@ -31,7 +31,9 @@ struct lab_kind_host {
 	const char *tlsa; /* NULL: none; "U S M", "U S M bad", "=RDATA"; several divided by ";" */
 	const char *name; /* NULL: mx1.$D, mx2.$D */
 	const char *also; /* behaviour at a second address */
-	bool no_address;  /* no A record: `records` gives something else */
+	const char *ipv6; /* behaviour at an IPv6 address; NULL: it has none */
+	const char *ipv6_at; /* that address; NULL: one of its own. Without it no such domain */
+	bool no_address;     /* no A record: `records` gives something else */
 };
 
 struct lab_kind {
@@ -42,7 +44,7 @@ struct lab_kind {
 	enum lab_hosting hosting;
 	int zone;
 	bool sinner; /* its server misbehaves: `lab make --sinners` makes more of it */
-	int share; /* OWN: so many domains in a row use the same hosts; 0 stands for 1 */
+	int share;   /* OWN: so many domains in a row use the same hosts; 0 stands for 1 */
 	struct lab_kind_host host[2];
 	const char *mx; /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */
 	const char *broken_zone; /* below the domain's zone, answered with SERVFAIL */
@@ -51,8 +53,10 @@ struct lab_kind {
 	const char *sts;         /* TXT at _mta-sts, divided by "|"; NULL: none */
 	const char *policy;      /* NULL: no policy served */
 	const char *policy_host; /* behaviour; NULL: ok; "-": mta-sts.$D does not exist;
-				  * "cname": alias to the provider; "special": 10.0.0.1 */
+				  * "cname": alias to the provider; "special": 10.0.0.1;
+				  * "special-ipv6": fd00::1; "ipv6:BEHAVIOUR": AAAA only */
 	const char *optin;       /* TXT at _preload25; NULL: none */
+	const char *tlsrpt;      /* TXT at _smtp._tls; NULL: as the dice fall; "-": none */
 
 	/* ground truth */
 	const char

@@ -1,6 +1,5 @@
 #include "tests/lab/lab_make.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -8,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/str.h"
 #include "common/xalloc.h"
 #include "tests/lab/lab_behaviour.h"
 #include "tests/lab/lab_hosts.h"
@@ -30,6 +32,8 @@ enum {
 	OPERATORS_PER_16 = 250,
 	POLICY_LAST_OCTET = 200,
 	SECOND_ADDRESS_OFFSET = 100,
+	IPV6_OFFSET = 50, /* of the IPv4 address that is mapped */
+	POLICY_IPV6_LAST_OCTET = 201,
 	POD_HOSTS = 2,
 	POD_DOMAINS = 150, /* about so many domains each */
 	PODS_MAX = (POLICY_LAST_OCTET - 1) / POD_HOSTS,
@@ -154,13 +158,29 @@ dice(struct maker *m, unsigned int sides)
 	return (unsigned int)(next_random(m) % sides);
 }
 
-static struct in_addr
+static struct address
 address_of(unsigned int operator_number, unsigned int last)
 {
-	uint32_t a = UINT32_C(127) << 24 | (1 + operator_number / OPERATORS_PER_16) << 16 |
-		(1 + operator_number % OPERATORS_PER_16) << 8 | last;
+	const uint8_t bytes[] = {127, (uint8_t)(1 + operator_number / OPERATORS_PER_16),
+		(uint8_t)(1 + operator_number % OPERATORS_PER_16), (uint8_t)last};
+	struct address a;
 
-	return (struct in_addr){.s_addr = htonl(a)};
+	if (address_from_bytes(bytes, sizeof(bytes), 0, &a) < 0)
+		abort();
+	return a;
+}
+
+/* See lab_hosts.h. */
+static struct address
+ipv6_address_of(unsigned int operator_number, unsigned int last)
+{
+	struct address mapped = address_of(operator_number, last), a;
+	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
+
+	memcpy(bytes + 12, &mapped.u.in.sin_addr, 4);
+	if (address_from_bytes(bytes, sizeof(bytes), 0, &a) < 0)
+		abort();
+	return a;
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -184,7 +204,7 @@ static char *
 expand(const struct draft *d, const char *text)
 {
 	struct buf out;
-	char address[INET_ADDRSTRLEN];
+	char address[ADDRESS_TEXT_SIZE];
 
 	buf_init(&out, DOMAIN_TEXT_MAX);
 	buf_add(&out, "", 0);
@@ -200,9 +220,9 @@ expand(const struct draft *d, const char *text)
 			buf_add(&out, d->domain, strcspn(d->domain, "."));
 			p += 2;
 		} else if (strncmp(p, "$A1", 3) == 0) {
-			struct in_addr a = address_of(d->operator_number, 1);
+			struct address a = address_of(d->operator_number, 1);
 
-			inet_ntop(AF_INET, &a, address, sizeof(address));
+			address_format(&a, address);
 			buf_add_str(&out, address);
 			p += 3;
 		} else if (strncmp(p, "$TLSA1", 6) == 0) {
@@ -248,12 +268,12 @@ add_rr(struct buf *zone, const char *owner, const char *type, const char *rdata)
 }
 
 static void
-add_a(struct buf *zone, const char *owner, struct in_addr a)
+add_address(struct buf *zone, const char *owner, const struct address *a)
 {
-	char text[INET_ADDRSTRLEN];
+	char text[ADDRESS_TEXT_SIZE];
 
-	inet_ntop(AF_INET, &a, text, sizeof(text));
-	add_rr(zone, owner, "A", text);
+	address_format(a, text);
+	add_rr(zone, owner, address_is_ipv6(a) ? "AAAA" : "A", text);
 }
 
 static void
@@ -367,15 +387,22 @@ static void
 add_smtp_host(struct maker *m, struct buf *zone, const char *name, unsigned int operator_number,
 	unsigned int last, const struct lab_kind_host *host)
 {
-	struct in_addr a = address_of(operator_number, last);
+	struct address a = address_of(operator_number, last);
 
-	lab_hosts_add(&m->hosts, LAB_SMTP, a, name, host->behaviour);
+	lab_hosts_add(&m->hosts, LAB_SMTP, &a, name, host->behaviour);
 	if (!host->no_address)
-		add_a(zone, name, a);
+		add_address(zone, name, &a);
 	if (host->also != NULL) {
 		a = address_of(operator_number, last + SECOND_ADDRESS_OFFSET);
-		lab_hosts_add(&m->hosts, LAB_SMTP, a, name, host->also);
-		add_a(zone, name, a);
+		lab_hosts_add(&m->hosts, LAB_SMTP, &a, name, host->also);
+		add_address(zone, name, &a);
+	}
+	if (host->ipv6 != NULL) {
+		a = ipv6_address_of(operator_number, last + IPV6_OFFSET);
+		if (host->ipv6_at != NULL && address_from_text(host->ipv6_at, 0, &a) < 0)
+			abort();
+		lab_hosts_add(&m->hosts, LAB_SMTP, &a, name, host->ipv6);
+		add_address(zone, name, &a);
 	}
 	if (host->tlsa != NULL)
 		add_tlsa(m, zone, name, host->behaviour, host->tlsa);
@@ -412,6 +439,7 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 	static const struct lab_kind_host wild = {.behaviour = "wildcard"};
 	const struct provider_row *row = p->row;
 	char *zone_name = xasprintf("%s.", row->name), *name;
+	struct address policy_address;
 	struct buf zone;
 	int rc;
 
@@ -431,7 +459,8 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 		free(name);
 	}
 	name = xasprintf("mta-sts-clients.%s", row->name);
-	add_a(&zone, name, address_of(p->operator_number, POLICY_LAST_OCTET));
+	policy_address = address_of(p->operator_number, POLICY_LAST_OCTET);
+	add_address(&zone, name, &policy_address);
 	free(name);
 	name = xasprintf("_mta-sts-clients.%s", row->name);
 	add_txt(&zone, name, "v=STSv1; id=20260101T000000;");
@@ -547,7 +576,7 @@ add_policy_host(struct maker *m, struct draft *d, struct error *err)
 {
 	const char *behaviour = d->kind->policy_host;
 	char *name = xasprintf("mta-sts.%s", d->domain), *target = NULL;
-	struct in_addr a = address_of(d->operator_number, POLICY_LAST_OCTET);
+	struct address a = address_of(d->operator_number, POLICY_LAST_OCTET);
 	int rc = 0;
 
 	if (behaviour != NULL && strcmp(behaviour, "-") == 0)
@@ -556,17 +585,25 @@ add_policy_host(struct maker *m, struct draft *d, struct error *err)
 		add_rr(&d->zone, name, "A", "10.0.0.1");
 		goto out;
 	}
+	if (behaviour != NULL && strcmp(behaviour, "special-ipv6") == 0) {
+		add_rr(&d->zone, name, "AAAA", "fd00::1");
+		goto out;
+	}
 	rc = write_policy(m, d, err);
 	if (behaviour != NULL && strcmp(behaviour, "cname") == 0) {
 		target = xasprintf("mta-sts-clients.%s.", d->provider->row->name);
 		add_rr(&d->zone, name, "CNAME", target);
 		behaviour = NULL;
+	} else if (behaviour != NULL && str_starts(behaviour, "ipv6:")) {
+		behaviour += strlen("ipv6:");
+		a = ipv6_address_of(m->operators++, POLICY_IPV6_LAST_OCTET);
+		add_address(&d->zone, name, &a);
 	} else {
 		if (behaviour != NULL) /* does not share the fate of the provider's others */
 			a = address_of(m->operators++, POLICY_LAST_OCTET);
-		add_a(&d->zone, name, a);
+		add_address(&d->zone, name, &a);
 	}
-	lab_hosts_add(&m->hosts, LAB_HTTPS, a, name, behaviour != NULL ? behaviour : "ok");
+	lab_hosts_add(&m->hosts, LAB_HTTPS, &a, name, behaviour != NULL ? behaviour : "ok");
 	m->result->policy_hosts++;
 out:
 	free(target);
@@ -616,6 +653,7 @@ static int
 fill_domain(struct maker *m, struct draft *d, bool first_provider, struct error *err)
 {
 	const struct lab_kind *kind = d->kind;
+	const char *tlsrpt = kind->tlsrpt;
 	char *name;
 
 	if (kind->hosting == LAB_OWN)
@@ -649,9 +687,11 @@ fill_domain(struct maker *m, struct draft *d, bool first_provider, struct error 
 		return -1;
 	if (kind->optin != NULL)
 		each_part(d, kind->optin, add_optin);
-	if (dice(m, 2) == 0) {
+	if (dice(m, 2) == 0 && tlsrpt == NULL)
+		tlsrpt = "v=TLSRPTv1; rua=mailto:tlsrpt@reports.test";
+	if (tlsrpt != NULL && strcmp(tlsrpt, "-") != 0) {
 		name = xasprintf("_smtp._tls.%s", d->domain);
-		add_txt(&d->zone, name, "v=TLSRPTv1; rua=mailto:tlsrpt@reports.test");
+		add_txt(&d->zone, name, tlsrpt);
 		free(name);
 	}
 	return 0;
@@ -737,6 +777,23 @@ add_sinners(size_t sinners, size_t *counts)
 	}
 }
 
+/* Machines and containers without ::1 are many. */
+static bool
+has_address(const char *text)
+{
+	struct address a;
+	bool has;
+	int fd;
+
+	if (address_from_text(text, 0, &a) < 0)
+		abort();
+	fd = socket(a.u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	has = fd >= 0 && bind(fd, &a.u.sa, address_len(&a)) == 0;
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 /* How many domains of each kind: by weight, within least and most; sts-enforce takes the rest. */
 static int
 count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
@@ -755,6 +812,11 @@ count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
 			counts[i] = (size_t)k->most;
 		if (counts[i] < least)
 			counts[i] = least;
+		if (k->host[0].ipv6_at != NULL && !has_address(k->host[0].ipv6_at)) {
+			fprintf(stderr, "lab: no address %s here: no domain of kind %s\n",
+				k->host[0].ipv6_at, k->name);
+			counts[i] = 0;
+		}
 		sum += i == filler ? 0 : counts[i];
 	}
 	if (sum >= o->domains)

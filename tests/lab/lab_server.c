@@ -1,6 +1,5 @@
 #include "tests/lab/lab_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -37,7 +36,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 
 struct endpoint_key {
 	enum lab_service service;
-	uint32_t address;
+	const struct address *address;
 };
 
 static int
@@ -45,26 +44,25 @@ endpoint_cmp(const void *key, const void *element)
 {
 	const struct endpoint_key *k = key;
 	const struct lab_endpoint *e = *(struct lab_endpoint *const *)element;
-	uint32_t address = ntohl(e->address.s_addr);
 
 	if (k->service != e->service)
 		return k->service < e->service ? -1 : 1;
-	return k->address == address ? 0 : k->address < address ? -1 : 1;
+	return address_cmp(k->address, &e->address);
 }
 
 static int
 endpoint_order(const void *a, const void *b)
 {
 	const struct lab_endpoint *x = *(struct lab_endpoint *const *)a;
-	struct endpoint_key key = {x->service, ntohl(x->address.s_addr)};
+	struct endpoint_key key = {x->service, &x->address};
 
 	return endpoint_cmp(&key, b);
 }
 
 static struct lab_endpoint *
-endpoint_find(struct lab_server *s, enum lab_service service, struct in_addr address)
+endpoint_find(struct lab_server *s, enum lab_service service, const struct address *address)
 {
-	struct endpoint_key key = {service, ntohl(address.s_addr)};
+	struct endpoint_key key = {service, address};
 	struct lab_endpoint **found;
 
 	if (s->endpoint_count == 0)
@@ -143,10 +141,10 @@ merge(struct lab_server *s, const struct lab_hosts *list)
 		struct error ignored = {0};
 
 		if (last != NULL && last->service == line->service &&
-			last->address.s_addr == line->address.s_addr)
+			address_cmp(&last->address, &line->address) == 0)
 			e = last;
 		else
-			e = endpoint_find(s, line->service, line->address);
+			e = endpoint_find(s, line->service, &line->address);
 		if (e == NULL) {
 			e = xcalloc(1, sizeof(*e));
 			e->server = s;
@@ -175,18 +173,20 @@ static int
 listen_at(struct lab_endpoint *e, uint16_t port, struct error *err)
 {
 	struct lab_server *s = e->server;
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET, .sin_addr = e->address, .sin_port = htons(port)};
-	char text[INET_ADDRSTRLEN];
+	struct address at;
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(&e->address, text);
+	if (address_from_text(text, port, &at) < 0)
+		abort();
 
 	e->listener = evconnlistener_new_bind(s->base, on_accept, e,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
-		(struct sockaddr *)&sin, sizeof(sin));
+		&at.u.sa, (int)address_len(&at));
 	if (e->listener != NULL)
 		return 1;
 	if (errno == EADDRINUSE)
 		return 0;
-	inet_ntop(AF_INET, &e->address, text, sizeof(text));
 	return error_set_errno(err, ERROR_CONFIG, "%s port %u", text, port);
 }
 
@@ -563,7 +563,7 @@ lab_server_close(struct lab_server *s)
 void
 lab_server_stats(const struct lab_server *s, FILE *out)
 {
-	char address[INET_ADDRSTRLEN];
+	char address[ADDRESS_TEXT_SIZE];
 
 	fputs("# address\tservice\taddress\tconnections\topen\topen_max\n"
 	      "# host\tservice\tname\taddress\thandshakes\trequests\tmails\n",
@@ -571,7 +571,7 @@ lab_server_stats(const struct lab_server *s, FILE *out)
 	for (size_t i = 0; i < s->endpoint_count; i++) {
 		const struct lab_endpoint *e = s->endpoints[i];
 
-		inet_ntop(AF_INET, &e->address, address, sizeof(address));
+		address_format(&e->address, address);
 		fprintf(out, "address\t%s\t%s\t%llu\t%u\t%u\n", lab_service_name(e->service),
 			address, (unsigned long long)e->connections, e->open, e->open_max);
 		for (size_t j = 0; j < e->host_count; j++) {

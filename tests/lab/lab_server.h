@@ -7,7 +7,6 @@
 #ifndef LAB_SERVER_H
 #define LAB_SERVER_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +37,7 @@ struct lab_served {
 struct lab_endpoint {
 	struct lab_server *server;
 	enum lab_service service;
-	struct in_addr address;
+	struct address address;    /* port 0 */
 	struct lab_served **hosts; /* sorted by name */
 	size_t host_count, host_size;
 	struct lab_served *first; /* the one of hosts.tsv's first line: for those who send no SNI */
@@ -70,7 +69,8 @@ void lab_server_stats(const struct lab_server *s, FILE *out);
 void lab_server_stats_reset(struct lab_server *s);
 
 /* A server-side SSL for the connection fd to the endpoint. The host that the client asks for by SNI
- * is stored in *host as soon as its ClientHello is there; before that *host is the endpoint's first.
+ * is stored in *host as soon as its ClientHello is there; before that *host is the endpoint's
+ * first.
  */
 SSL *lab_server_tls(
 	struct lab_endpoint *e, evutil_socket_t fd, struct lab_served **host) RETURNS_NONNULL;

@@ -457,6 +457,8 @@ write_conf(const struct super *s, struct error *err)
 		"trust_anchor = %s/trust-anchor.key\n"
 		"[network]\n"
 		"allow = 127.0.0.0/8\n"
+		"allow = ::ffff:127.0.0.0/104\n" /* lab_hosts.h */
+		"allow = ::1\n"
 		"smtp_port = %u\n"
 		"https_port = %u\n"
 		"ca_file = %s/ca/root.pem\n"

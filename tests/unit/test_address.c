@@ -103,7 +103,8 @@ special(void **state UNUSED)
 static void
 filter(void **state UNUSED)
 {
-	static const char *const allow[] = {"127.0.0.0/8", "10.1.2.3", "fd00::/8"};
+	static const char *const allow[] = {
+		"127.0.0.0/8", "10.1.2.3", "fd00::/8", "::ffff:172.16.0.0/112"};
 	static const struct {
 		const char *address;
 		bool permitted;
@@ -119,6 +120,9 @@ filter(void **state UNUSED)
 		{"::1", false},
 		{"::ffff:127.0.0.1", false},
 		{"::ffff:10.1.2.3", false},
+		{"::ffff:172.16.5.5", true},
+		{"::ffff:172.17.0.1", false},
+		{"172.16.5.5", false},
 		{"2002:7f00:0001::1", false},
 		{"2a00::1", true},
 	};
