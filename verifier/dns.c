@@ -15,6 +15,7 @@
 
 #include "common/arena.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "verifier/dns_context.h"
 
@@ -440,6 +441,7 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	TAILQ_INSERT_TAIL(&r->asked[STEP_USUAL], q, link);
 	step_enter(q, STEP_USUAL);
 	(void)atomic_fetch_add_explicit(&r->count, 1, memory_order_relaxed);
+	log_debug("dns: %s %s", dns_type_name(type), name);
 	if (context_ask(q, STEP_USUAL, q->answer->name, type) < 0)
 		query_failed(q); /* malformed name: no step could ask for it */
 	return q;

@@ -356,6 +356,9 @@ judge_hosts_together(struct judgement *j)
 			finding_add(findings, "mx-unreachable", SEVERITY_TEMP, f->mx[i].host, NULL,
 				"could not be tested within %lld s", (long long)f->deadline_s);
 			unreached++;
+		} else if (h->look_ups_only && h->address_count > 0) {
+			finding_add(findings, "mx-unreachable", SEVERITY_TEMP, h->name, NULL,
+				"not connected to: only look-ups were asked for");
 		} else if (!s->reached && s->dns != VERDICT_FAIL && !is_out_of_reach(h)) {
 			unreached++;
 			if (reached > 0) {

@@ -243,6 +243,7 @@ worker_open(struct worker *w, struct error *err)
 		.port = o->https_port,
 		.client_name = o->ehlo_name,
 		.fetch_s = o->fetch_s,
+		.look_ups_only = o->look_ups_only,
 	};
 
 	w->desk = (struct mx_host_desk){
@@ -323,6 +324,7 @@ engine_open(struct engine *e, struct error *err)
 		.per_operator = o->per_operator,
 		.sessions = o->concurrency,
 		.share_s = o->share_s,
+		.look_ups_only = o->look_ups_only,
 		.further = {.look = o->thorough, .injection = o->test_injection},
 	};
 

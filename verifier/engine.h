@@ -64,6 +64,8 @@ struct engine_options {
 	 * eligible. And ask hosts that pass for what the list does not need (smtp_further.h): a
 	 * connection or two each. */
 	bool thorough;
+	/* DNS alone: no host is connected to, and what it would have shown "could not be told". */
+	bool look_ups_only;
 	bool test_injection;     /* R5.9: only on the owner's request */
 	const char *client_cert; /* PEM files, sent when a server asks; both or none */
 	const char *client_key;

@@ -443,7 +443,8 @@ tlsa_take(struct host_entry *e, const struct dns_answer *answer)
 	}
 	tlsa_set_judge(&e->host.tlsa);
 	/* R6.1: DANE sends the base domain as server name. */
-	if (e->host.tlsa.usable_count > 0 && strcmp(e->host.tlsa_base, e->host.name) != 0)
+	if (e->host.tlsa.usable_count > 0 && !e->host.look_ups_only &&
+		strcmp(e->host.tlsa_base, e->host.name) != 0)
 		sessions_start(e, e->host.tlsa_base, false);
 }
 
@@ -578,8 +579,10 @@ on_addresses(struct host_entry *e)
 	}
 	if (h->too_many)
 		return;
-	e->sessions = arena_calloc(e->arena, 2 * h->address_count, sizeof(*e->sessions));
-	sessions_start(e, h->name, true);
+	if (!h->look_ups_only) {
+		e->sessions = arena_calloc(e->arena, 2 * h->address_count, sizeof(*e->sessions));
+		sessions_start(e, h->name, true);
+	}
 	/* R12.4, R12.5 */
 	if (h->address_lookup == DANE_LOOKUP_SECURE) {
 		tlsa_start(e, found->aliases > 0 ? found->canonical : h->name);
@@ -648,6 +651,7 @@ entry_make(const char *name, void *arg)
 	e->desk = arg;
 	e->arena = arena_new();
 	e->host.name = arena_strdup(e->arena, name);
+	e->host.look_ups_only = e->desk->table->options.look_ups_only;
 	e->share.name = e->host.name;
 	finding_list_init(&e->host.tlsa_findings, e->arena);
 	return &e->share;

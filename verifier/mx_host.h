@@ -54,6 +54,7 @@ struct mx_host_options {
 	unsigned int per_operator;
 	unsigned int sessions; /* in all */
 	int64_t share_s;
+	bool look_ups_only; /* nobody is connected to */
 	struct smtp_further further;
 };
 
@@ -100,6 +101,7 @@ struct mx_host {
 	const char *dangling;            /* R3.12: the domain that is not there; NULL: none */
 	bool secure_alias;               /* R12.5: a signed alias of a name that is not signed */
 	bool too_many;                   /* R3.17: none is probed */
+	bool look_ups_only;              /* as the table's option: none is probed */
 	struct mx_address *addresses;
 	size_t address_count;
 	enum dane_lookup tlsa_lookup;

@@ -576,6 +576,10 @@ on_resolved(struct fetch *t)
 		finding_add(&t->result.findings, "dnssec-bogus", SEVERITY_TEMP, t->host, NULL, "%s",
 			failed->why);
 		fetch_done(t);
+	} else if (count > 0 && t->fetcher->options.look_ups_only) {
+		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect",
+			"not fetched: only look-ups were asked for");
+		fetch_done(t);
 	} else if (count > 0) {
 		transfer_start(t, addresses);
 	} else if (failed != NULL) {

@@ -48,6 +48,7 @@ struct policy_fetcher_options {
 	uint16_t port;
 	const char *client_name; /* who asks, for the User-Agent */
 	int64_t fetch_s;
+	bool look_ups_only; /* nobody is connected to */
 };
 
 struct policy_fetch_result {

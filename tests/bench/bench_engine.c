@@ -1,6 +1,7 @@
 /*
  * bench_engine: domains from standard input through one engine; one JSON report per line on
- * standard output (--quiet: none), figures on standard error.
+ * standard output (--quiet: none), figures on standard error, and with --figures FILE in FILE as
+ * lines NAME=NUMBER.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ static struct engine *engine;
 static struct event_base *base;
 static bool quiet, at_end;
 static uint64_t verdicts[3], reports, stop_after;
+static size_t in_flight_max;
 
 static void feed(void);
 
@@ -70,6 +72,8 @@ feed(void)
 		}
 		line[strcspn(line, "\n")] = '\0';
 		engine_submit(engine, line, on_report, NULL);
+		if (engine_in_flight(engine) > in_flight_max)
+			in_flight_max = engine_in_flight(engine);
 	}
 }
 
@@ -77,6 +81,52 @@ static double
 seconds_of(struct timeval t)
 {
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+struct figures {
+	double wall_s, cpu_s;
+	long memory_mib;
+	struct engine_stats stats;
+};
+
+static void
+print_figures(const struct figures *f)
+{
+	fprintf(stderr,
+		"domains %llu  pass %llu  fail %llu  unknown %llu  in flight at most %zu\n"
+		"wall %.2f s  cpu %.2f s  %.0f domains per wall second  %.0f per cpu second\n"
+		"smtp sessions %llu  shared hosts %llu  policy fetches %llu  dns look-ups %llu\n"
+		"peak memory %ld MiB\n",
+		(unsigned long long)reports, (unsigned long long)verdicts[VERDICT_PASS],
+		(unsigned long long)verdicts[VERDICT_FAIL],
+		(unsigned long long)verdicts[VERDICT_UNKNOWN], in_flight_max, f->wall_s, f->cpu_s,
+		(double)reports / f->wall_s, (double)reports / f->cpu_s,
+		(unsigned long long)f->stats.smtp_sessions,
+		(unsigned long long)f->stats.smtp_shared,
+		(unsigned long long)f->stats.policy_fetches,
+		(unsigned long long)f->stats.dns_queries, f->memory_mib);
+}
+
+static void
+write_figures(const struct figures *f, const char *path)
+{
+	FILE *out = fopen(path, "we");
+
+	if (out == NULL ||
+		fprintf(out,
+			"domains=%llu\npass=%llu\nfail=%llu\nunknown=%llu\nin_flight_max=%zu\n"
+			"wall_s=%.3f\ncpu_s=%.3f\nmemory_mib=%ld\nsmtp_sessions=%llu\n"
+			"policy_fetches=%llu\ndns_queries=%llu\n",
+			(unsigned long long)reports, (unsigned long long)verdicts[VERDICT_PASS],
+			(unsigned long long)verdicts[VERDICT_FAIL],
+			(unsigned long long)verdicts[VERDICT_UNKNOWN], in_flight_max, f->wall_s,
+			f->cpu_s, f->memory_mib, (unsigned long long)f->stats.smtp_sessions,
+			(unsigned long long)f->stats.policy_fetches,
+			(unsigned long long)f->stats.dns_queries) < 0 ||
+		fclose(out) != 0) {
+		perror(path);
+		exit(1);
+	}
 }
 
 static unsigned int
@@ -100,7 +150,7 @@ usage(void)
 	      "[--per-address N]\n"
 	      "         [--per-operator N] [--rate N] [--deadline S] [--step S] [--special] "
 	      "[--quiet]\n"
-	      "         [--stop N] [--debug] < DOMAINS\n",
+	      "         [--look-ups-only] [--stop N] [--figures FILE] [--debug] < DOMAINS\n",
 		stderr);
 	exit(2);
 }
@@ -122,19 +172,21 @@ main(int argc, char **argv)
 		{"rate", required_argument, NULL, 'r'},
 		{"deadline", required_argument, NULL, 'd'},
 		{"step", required_argument, NULL, 't'},
+		{"look-ups-only", no_argument, NULL, 'L'},
 		{"special", no_argument, NULL, 'u'},
+		{"figures", required_argument, NULL, 'F'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"stop", required_argument, NULL, 'S'},
 		{"debug", no_argument, NULL, 'D'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *forward[STRINGS_MAX], *allow[STRINGS_MAX];
+	const char *figures_path = NULL;
 	struct engine_options o;
-	struct engine_stats stats;
+	struct figures figures;
 	struct error err;
 	struct rusage usage_end;
 	struct timespec begin, end;
-	double wall, cpu;
 	int c;
 
 	engine_options_default(&o);
@@ -187,6 +239,12 @@ main(int argc, char **argv)
 		case 'u':
 			o.special_use_names = true;
 			break;
+		case 'L':
+			o.look_ups_only = true;
+			break;
+		case 'F':
+			figures_path = optarg;
+			break;
 		case 'q':
 			quiet = true;
 			break;
@@ -211,20 +269,14 @@ main(int argc, char **argv)
 		event_base_dispatch(base);
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	(void)getrusage(RUSAGE_SELF, &usage_end);
-	engine_get_stats(engine, &stats);
-	wall = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
-	cpu = seconds_of(usage_end.ru_utime) + seconds_of(usage_end.ru_stime);
-	fprintf(stderr,
-		"domains %llu  pass %llu  fail %llu  unknown %llu\n"
-		"wall %.2f s  cpu %.2f s  %.0f domains per wall second  %.0f per cpu second\n"
-		"smtp sessions %llu  shared hosts %llu  policy fetches %llu  dns look-ups %llu\n"
-		"peak memory %ld MiB\n",
-		(unsigned long long)reports, (unsigned long long)verdicts[VERDICT_PASS],
-		(unsigned long long)verdicts[VERDICT_FAIL],
-		(unsigned long long)verdicts[VERDICT_UNKNOWN], wall, cpu, (double)reports / wall,
-		(double)reports / cpu, (unsigned long long)stats.smtp_sessions,
-		(unsigned long long)stats.smtp_shared, (unsigned long long)stats.policy_fetches,
-		(unsigned long long)stats.dns_queries, usage_end.ru_maxrss / 1024);
+	engine_get_stats(engine, &figures.stats);
+	figures.wall_s =
+		(double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	figures.cpu_s = seconds_of(usage_end.ru_utime) + seconds_of(usage_end.ru_stime);
+	figures.memory_mib = usage_end.ru_maxrss / 1024;
+	print_figures(&figures);
+	if (figures_path != NULL)
+		write_figures(&figures, figures_path);
 	engine_free(engine);
 	event_base_free(base);
 	return 0;

@@ -40,6 +40,12 @@ for f in truth.jsonl domains.txt zones.tsv hosts.tsv nsd-zones.conf zones/bank.t
 done
 expect 'a folder that is not empty is refused' 2 '^lab: .*not empty' lab make "$tmp/one"
 expect 'a folder that is no lab is refused' 2 '^lab: .*not a lab' lab start "$tmp"
+check 'lab make, some kinds on few hosts' lab make "$tmp/few" --domains 200 --kinds plain,plain-own --mx-hosts 70
+check 'only these kinds' test "$(sort "$tmp/few/domains.txt" | sed 's/-[0-9]*\.test$//' | uniq -c | tr -s ' \n' ' ')" \
+	= ' 179 plain 21 plain-own '
+few=$(grep -c '^smtp' "$tmp/few/hosts.tsv")
+check "about as many hosts as were asked for ($few of 70)" test "$few" -ge 60 -a "$few" -le 80
+expect 'a kind nobody knows is refused' 2 '^lab: no kind "nothing"$' lab make "$tmp/none" --kinds plain,nothing
 
 check 'every domain has a verdict' test "$(wc -l <"$tmp/one/truth.jsonl")" -eq 1200
 check 'truth is JSON, whatever is eligible passes' jq -es \

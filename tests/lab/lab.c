@@ -390,8 +390,8 @@ static const struct command {
 	int (*run)(const char *dir, char **args, const struct options *o, struct error *err);
 } commands[] = {
 	{"make",
-		"DIR [--domains N] [--sinners N] [--seed S] [--dns-port P] [--smtp-port P] "
-		"[--https-port P]",
+		"DIR [--domains N] [--sinners N] [--kinds KIND,KIND...] [--mx-hosts N] [--seed S] "
+		"[--dns-port P] [--smtp-port P] [--https-port P]",
 		cmd_make},
 	{"start", "DIR [--root DIR] [--owner PID]", cmd_start},
 	{"stop", "DIR", cmd_stop},
@@ -429,6 +429,8 @@ parse_options(int argc, char **argv, struct options *o, struct error *err)
 	static const struct option longs[] = {
 		{"domains", required_argument, NULL, 'n'},
 		{"sinners", required_argument, NULL, 'S'},
+		{"kinds", required_argument, NULL, 'k'},
+		{"mx-hosts", required_argument, NULL, 'M'},
 		{"seed", required_argument, NULL, 's'},
 		{"dns-port", required_argument, NULL, 'd'},
 		{"smtp-port", required_argument, NULL, 'm'},
@@ -454,6 +456,14 @@ parse_options(int argc, char **argv, struct options *o, struct error *err)
 			if (number(optarg, LAB_DOMAINS_MAX, &n, err) < 0)
 				return -1;
 			o->make.sinners = n;
+			break;
+		case 'k':
+			o->make.kinds = optarg;
+			break;
+		case 'M':
+			if (number(optarg, LAB_DOMAINS_MAX, &n, err) < 0)
+				return -1;
+			o->make.mx_hosts = n;
 			break;
 		case 's':
 			if (number(optarg, UINT64_MAX, &o->make.seed, err) < 0)

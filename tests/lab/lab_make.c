@@ -91,8 +91,10 @@ static const struct provider_row {
 struct provider {
 	const struct provider_row *row;
 	unsigned int operator_number;
-	int pods; /* per_domain: groups of POD_HOSTS addresses, as many as the lab's size asks for
-		   */
+	int pods; /* groups of POD_HOSTS addresses, as many as the lab's size asks for, of a
+		   * provider whose row has no number of hosts */
+	int hosts;
+	bool per_domain; /* as in the row, unless the lab is made with so few MX hosts */
 };
 
 /* The MX hosts that own-hosted domains of one kind share for a while. */
@@ -126,6 +128,7 @@ struct maker {
 	struct lab_hosts hosts;
 	struct provider providers[ARRAY_LEN(provider_rows)];
 	struct own_group *groups; /* one for each kind */
+	size_t own_share;         /* with mx_hosts: domains in a row that use the same own hosts */
 };
 
 /* What is collected while one domain is made. */
@@ -449,11 +452,13 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 	p->pods = (int)(m->options->domains * (size_t)row->share / 100 / POD_DOMAINS) + 1;
 	if (p->pods > PODS_MAX)
 		p->pods = PODS_MAX;
-	for (int i = 0; i < (row->per_domain ? p->pods * POD_HOSTS : row->hosts); i++) {
-		name = row->per_domain ? xasprintf("*.mx%d.%s", i / POD_HOSTS + 1, row->name)
-				       : xasprintf("mx%d.%s", i + 1, row->name);
+	p->hosts = row->per_domain ? p->pods * POD_HOSTS : row->hosts;
+	p->per_domain = row->per_domain && m->options->mx_hosts == 0;
+	for (int i = 0; i < p->hosts; i++) {
+		name = p->per_domain ? xasprintf("*.mx%d.%s", i / POD_HOSTS + 1, row->name)
+				     : xasprintf("mx%d.%s", i + 1, row->name);
 		add_smtp_host(m, &zone, name, p->operator_number, (unsigned int)i + 1,
-			row->per_domain     ? &wild
+			p->per_domain       ? &wild
 				: row->dane ? &good_tlsa
 					    : &good);
 		free(name);
@@ -496,11 +501,11 @@ static void
 hosts_from_provider(struct maker *m, struct draft *d, bool first)
 {
 	const struct provider *p = pick_provider(m, d->kind->hosting == LAB_HOSTED_DANE, first);
-	int start = (int)dice(m, (unsigned int)(p->row->per_domain ? p->pods : p->row->hosts));
+	int start = (int)dice(m, (unsigned int)(p->per_domain ? p->pods : p->hosts));
 
 	d->provider = p;
 	d->operator_number = p->operator_number;
-	if (p->row->per_domain) {
+	if (p->per_domain) {
 		char *label = expand(d, "$L");
 
 		d->mx[d->mx_count++] =
@@ -510,7 +515,7 @@ hosts_from_provider(struct maker *m, struct draft *d, bool first)
 	}
 	for (int i = 0; i < p->row->mx_each; i++)
 		d->mx[d->mx_count++] =
-			xasprintf("mx%d.%s", (start + i) % p->row->hosts + 1, p->row->name);
+			xasprintf("mx%d.%s", (start + i) % p->hosts + 1, p->row->name);
 }
 
 static void
@@ -539,6 +544,8 @@ hosts_of_its_own(struct maker *m, struct draft *d, struct own_group *group)
 	for (size_t i = 0; i < group->count; i++)
 		free(group->names[i]);
 	group->left = kind->share > 0 ? kind->share - 1 : 0;
+	if (m->own_share > 0)
+		group->left = (int)m->own_share - 1;
 	if (kind->sinner && m->options->sinners > 0)
 		group->left = 0; /* so many hosts, not so many domains */
 	group->operator_number = d->operator_number;
@@ -794,6 +801,40 @@ has_address(const char *text)
 	return has;
 }
 
+/* By weight, those named; the last one takes the rest. */
+static int
+count_named_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
+{
+	char *list = xstrdup(o->kinds), *save = NULL;
+	const struct lab_kind *last = NULL;
+	size_t weights = 0, sum = 0;
+	int rc = -1;
+
+	for (char *name = strtok_r(list, ",", &save); name != NULL;
+		name = strtok_r(NULL, ",", &save)) {
+		last = lab_kind_find(name);
+		if (last == NULL) {
+			error_set(err, ERROR_CONFIG, "no kind \"%s\"", name);
+			goto out;
+		}
+		counts[last - lab_kinds] = (size_t)last->weight;
+		weights += (size_t)last->weight;
+	}
+	if (last == NULL) {
+		error_set(err, ERROR_CONFIG, "no kind is named");
+		goto out;
+	}
+	for (size_t i = 0; i < lab_kinds_count; i++) {
+		counts[i] = counts[i] * o->domains / weights;
+		sum += counts[i];
+	}
+	counts[last - lab_kinds] += o->domains - sum;
+	rc = 0;
+out:
+	free(list);
+	return rc;
+}
+
 /* How many domains of each kind: by weight, within least and most; sts-enforce takes the rest. */
 static int
 count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
@@ -801,6 +842,8 @@ count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
 	size_t sum = lab_stories_count, filler = (size_t)(lab_kind_find("sts-enforce") - lab_kinds);
 	int weights = 0;
 
+	if (o->kinds != NULL)
+		return count_named_kinds(o, counts, err);
 	for (size_t i = 0; i < lab_kinds_count; i++)
 		weights += lab_kinds[i].weight;
 	for (size_t i = 0; i < lab_kinds_count; i++) {
@@ -826,6 +869,24 @@ count_kinds(const struct lab_make_options *o, size_t *counts, struct error *err)
 	return 0;
 }
 
+/* How many domains in a row must use the same own hosts for the lab to have so few of them. */
+static size_t
+own_share(const struct maker *m, const size_t *counts)
+{
+	size_t wanted = m->options->mx_hosts, made = m->result->mx_hosts, own = 0;
+
+	for (size_t i = 0; i < lab_kinds_count; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(lab_kinds[i].host); k++) {
+			if (lab_kinds[i].hosting == LAB_OWN &&
+				lab_kinds[i].host[k].behaviour != NULL)
+				own += counts[i];
+		}
+	}
+	if (wanted == 0 || own == 0)
+		return 0;
+	return wanted > made ? (own - 1) / (wanted - made) + 1 : own;
+}
+
 static int
 make_domains(struct maker *m, struct error *err)
 {
@@ -836,7 +897,8 @@ make_domains(struct maker *m, struct error *err)
 
 	if (count_kinds(m->options, counts, err) < 0)
 		goto out;
-	for (size_t i = 0; i < lab_stories_count; i++) {
+	m->own_share = own_share(m, counts);
+	for (size_t i = 0; m->options->kinds == NULL && i < lab_stories_count; i++) {
 		const struct lab_story *s = &lab_stories[i];
 
 		if (make_domain(m, s->domain, lab_kind_find(s->kind), s, err) < 0)

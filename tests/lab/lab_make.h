@@ -15,7 +15,15 @@ enum { LAB_DOMAINS_DEFAULT = 1200, LAB_DOMAINS_MAX = 100000 };
 
 struct lab_make_options {
 	size_t domains;
-	size_t sinners; /* so many more, of the kinds whose servers misbehave, each at its own hosts */
+	size_t sinners; /* so many more, of the kinds whose servers misbehave, each at its own hosts
+			 */
+	/* Only these kinds (divided by commas), by their weights, without the story domains; NULL:
+	 * the whole world. For measuring. */
+	const char *kinds;
+	/* So many MX host names in all, more or less, none of them for one domain alone unless
+	 * there are enough: no provider gives each domain a name of its own, and domains with
+	 * servers of their own share them. 0: as the kinds say. */
+	size_t mx_hosts;
 	uint64_t seed;
 	uint16_t dns_port, smtp_port, https_port; /* 0: a free one at each start */
 	int64_t made_s;                           /* signatures and certificates hang on this */

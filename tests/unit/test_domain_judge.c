@@ -32,6 +32,7 @@ struct address_case {
 struct host_case {
 	const char *name; /* NULL: no such host */
 	bool unknown;     /* not known in time */
+	bool look_ups_only;
 	enum dane_lookup address, tlsa;
 	bool secure_alias;
 	const char *dangling;
@@ -119,6 +120,14 @@ static const struct judge_case cases[] = {
 		.mx = DANE_LOOKUP_INSECURE,
 		.hosts = {{"mx1", INSECURE, .addresses = {GOOD(V4)}},
 			{"mx2", INSECURE, .addresses = {DEAD("192.0.2.2", 0)}}},
+		.policy = true,
+		.verdict = VERDICT_UNKNOWN,
+		.codes = {"mx-unreachable"},
+		.never = "mx-all-unreachable"},
+	{.what = "only look-ups were asked for: nobody is blamed for silence",
+		.mx = DANE_LOOKUP_SECURE,
+		.hosts = {{"mx1", SECURE, .tlsa = DANE_LOOKUP_SECURE, .look_ups_only = true,
+			.addresses = {DEAD(V4, 0)}}},
 		.policy = true,
 		.verdict = VERDICT_UNKNOWN,
 		.codes = {"mx-unreachable"},
@@ -297,6 +306,7 @@ make_host(struct arena *arena, const struct host_case *c)
 	finding_list_init(&h->tlsa_findings, arena);
 	if (c->tlsa == DANE_LOOKUP_NOT_ASKED)
 		return h;
+	h->look_ups_only = c->look_ups_only;
 	h->tlsa_base = h->name;
 	h->tlsa_owner = arena_printf(arena, "_25._tcp.%s", h->name);
 	if (c->tlsa == DANE_LOOKUP_SECURE) {
