@@ -26,8 +26,13 @@ authority_repository_options(const struct settings *s, struct repository_options
 			[TUF_ROLE_TARGETS] = s->repository.targets_expires_s,
 			[TUF_ROLE_SNAPSHOT] = s->repository.snapshot_expires_s,
 			[TUF_ROLE_TIMESTAMP] = s->repository.timestamp_expires_s},
+		.sign_key = s->repository.sign_key,
 		.remotes = s->repository.remotes,
 		.remote_count = s->repository.remote_count,
+		.push = {.timeout_s = s->repository.push_timeout_s,
+			.tries = s->repository.push_tries,
+			.ca_file = s->engine.ca_file,
+			.ssh_key = s->repository.push_key},
 	};
 }
 

@@ -27,7 +27,7 @@ report(const struct published *p)
 }
 
 int
-cmd_publish(struct app *app, const struct cli_call *call UNUSED, struct error *err)
+cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 {
 	const struct settings *s;
 	struct repository_options options;
@@ -39,6 +39,7 @@ cmd_publish(struct app *app, const struct cli_call *call UNUSED, struct error *e
 	if (app_settings(app, false, &s, err) < 0 || app_store(app, &store, err) < 0)
 		return -1;
 	authority_repository_options(s, &options);
+	options.adopt = cli_flag(call, "adopt");
 	if (repository_open(&options, &repository, err) < 0)
 		return -1;
 	rc = publish_next(store, repository, clock_now(&app->clock), &done, err);

@@ -42,6 +42,9 @@ static const struct cli_option crawl_options[] = {
 static const struct cli_option build_options[] = {
 	{.name = "allow-churn", .help = "also if much leaves or weakens at once"},
 };
+static const struct cli_option publish_options[] = {
+	{.name = "adopt", .help = "go on from a commit that another hand has made"},
+};
 
 #define OPTIONS(table)    .options = table, .option_count = ARRAY_LEN(table)
 #define ARGS(least, most) .args_min = least, .args_max = most
@@ -122,6 +125,7 @@ static const struct cli_command commands[] = {
 	{.name = "publish",
 		.summary = "sign, commit and push the list",
 		ARGS(0, 0),
+		OPTIONS(publish_options),
 		.run = cmd_publish},
 	{.name = "status",
 		.arguments = "[DOMAIN]",

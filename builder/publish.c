@@ -93,11 +93,14 @@ write_message(const struct build *b, struct buf *out)
 	buf_addf(out, "list %" PRId64 ": ", b->version);
 	build_summary(b, out);
 	buf_addf(out,
-		"\n\nRemoved %" PRId64 ", demoted %" PRId64 ", relaxed %" PRId64 " of %" PRId64
-		" before: %s.\nIn trouble: %" PRId64 ".\nSHA-256 of list.json: %s\n",
-		b->diff.removed, b->diff.demoted, b->diff.relaxed, b->diff.before,
-		b->over ? "beyond the brake, allowed by the operator" : "within the brake",
-		b->made.troubled, b->made.sha256);
+		"\n\nAdded %" PRId64 ", removed %" PRId64 ", changed %" PRId64
+		"; in trouble %" PRId64 ".\nBrake: %" PRId64
+		" removed, demoted or relaxed of %" PRId64
+		" before, %s.\nSHA-256 of list.json: %s\n",
+		b->diff.added, b->diff.removed, b->diff.changed, b->made.troubled, build_churn(b),
+		b->diff.before,
+		b->over ? "beyond the limit and allowed by the operator" : "within the limit",
+		b->made.sha256);
 }
 
 /* The version of the published list; 0: none. It must not be of a time to come. */

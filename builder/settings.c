@@ -10,6 +10,7 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
+#include "export/push.h"
 #include "verifier/address.h"
 
 #define MINUTE 60
@@ -126,10 +127,20 @@ const struct config_key settings_keys[] = {
 
 	STRING("repository", "path", "/var/lib/preload25/repository",
 		"directory of the git repository"),
-	STRINGS("repository", "remote", "where to push each publication, a git URL"),
+	STRINGS("repository", "remote",
+		"where to push each publication: URL, HOST:PATH or the path of a bare repository"),
+	INT("repository", "push_timeout", "300", 1, DAY,
+		"seconds for one remote, all tries together"),
+	INT("repository", "push_tries", "3", 1, 10,
+		"how often a push is tried, with a pause that doubles"),
+	STRING("repository", "push_key", NULL,
+		"private key for remotes by ssh (else what the agent has)"),
 	STRING("repository", "committer_name", NULL, "of the commits (else the authority's name)"),
 	STRING("repository", "committer_mail", "preload25@localhost",
 		"mail address of the commits"),
+	STRING("repository", "sign_key", NULL,
+		"Ed25519 private key of ssh-keygen or openssl, without pass phrase, that signs the "
+		"commits"),
 	STRING("repository", "root_key", "file:keys/root.pem",
 		"private key of the role, file:PATH or "
 		"another URI of OpenSSL"),
@@ -322,11 +333,52 @@ read_store(struct holder *h, struct error *err)
 }
 
 static int
+read_remotes(struct holder *h, struct error *err)
+{
+	struct settings *s = &h->settings;
+	const char **remotes;
+	size_t count = config_count(h->config, "repository", "remote");
+
+	if (count == 0)
+		return 0;
+	remotes = arena_calloc(h->arena, count, sizeof(*remotes));
+	for (size_t i = 0; i < count; i++) {
+		const char *url = config_nth(h->config, "repository", "remote", i);
+		const char *fault = push_remote_fault(url);
+
+		if (fault != NULL) {
+			char *shown = push_remote_shown(url);
+
+			error_set(err, ERROR_CONFIG, "%s: remote = %s: %s",
+				config_where(h->config, "repository", "remote"), shown, fault);
+			free(shown);
+			return -1;
+		}
+		remotes[i] = push_remote_path(url) == url ? resolve(h, url) : url;
+	}
+	s->repository.remotes = remotes;
+	s->repository.remote_count = count;
+	return 0;
+}
+
+/* Git knows no way to write these. */
+static int
+check_committer(const struct config *c, const char *section, const char *name, struct error *err)
+{
+	const char *text = config_string(c, section, name);
+
+	if (text != NULL && (text[0] == '\0' || strpbrk(text, "<>\n") != NULL))
+		return error_set(err, ERROR_CONFIG,
+			"%s: %s = %s: not fit for the author of a commit",
+			config_where(c, section, name), name, text);
+	return 0;
+}
+
+static int
 read_publication(struct holder *h, struct error *err)
 {
 	const struct config *c = h->config;
 	struct settings *s = &h->settings;
-	const char **remotes = NULL;
 
 	s->authority.name = config_string(c, "authority", "name");
 	s->authority.contact = config_string(c, "authority", "contact");
@@ -337,21 +389,22 @@ read_publication(struct holder *h, struct error *err)
 	s->list.fresh_s = config_int(c, "list", "fresh");
 	s->list.churn_percent = config_int(c, "list", "churn_percent");
 	s->repository.path = path_of(h, "repository", "path");
-	s->repository.remote_count = config_count(c, "repository", "remote");
-	if (s->repository.remote_count > 0)
-		remotes = arena_calloc(h->arena, s->repository.remote_count, sizeof(*remotes));
-	for (size_t i = 0; i < s->repository.remote_count; i++) {
-		const char *url = config_nth(c, "repository", "remote", i);
-
-		/* "host:path" and "name" mean something else to git. */
-		remotes[i] =
-			str_starts(url, "./") || str_starts(url, "../") ? resolve(h, url) : url;
-	}
-	s->repository.remotes = remotes;
+	if (read_remotes(h, err) < 0)
+		return -1;
+	s->repository.push_timeout_s = config_int(c, "repository", "push_timeout");
+	s->repository.push_tries = config_int(c, "repository", "push_tries");
+	s->repository.push_key = path_of(h, "repository", "push_key");
+	s->repository.sign_key = path_of(h, "repository", "sign_key");
 	s->repository.committer_name = config_string(c, "repository", "committer_name");
-	if (s->repository.committer_name == NULL)
-		s->repository.committer_name = s->authority.name;
 	s->repository.committer_mail = config_string(c, "repository", "committer_mail");
+	if (check_committer(c, "repository", "committer_name", err) < 0 ||
+		check_committer(c, "repository", "committer_mail", err) < 0)
+		return -1;
+	if (s->repository.committer_name == NULL) {
+		s->repository.committer_name = s->authority.name;
+		if (check_committer(c, "authority", "name", err) < 0)
+			return -1;
+	}
 	s->repository.root_key = key_of(h, "root_key");
 	s->repository.targets_key = key_of(h, "targets_key");
 	s->repository.snapshot_key = key_of(h, "snapshot_key");

@@ -48,8 +48,12 @@ struct settings {
 		const char *path;
 		const char *const *remotes;
 		size_t remote_count;
+		int64_t push_timeout_s;
+		int64_t push_tries;
+		const char *push_key; /* NULL: the agent's */
 		const char *committer_name;
 		const char *committer_mail;
+		const char *sign_key; /* NULL: commits are not signed */
 		const char *root_key; /* key URIs, "file:..." with the path resolved */
 		const char *targets_key;
 		const char *snapshot_key;

@@ -8,13 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <git2.h>
 
+#include "common/buf.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "export/ssh_sign.h"
+
+/* Octets of a commit's signature. */
+#define SIGNATURE_MAX 4096
+/* How long another git process may hold the repository, and between two looks. */
+#define LOCK_WAIT_MS  2000
+#define LOCK_PAUSE_MS 20
 
 struct gitrepo {
 	git_repository *repo;
@@ -128,10 +138,16 @@ gitrepo_open(const char *path, struct gitrepo **out, struct error *err)
 	if (git_repository_open_ext(&repo, path, GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) < 0)
 		git_failed(err, ERROR_CONFIG, path);
 	else if (git_repository_is_bare(repo))
-		error_set(err, ERROR_CONFIG, "%s: a git repository without a work tree", path);
+		error_set(err, ERROR_CONFIG,
+			"%s: a git repository without a work tree; publish in a clone of it that "
+			"has one, and "
+			"name this one as a remote",
+			path);
 	else if (git_repository_head_detached(repo) == 1)
 		error_set(err, ERROR_CONFIG,
-			"%s: HEAD is detached; check the branch out that is published", path);
+			"%s: HEAD is detached; check the branch out that is published (git "
+			"checkout " GIT_BRANCH ")",
+			path);
 	else
 		*out = wrap(repo, path);
 	if (*out != NULL)
@@ -204,26 +220,81 @@ out:
 	return rc;
 }
 
+/* --- lock files ---------------------------------------------------------------------------------
+ */
+
+/* Those that stand in the way of a commit. The caller frees each. */
+struct locks {
+	char *paths[4];
+	size_t count;
+};
+
+static void
+find_locks(struct gitrepo *g, struct locks *l)
+{
+	static const char *const names[] = {"index", "HEAD", "config"};
+	git_reference *head = NULL;
+
+	l->count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		l->paths[l->count++] =
+			xasprintf("%s%s.lock", git_repository_path(g->repo), names[i]);
+	if (git_reference_lookup(&head, g->repo, "HEAD") == 0 &&
+		git_reference_symbolic_target(head) != NULL)
+		l->paths[l->count++] = xasprintf("%s%s.lock", git_repository_path(g->repo),
+			git_reference_symbolic_target(head));
+	git_reference_free(head);
+}
+
+static void
+free_locks(struct locks *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		free(l->paths[i]);
+}
+
+/* NULL: none is there. */
+static const char *
+first_lock(const struct locks *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (file_exists(l->paths[i]))
+			return l->paths[i];
+	return NULL;
+}
+
+int
+gitrepo_check_unlocked(struct gitrepo *g, struct error *err)
+{
+	static const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	struct locks locks;
+	const char *found;
+	int rc = 0;
+
+	find_locks(g, &locks);
+	/* "git status" takes the index for a moment. */
+	for (int i = 0; first_lock(&locks) != NULL && i < LOCK_WAIT_MS / LOCK_PAUSE_MS; i++)
+		(void)nanosleep(&pause, NULL);
+	found = first_lock(&locks);
+	if (found != NULL)
+		rc = error_set(err, ERROR_CONFIG,
+			"%s: another git process works on the repository, or one was killed; if "
+			"none "
+			"runs, remove this file",
+			found);
+	free_locks(&locks);
+	return rc;
+}
+
 void
 gitrepo_unlock(struct gitrepo *g)
 {
-	static const char *const names[] = {"index.lock", "HEAD.lock", "config.lock"};
-	git_reference *head = NULL;
-	char *path;
+	struct locks locks;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		path = xasprintf("%s%s", git_repository_path(g->repo), names[i]);
-		(void)unlink(path);
-		free(path);
-	}
-	if (git_reference_lookup(&head, g->repo, "HEAD") == 0 &&
-		git_reference_symbolic_target(head) != NULL) {
-		path = xasprintf("%s%s.lock", git_repository_path(g->repo),
-			git_reference_symbolic_target(head));
-		(void)unlink(path);
-		free(path);
-	}
-	git_reference_free(head);
+	find_locks(g, &locks);
+	for (size_t i = 0; i < locks.count; i++)
+		(void)unlink(locks.paths[i]);
+	free_locks(&locks);
 }
 
 /* --- commit -------------------------------------------------------------------------------------
@@ -499,23 +570,135 @@ head_commit(struct gitrepo *g, git_commit **out, struct error *err)
 	return 1;
 }
 
+/* Whether both trees have the same there, or neither has anything. */
+static bool
+same_entry(const git_tree *a, const git_tree *b, const char *name)
+{
+	const git_tree_entry *x = git_tree_entry_byname(a, name),
+			     *y = git_tree_entry_byname(b, name);
+
+	if (x == NULL || y == NULL)
+		return x == y;
+	return git_oid_equal(git_tree_entry_id(x), git_tree_entry_id(y));
+}
+
+int
+gitrepo_same_paths(
+	struct gitrepo *g, const char *commit, const struct git_paths *paths, struct error *err)
+{
+	git_commit *head = NULL, *other = NULL;
+	git_tree *head_tree = NULL, *other_tree = NULL;
+	git_oid oid;
+	int rc = head_commit(g, &head, err);
+
+	if (rc <= 0)
+		goto out;
+	rc = 0;
+	if (git_oid_fromstr(&oid, commit) < 0 || git_commit_lookup(&other, g->repo, &oid) < 0)
+		goto out;
+	if (git_commit_tree(&head_tree, head) < 0 || git_commit_tree(&other_tree, other) < 0) {
+		rc = git_failed(err, ERROR_CONFIG, g->path);
+		goto out;
+	}
+	rc = 1;
+	for (size_t i = 0; i < paths->dir_count; i++)
+		rc = rc && same_entry(head_tree, other_tree, paths->dirs[i]);
+	for (size_t i = 0; i < paths->file_count; i++)
+		rc = rc && same_entry(head_tree, other_tree, paths->files[i]);
+out:
+	git_tree_free(other_tree);
+	git_tree_free(head_tree);
+	git_commit_free(other);
+	git_commit_free(head);
+	return rc;
+}
+
+/* Moves the branch that HEAD names to a commit made above its tip. */
+static int
+move_branch(struct commit *c, const git_commit *parent, const git_oid *to)
+{
+	git_reference *head = NULL, *branch = NULL;
+	int rc = git_reference_lookup(&head, c->g->repo, "HEAD");
+	const char *name;
+
+	if (rc < 0)
+		return rc;
+	name = git_reference_symbolic_target(head);
+	rc = git_reference_create_matching(&branch, c->g->repo, name, to, parent != NULL,
+		parent != NULL ? git_commit_id(parent) : NULL, "commit: preload25");
+	git_reference_free(branch);
+	git_reference_free(head);
+	return rc;
+}
+
+/* As git_commit_create(), with a signature that git verifies. */
+static int
+create_signed(struct commit *c, const git_signature *by, const struct ssh_signer *signer,
+	const char *message, const git_tree *tree, const git_commit *parent, git_oid *out,
+	struct error *err)
+{
+	const git_commit *parents[1] = {parent};
+	git_buf content = {0};
+	struct buf signature;
+	int rc = -1;
+
+	buf_init(&signature, SIGNATURE_MAX);
+	if (git_commit_create_buffer(&content, c->g->repo, by, by, "UTF-8", message, tree,
+		    parent != NULL, parents) < 0) {
+		write_failed(c->g, err);
+		goto out;
+	}
+	if (ssh_sign(signer, "git", content.ptr, content.size, &signature, err) < 0)
+		goto out;
+	if (git_commit_create_with_signature(
+		    out, c->g->repo, content.ptr, buf_str(&signature), NULL) < 0 ||
+		move_branch(c, parent, out) < 0) {
+		write_failed(c->g, err);
+		goto out;
+	}
+	rc = 0;
+out:
+	buf_clear(&signature);
+	git_buf_dispose(&content);
+	return rc;
+}
+
+static int
+create_commit(struct commit *c, const struct git_author *author, const char *message,
+	const git_tree *tree, const git_commit *parent, git_oid *out, struct error *err)
+{
+	const git_commit *parents[1] = {parent};
+	git_signature *by = NULL;
+	int rc;
+
+	if (git_signature_new(&by, author->name, author->mail, author->time_s, 0) < 0)
+		return git_failed(err, ERROR_CONFIG, "author of the commit");
+	if (author->signer != NULL) {
+		rc = create_signed(c, by, author->signer, message, tree, parent, out, err);
+	} else {
+		rc = git_commit_create(out, c->g->repo, "HEAD", by, by, "UTF-8", message, tree,
+			parent != NULL, parents);
+		if (rc < 0)
+			write_failed(c->g, err);
+	}
+	git_signature_free(by);
+	return rc < 0 ? -1 : 0;
+}
+
 int
 gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *message,
 	const struct git_author *author, char id[static GIT_COMMIT_SIZE], struct error *err)
 {
 	struct commit *c = xcalloc(1, sizeof(*c));
-	git_signature *signature = NULL;
 	git_commit *parent = NULL;
 	git_tree *tree = NULL;
 	git_oid tree_id, commit_id;
-	const git_commit *parents[1];
 	int rc = -1, have_parent;
 
 	c->g = g;
 	have_parent = head_commit(g, &parent, err);
 	if (have_parent < 0)
 		goto out;
-	parents[0] = parent;
 	if ((have_parent && git_commit_tree(&c->head, parent) < 0) ||
 		git_repository_index(&c->index, g->repo) < 0 ||
 		git_index_read(c->index, true) < 0) {
@@ -532,11 +715,10 @@ gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *mes
 		goto out;
 	if (c->head != NULL && git_oid_equal(&tree_id, git_tree_id(c->head))) {
 		commit_id = *git_commit_id(parent);
-	} else if (git_tree_lookup(&tree, g->repo, &tree_id) < 0 ||
-		git_signature_new(&signature, author->name, author->mail, author->time_s, 0) < 0 ||
-		git_commit_create(&commit_id, g->repo, "HEAD", signature, signature, "UTF-8",
-			message, tree, (size_t)have_parent, parents) < 0) {
+	} else if (git_tree_lookup(&tree, g->repo, &tree_id) < 0) {
 		write_failed(g, err);
+		goto out;
+	} else if (create_commit(c, author, message, tree, parent, &commit_id, err) < 0) {
 		goto out;
 	}
 	if (git_index_write(c->index) < 0) {
@@ -546,80 +728,10 @@ gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *mes
 	(void)git_oid_tostr(id, GIT_COMMIT_SIZE, &commit_id);
 	rc = 0;
 out:
-	git_signature_free(signature);
 	git_tree_free(tree);
 	git_tree_free(c->head);
 	git_commit_free(parent);
 	git_index_free(c->index);
 	free(c);
-	return rc;
-}
-
-/* --- push ---------------------------------------------------------------------------------------
- */
-
-struct push {
-	bool asked;        /* for credentials */
-	char refused[200]; /* why the other side did not take it */
-};
-
-static int
-on_update(const char *ref UNUSED, const char *status, void *arg)
-{
-	struct push *p = arg;
-
-	/* NULL: taken. */
-	if (status != NULL)
-		str_escape(status, strlen(status), p->refused, sizeof(p->refused));
-	return 0;
-}
-
-static int
-on_credentials(git_credential **out, const char *url UNUSED, const char *user, unsigned allowed,
-	void *arg UNUSED)
-{
-	/* Only what works without a person, and once: libgit2 asks again after a refusal. */
-	struct push *p = arg;
-
-	if ((allowed & GIT_CREDENTIAL_SSH_KEY) == 0 || p->asked)
-		return GIT_EAUTH;
-	p->asked = true;
-	return git_credential_ssh_key_from_agent(out, user != NULL ? user : "git");
-}
-
-int
-gitrepo_push(struct gitrepo *g, const char *url, struct error *err)
-{
-	git_push_options options;
-	struct push push = {0};
-	git_reference *head = NULL;
-	git_remote *remote = NULL;
-	char *refspec = NULL;
-	int rc = -1;
-
-	(void)git_push_options_init(&options, GIT_PUSH_OPTIONS_VERSION);
-	options.callbacks.push_update_reference = on_update;
-	options.callbacks.credentials = on_credentials;
-	options.callbacks.payload = &push;
-	if (git_repository_head(&head, g->repo) < 0 ||
-		git_remote_create_anonymous(&remote, g->repo, url) < 0) {
-		git_failed(err, ERROR_TEMP, url);
-		goto out;
-	}
-	refspec = xasprintf("%s:%s", git_reference_name(head), git_reference_name(head));
-	if (git_remote_push(remote, &(git_strarray){.strings = (char *[]){refspec}, .count = 1},
-		    &options) < 0) {
-		git_failed(err, ERROR_TEMP, url);
-		goto out;
-	}
-	if (push.refused[0] != '\0') {
-		error_set(err, ERROR_TEMP, "%s: %s", url, push.refused);
-		goto out;
-	}
-	rc = 0;
-out:
-	free(refspec);
-	git_remote_free(remote);
-	git_reference_free(head);
 	return rc;
 }

@@ -15,14 +15,24 @@
 
 struct error;
 struct gitrepo;
+struct ssh_signer;
 
 /* Hex digits of a commit id and the NUL. */
 #define GIT_COMMIT_SIZE 41
 #define GIT_BRANCH      "main"
 
+/* What is ours in a work tree. */
+struct git_paths {
+	const char *const *dirs; /* top-level */
+	size_t dir_count;
+	const char *const *files; /* top-level */
+	size_t file_count;
+};
+
 struct git_author {
 	const char *name, *mail;
 	int64_t time_s;
+	const struct ssh_signer *signer; /* NULL: the commit is not signed */
 };
 
 /* Makes an empty repository with a work tree at path (which may exist), or opens the one there. */
@@ -48,6 +58,14 @@ const char *gitrepo_state_dir(const struct gitrepo *g);
 int gitrepo_check_clean(
 	struct gitrepo *g, const char *const *dirs, size_t count, struct error *err) MUST_CHECK;
 
+/* Whether HEAD holds what that commit did under these paths: 1, 0 it does not or there is no such
+ * commit, -1. */
+int gitrepo_same_paths(struct gitrepo *g, const char *commit, const struct git_paths *paths,
+	struct error *err) MUST_CHECK;
+
+/* Waits a moment for the lock files of another git process to go; one that stays is ERROR_CONFIG.
+ */
+int gitrepo_check_unlocked(struct gitrepo *g, struct error *err) MUST_CHECK;
 /* Removes lock files that a killed run of ours has left: only for who knows that there was one. */
 void gitrepo_unlock(struct gitrepo *g);
 
@@ -55,18 +73,8 @@ void gitrepo_unlock(struct gitrepo *g);
  * them and nothing else) and these top-level files. Contents go in as they are, whatever filters
  * the configuration names, in constant memory. Same files as in HEAD: no new commit. The id of HEAD
  * comes out either way; then the index agrees with the commit. */
-struct git_paths {
-	const char *const *dirs;
-	size_t dir_count;
-	const char *const *files;
-	size_t file_count;
-};
 int gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *message,
 	const struct git_author *author, char id[static GIT_COMMIT_SIZE],
 	struct error *err) MUST_CHECK;
-
-/* Brings the current branch to the remote (a URL or path) unless it is there already. Only
- * fast-forward. ERROR_TEMP. */
-int gitrepo_push(struct gitrepo *g, const char *url, struct error *err) MUST_CHECK;
 
 #endif

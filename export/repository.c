@@ -15,6 +15,7 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/repository_private.h"
+#include "export/ssh_sign.h"
 #include "export/tuf_key.h"
 
 #define ROOT_WARN_S ((int64_t)60 * 86400)
@@ -201,25 +202,6 @@ out:
 	return rc;
 }
 
-int
-repository_push(struct repository *r, struct error *err)
-{
-	struct error why;
-	size_t failed = 0;
-
-	for (size_t i = 0; i < r->options.remote_count; i++) {
-		if (gitrepo_push(r->git, r->options.remotes[i], &why) == 0)
-			continue;
-		if (failed++ == 0)
-			*err = why;
-		else
-			log_error("push: %s", why.text);
-	}
-	if (failed > 0)
-		return error_prefix(err, "push");
-	return 0;
-}
-
 /* --- opening and making -------------------------------------------------------------------------
  */
 
@@ -267,6 +249,7 @@ repository_close(struct repository *r)
 		tuf_meta_free(r->meta[i]);
 		tuf_signer_free(r->signers[i]);
 	}
+	ssh_signer_free(r->commit_signer);
 	file_lock_free(r->lock);
 	gitrepo_close(r->git);
 	free(r->path);
@@ -287,6 +270,16 @@ take_lock(struct repository *r, struct error *err)
 	return rc;
 }
 
+static int
+load_commit_signer(struct repository *r, struct error *err)
+{
+	if (r->options.sign_key == NULL)
+		return 0;
+	if (ssh_signer_load(r->options.sign_key, &r->commit_signer, err) < 0)
+		return error_prefix(err, "[repository] sign_key");
+	return 0;
+}
+
 int
 repository_open(
 	const struct repository_options *options, struct repository **out, struct error *err)
@@ -303,8 +296,9 @@ repository_open(
 		if (i != TUF_ROLE_ROOT &&
 			tuf_signer_load(options->keys[i], &r->signers[i], err) < 0)
 			goto fail;
-	if (check_keys(r, err) < 0 || take_lock(r, err) < 0 ||
+	if (check_keys(r, err) < 0 || load_commit_signer(r, err) < 0 || take_lock(r, err) < 0 ||
 		repository_load_published(r, err) < 0 || repository_recover(r, err) < 0 ||
+		gitrepo_check_unlocked(r->git, err) < 0 || repository_check_head(r, err) < 0 ||
 		gitrepo_check_clean(r->git, repository_dirs, ARRAY_LEN(repository_dirs), err) < 0)
 		goto fail;
 	*out = r;
@@ -367,6 +361,8 @@ repository_create(const struct repository_options *options, int64_t now_s, struc
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
 		if (tuf_signer_load(options->keys[i], &r->signers[i], err) < 0)
 			goto out;
+	if (load_commit_signer(r, err) < 0)
+		goto out;
 	if (gitrepo_create(options->path, &r->git, err) < 0)
 		goto out;
 	if (gitrepo_has_commit(r->git)) {

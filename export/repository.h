@@ -22,6 +22,7 @@
 
 #include "common/attr.h"
 #include "export/git.h"
+#include "export/push.h"
 #include "export/tuf_metadata.h"
 
 struct error;
@@ -32,8 +33,11 @@ struct repository_options {
 	const char *author_name, *author_mail; /* of the commits */
 	const char *keys[TUF_ROLE_COUNT];  /* URIs, by enum tuf_role; the root's only to create */
 	int64_t expires_s[TUF_ROLE_COUNT]; /* how long each file is good for */
+	const char *sign_key;              /* file of the commits' key; NULL: they are not signed */
 	const char *const *remotes;        /* lent for the life of the repository */
 	size_t remote_count;
+	struct push_options push;
+	bool adopt; /* take HEAD as another hand has left it, if our files are as we left them */
 };
 
 /* Makes the directory, the first root (threshold 1 of 1 for each role) and the first commit. The
@@ -44,7 +48,8 @@ int repository_create(
 
 /* Takes the repository for this process (ERROR_TEMP: another one has it) and brings an interrupted
  * publication to its end. Not a repository, not one that our keys sign for, changed by another
- * hand: ERROR_CONFIG and nothing is touched. Metadata that does not verify: ERROR_SECURITY. */
+ * hand (files, commits, a lock file left over): ERROR_CONFIG and nothing is touched. Metadata that
+ * does not verify: ERROR_SECURITY. */
 int repository_open(const struct repository_options *options, struct repository **out,
 	struct error *err) MUST_CHECK;
 /* NULL is allowed. */
@@ -81,8 +86,9 @@ int repository_publish(struct repository *r, const struct repository_publication
 int repository_renew(struct repository *r, int64_t now_s, char commit[static GIT_COMMIT_SIZE],
 	struct error *err) MUST_CHECK;
 
-/* Brings every remote up to date, each on its own: a failing one is logged and does not stop the
- * others. ERROR_TEMP when any failed. */
+/* Brings every remote up to date, each on its own: a failing one does not stop the others. The
+ * worst failure comes out in err (ERROR_TEMP, or ERROR_CONFIG when trying again will not help), the
+ * others are logged. */
 int repository_push(struct repository *r, struct error *err) MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
  * repository_private: what the files behind export/repository.h share; nobody else includes it.
  *
  *	repository_state	names, and what is there
+ *	repository_git		whose commit is the last one, and who else has it
  *	repository_put		one publication onto the disk, and what a killed one has left
  *	repository		what is published and when
  */
@@ -19,6 +20,7 @@
 
 struct file_lock;
 struct gitrepo;
+struct ssh_signer;
 struct tuf_signer;
 
 struct repository {
@@ -27,6 +29,7 @@ struct repository {
 	struct gitrepo *git;
 	struct file_lock *lock;
 	struct tuf_signer *signers[TUF_ROLE_COUNT];
+	struct ssh_signer *commit_signer;      /* NULL: commits are not signed */
 	struct tuf_meta *meta[TUF_ROLE_COUNT]; /* as published; only the root is always there */
 };
 
@@ -54,6 +57,19 @@ int repository_load_meta(const struct repository *r, enum tuf_role role, int64_t
 int repository_load_root(struct repository *r, struct error *err) MUST_CHECK;
 /* Follows timestamp.json to what is published: 1, 0 nothing is, -1. */
 int repository_load_published(struct repository *r, struct error *err) MUST_CHECK;
+
+/* --- repository_git -----------------------------------------------------------------------------
+ */
+
+/* All that is ours in the work tree. */
+extern const struct git_paths repository_paths;
+
+/* Notes the commit as the last publication, for the next run to see whether HEAD is still ours. */
+int repository_remember_commit(
+	const struct repository *r, const char *commit, struct error *err) MUST_CHECK;
+/* ERROR_CONFIG when another hand has committed since then, unless options.adopt lets it pass. A
+ * clone has no note: what it holds is taken. */
+int repository_check_head(const struct repository *r, struct error *err) MUST_CHECK;
 
 /* --- repository_put -----------------------------------------------------------------------------
  */

@@ -22,14 +22,6 @@
 #define DIRECTORY_MODE 0755
 
 const char *const repository_dirs[REPOSITORY_DIRS] = {REPOSITORY_METADATA, REPOSITORY_TARGETS};
-static const char *const our_files[] = {REPOSITORY_ATTRIBUTES};
-static const struct git_paths our_paths = {
-	.dirs = repository_dirs,
-	.dir_count = ARRAY_LEN(repository_dirs),
-	.files = our_files,
-	.file_count = ARRAY_LEN(our_files),
-};
-
 /* --- clearing up --------------------------------------------------------------------------------
  */
 
@@ -290,10 +282,12 @@ repository_finish(struct repository *r, const struct journal *j,
 		.name = r->options.author_name,
 		.mail = r->options.author_mail,
 		.time_s = j->time_s,
+		.signer = r->commit_signer,
 	};
 
 	if (name_targets(r, err) < 0 || tidy(r, err) < 0 || sync_dirs(r, err) < 0 ||
-		gitrepo_commit(r->git, &our_paths, j->message, &author, commit, err) < 0)
+		gitrepo_commit(r->git, &repository_paths, j->message, &author, commit, err) < 0 ||
+		repository_remember_commit(r, commit, err) < 0)
 		return -1;
 	return remove_journal(r, err);
 }

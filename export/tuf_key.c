@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/bio.h>
@@ -23,6 +22,7 @@
 #include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "export/key_file.h"
 
 #define ED25519_KEY_SIZE 32
 #define ED25519_SIG_SIZE 64
@@ -286,31 +286,6 @@ fail:
 	return -1;
 }
 
-/* Opens a key file that nobody but its owner can read. */
-static int
-open_key_file(const char *path, int *out, struct error *err)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s: cannot read the private key", path);
-	if (fstat(fd, &st) < 0) {
-		error_set_errno(err, ERROR_CONFIG, "%s", path);
-	} else if (!S_ISREG(st.st_mode)) {
-		error_set(err, ERROR_CONFIG, "%s: not a regular file", path);
-	} else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-		error_set(err, ERROR_SECURITY,
-			"%s: mode %03o lets others than its owner at the private key; chmod 600 it",
-			path, (unsigned)st.st_mode & 0777);
-	} else {
-		*out = fd;
-		return 0;
-	}
-	(void)close(fd);
-	return -1;
-}
-
 /* Whether uri is a file, and if so its path. A scheme has two letters or more. */
 static const char *
 file_of(const char *uri)
@@ -335,7 +310,7 @@ tuf_signer_load(const char *uri, struct tuf_signer **out, struct error *err)
 	/* UI_null: a key that wants a pass phrase fails instead of asking whoever is at the
 	 * terminal. */
 	if (path != NULL) {
-		if (open_key_file(path, &fd, err) < 0)
+		if (key_file_open(path, &fd, err) < 0)
 			return -1;
 		bio = BIO_new_fd(fd, BIO_NOCLOSE);
 		if (bio == NULL)

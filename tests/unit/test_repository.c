@@ -9,9 +9,11 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,8 +140,10 @@ authority_make(struct authority *a, const char *name)
 	a->path = xasprintf("%s/repository", a->dir);
 	a->remote = xasprintf("%s/remote.git", a->dir);
 	assert_int_equal(mkdir(a->dir, 0700), 0);
-	a->options = (struct repository_options){
-		.path = a->path, .author_name = "Example", .author_mail = "list@example.org"};
+	a->options = (struct repository_options){.path = a->path,
+		.author_name = "Example",
+		.author_mail = "list@example.org",
+		.push = {.timeout_s = 60, .tries = 1}};
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
 		struct tuf_signer *s;
 		char *key = xasprintf("%s/%s.pem", a->dir, tuf_role_name((enum tuf_role)i));
@@ -491,8 +495,9 @@ test_push(void **state UNUSED)
 		published(&a, i);
 		assert_int_equal(repository_open(&a.options, &r, &err), 0);
 		assert_int_equal(repository_push(r, &err), -1);
-		assert_int_equal(err.kind, ERROR_TEMP);
-		assert_non_null(strstr(err.text, "push: /nonexistent/remote.git"));
+		assert_int_equal(err.kind, ERROR_CONFIG);
+		assert_non_null(strstr(err.text,
+			"push: [repository] remote: /nonexistent/remote.git: there is no git"));
 		assert_int_equal(repository_head(r, head, &err), 0);
 		repository_close(r);
 		/* The other one has it nevertheless. */
@@ -515,7 +520,8 @@ test_push(void **state UNUSED)
 	create(&b);
 	assert_int_equal(repository_open(&b.options, &r, &err), 0);
 	assert_int_equal(repository_push(r, &err), -1);
-	assert_int_equal(err.kind, ERROR_TEMP);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, "has commits that are not ours"));
 	repository_close(r);
 	assert_int_equal(git_repository_open(&repo, a.remote), 0);
 	assert_int_equal(git_reference_lookup(&ref, repo, "refs/heads/" GIT_BRANCH), 0);
@@ -526,6 +532,104 @@ test_push(void **state UNUSED)
 	assert_int_equal(history(a.path, message, sizeof(message)), 3);
 	authority_clear(&a);
 	authority_clear(&b);
+}
+
+/* A peer that accepts and never answers does not hold up the others, and is given up in time. */
+static void
+test_push_hangs(void **state UNUSED)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t len = sizeof(address);
+	struct authority a;
+	struct error err = {0};
+	struct repository *r;
+	git_repository *bare;
+	git_oid oid;
+	char *url;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	authority_make(&a, "hangs");
+	url = xasprintf("http://somebody:secret@127.0.0.1:%d/x.git", ntohs(address.sin_port));
+	assert_int_equal(git_repository_init(&bare, a.remote, 1), 0);
+	a.remotes[0] = url;
+	a.remotes[1] = a.remote;
+	a.options.remotes = a.remotes;
+	a.options.remote_count = 2;
+	a.options.push.timeout_s = 1;
+	create(&a);
+	published(&a, 1);
+	assert_int_equal(repository_open(&a.options, &r, &err), 0);
+	assert_int_equal(repository_push(r, &err), -1);
+	assert_int_equal(err.kind, ERROR_TEMP);
+	assert_non_null(strstr(err.text, "/x.git: no answer within 1 s"));
+	assert_null(strstr(err.text, "secret"));
+	assert_int_equal(git_reference_name_to_id(&oid, bare, "refs/heads/" GIT_BRANCH), 0);
+
+	/* Nobody there at all: tried again, then said. */
+	(void)close(fd);
+	a.options.push.timeout_s = 60;
+	a.options.push.tries = 2;
+	repository_close(r);
+	assert_int_equal(repository_open(&a.options, &r, &err), 0);
+	assert_int_equal(repository_push(r, &err), -1);
+	assert_int_equal(err.kind, ERROR_TEMP);
+	assert_non_null(strstr(err.text, "push: http://somebody:***@127.0.0.1:"));
+	repository_close(r);
+	git_repository_free(bare);
+	free(url);
+	authority_clear(&a);
+}
+
+static void
+test_remotes(void **state UNUSED)
+{
+	static const struct {
+		const char *remote, *fault; /* NULL: none */
+	} cases[] = {
+		{"https://git.example.org/list.git", NULL},
+		{"https://me:secret@git.example.org:8443/list.git", NULL},
+		{"ssh://git@[2001:db8::1]:22/list.git", NULL},
+		{"ssh://git@[2001:db8::1]/list.git", NULL},
+		{"git@git.example.org:list.git", NULL},
+		{"/srv/list.git", NULL},
+		{"../list.git", NULL},
+		{"list.git", NULL},
+		{"file:///srv/list.git", NULL},
+		{"", "empty"},
+		{"ftp://example.org/list.git", "neither https"},
+		{"https:///list.git", "no host"},
+		{"https://me@/list.git", "no host"},
+		{"https://:443/list.git", "no host"},
+		{"https://git.example.org", "no path"},
+		{"https://git.example.org/", "no path"},
+		{"https://git.example.org:0/list.git", "port"},
+		{"https://git.example.org:http/list.git", "port"},
+		{"https://git.example.org:65536/list.git", "port"},
+		{"ssh://[2001:db8::1/list.git", "bracket"},
+		{"file://list.git", "no absolute path"},
+		{"https://git.example.org/a b", "blank"},
+		{"/srv/list\n.git", "blank"},
+		{":list.git", "no host"},
+		{"git.example.org:", "no path"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *fault = push_remote_fault(cases[i].remote);
+
+		if ((fault == NULL) != (cases[i].fault == NULL) ||
+			(fault != NULL && strstr(fault, cases[i].fault) == NULL))
+			fail_msg("%s: %s", cases[i].remote, fault != NULL ? fault : "taken");
+	}
+	char *shown = push_remote_shown("https://me:secret@git.example.org/a@b");
+	assert_string_equal(shown, "https://me:***@git.example.org/a@b");
+	free(shown);
+	shown = push_remote_shown("git@git.example.org:a/b");
+	assert_string_equal(shown, "git@git.example.org:a/b");
+	free(shown);
 }
 
 static void
@@ -653,6 +757,111 @@ test_strangers(void **state UNUSED)
 	authority_clear(&b);
 }
 
+/* A commit of another hand above ours, or in place of it. Its files are those of HEAD unless other
+ * is one more. */
+static void
+commit_by_hand(struct authority *a, const char *other, bool amend)
+{
+	git_signature *by;
+	git_repository *repo;
+	git_commit *head;
+	git_index *index;
+	git_tree *tree;
+	git_oid oid;
+
+	assert_int_equal(git_repository_open(&repo, a->path), 0);
+	assert_int_equal(git_repository_index(&index, repo), 0);
+	if (other != NULL) {
+		write_in(a, other, "by hand\n");
+		assert_int_equal(git_index_add_bypath(index, other), 0);
+		assert_int_equal(git_index_write(index), 0);
+	}
+	assert_int_equal(git_index_write_tree(&oid, index), 0);
+	assert_int_equal(git_tree_lookup(&tree, repo, &oid), 0);
+	assert_int_equal(git_reference_name_to_id(&oid, repo, "HEAD"), 0);
+	assert_int_equal(git_commit_lookup(&head, repo, &oid), 0);
+	assert_int_equal(git_signature_new(&by, "Hand", "hand@example.org", NOW, 0), 0);
+	if (amend)
+		assert_int_equal(
+			git_commit_amend(&oid, head, "HEAD", by, by, NULL, "by hand\n", tree), 0);
+	else
+		assert_int_equal(git_commit_create(&oid, repo, "HEAD", by, by, NULL, "by hand\n",
+					 tree, 1, (const git_commit *[]){head}),
+			0);
+	git_signature_free(by);
+	git_commit_free(head);
+	git_tree_free(tree);
+	git_index_free(index);
+	git_repository_free(repo);
+}
+
+static void
+test_hands(void **state UNUSED)
+{
+	struct authority a;
+
+	authority_make(&a, "hands");
+	create(&a);
+	published(&a, 1);
+
+	/* Our files as we left them: the operator decides. */
+	commit_by_hand(&a, NULL, true);
+	refused(&a, ERROR_CONFIG, "by another hand, not");
+	a.options.adopt = true;
+	published(&a, 2);
+	a.options.adopt = false;
+	commit_by_hand(&a, "README", false);
+	refused(&a, ERROR_CONFIG, "publish --adopt goes on from it");
+	refused(&a, ERROR_CONFIG, "git reset --keep");
+	a.options.adopt = true;
+	published(&a, 3);
+	a.options.adopt = false;
+	published(&a, 4);
+	assert_int_equal(client_list(a.path, NULL), 4);
+
+	/* Other files than we left are not taken, asked for or not. */
+	commit_by_hand(&a, "targets/list.json", false);
+	refused(&a, ERROR_CONFIG, "with other files in metadata or targets");
+	a.options.adopt = true;
+	refused(&a, ERROR_CONFIG, "with other files in metadata or targets");
+	authority_clear(&a);
+}
+
+/* A lock file that another git process holds, or has left. */
+static void
+test_locks(void **state UNUSED)
+{
+	static const char *const locks[] = {
+		".git/index.lock", ".git/HEAD.lock", ".git/refs/heads/" GIT_BRANCH ".lock"};
+	struct authority a;
+	char *path;
+	pid_t pid;
+
+	authority_make(&a, "locks");
+	create(&a);
+	published(&a, 1);
+	for (size_t i = 0; i < ARRAY_LEN(locks); i++) {
+		write_in(&a, locks[i], "");
+		refused(&a, ERROR_CONFIG, "if none runs, remove this file");
+		refused(&a, ERROR_CONFIG, locks[i]);
+		path = xasprintf("%s/%s", a.path, locks[i]);
+		assert_int_equal(access(path, F_OK), 0);
+		free(path);
+		remove_in(&a, locks[i]);
+	}
+	/* One that goes is waited for. */
+	write_in(&a, locks[0], "");
+	pid = fork();
+	if (pid == 0) {
+		(void)usleep(200000);
+		remove_in(&a, locks[0]);
+		_exit(0);
+	}
+	published(&a, 2);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	authority_clear(&a);
+}
+
 /* Root publishes from a repository that belongs to the service's user. */
 static void
 test_owner(void **state UNUSED)
@@ -750,6 +959,9 @@ test_killed_publishing(void **state UNUSED)
 
 			snprintf(name, sizeof(name), "killed-%d-%d", at, after_it);
 			authority_make(&a, name);
+			/* The key of a role will do to sign commits, too. */
+			if (after_it)
+				a.options.sign_key = a.uris[TUF_ROLE_TIMESTAMP] + strlen("file:");
 			create(&a);
 			published(&a, 1);
 			alive = !killed(&a, run_second, at, after_it);
@@ -844,7 +1056,11 @@ main(void)
 		cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_push),
+		cmocka_unit_test(test_push_hangs),
+		cmocka_unit_test(test_remotes),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_hands),
+		cmocka_unit_test(test_locks),
 		cmocka_unit_test(test_owner),
 		cmocka_unit_test(test_staged),
 		cmocka_unit_test(test_killed_publishing),
