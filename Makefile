@@ -14,7 +14,7 @@ COMMON_PKGS = jansson libcrypto
 VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
 EXPORT_PKGS = jansson libcrypto libgit2 libzstd
 BUILDER_PKGS = sqlite3 jansson
-UPDATER_PKGS = libcurl jansson libcrypto libzstd
+UPDATER_PKGS = libcurl jansson libcrypto libzstd libpsl
 ALL_PKGS = $(sort $(COMMON_PKGS) $(VERIFIER_PKGS) $(EXPORT_PKGS) $(BUILDER_PKGS) $(UPDATER_PKGS))
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS))
@@ -28,7 +28,7 @@ COMMON_LIBS = $(call libs,$(COMMON_PKGS)) -linih
 VERIFIER_LIBS = $(call libs,$(VERIFIER_PKGS)) -lunbound -lldns
 EXPORT_LIBS = $(call libs,$(EXPORT_PKGS))
 BUILDER_LIBS = $(call libs,$(BUILDER_PKGS))
-UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb -lresolv
+UPDATER_LIBS = $(call libs,$(UPDATER_PKGS)) -lcdb -llmdb -ldb -lresolv
 
 FOLDERS = common verifier export builder updater
 # main.c files are programs, everything else in a folder is its library.

@@ -23,11 +23,10 @@
 #include "export/unzstd.h"
 #include "updater/fetch.h"
 #include "updater/map.h"
-#include "updater/postfix.h"
+#include "updater/mta.h"
 #include "updater/render.h"
 #include "updater/settings.h"
 #include "updater/state.h"
-#include "updater/tool.h"
 #include "updater/tuf_client.h"
 
 #define LIST_TARGET "list.json"
@@ -37,12 +36,12 @@
 #define LIST_MODE      0644
 #define DIR_MODE       0755
 /* Values of sample look-ups; as long as any line. */
-#define VALUE_MAX (POSTFIX_VALUE_MAX + 2)
+#define VALUE_MAX (MTA_VALUE_MAX + 2)
 
 struct job {
 	const struct update_settings *s;
 	const struct job_options *options;
-	struct postfix_recipe recipe;
+	struct recipe recipe;
 	struct state state;
 	char *state_path;
 	char anchor[65]; /* SHA-256 of the configured root file */
@@ -136,56 +135,21 @@ map_is_stale(const struct job *j)
 	return NULL;
 }
 
-/* Asks the mail server's own tool for one key of the new map. */
-static int
-ask_postmap(const struct job *j, const char *postmap, const char *table, const char *key,
-	const char *want, struct error *err)
-{
-	const char *argv[8];
-	struct tool_result result = {0};
-	size_t n = 0, len = strlen(want);
-	int rc;
-
-	argv[n++] = postmap;
-	if (j->s->config_dir != NULL) {
-		argv[n++] = "-c";
-		argv[n++] = j->s->config_dir;
-	}
-	argv[n++] = "-q";
-	argv[n++] = key;
-	argv[n++] = table;
-	argv[n] = NULL;
-	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
-	if (rc == 0 &&
-		(result.status != 0 || result.out.len != len + 1 ||
-			memcmp(result.out.data, want, len) != 0)) {
-		char *complaint =
-			result.status == 0 ? xstrdup("another value") : tool_complaint(&result);
-
-		rc = error_set(
-			err, ERROR_CONFIG, "%s -q %s %s: %s", postmap, key, table, complaint);
-		free(complaint);
-	}
-	tool_result_clear(&result);
-	return rc;
-}
-
-/* The new map must answer before it may stand in for the old one. */
+/* The new map must answer before it may stand in for the old one: to this program, and to the mail
+ * server's own tool. */
 static int
 check_map(const struct job *j, const char *file, const struct list_header *header,
 	const struct render_result *r, struct error *err)
 {
-	char *postmap = tool_find(j->s->postmap, "postmap");
-	char *table = map_table(j->s->kind, file);
+	const struct mta *mta = j->s->mta;
+	bool have_tool = mta->ask != NULL;
 	char version[24];
 	struct buf value;
 	int rc = 0;
 
 	(void)snprintf(version, sizeof(version), "%" PRId64, header->version);
 	buf_init(&value, VALUE_MAX);
-	if (postmap == NULL)
-		log_info("no postmap here: the new map was only looked into by this program");
-	for (size_t i = 0; rc == 0 && i <= r->sample_count; i++) {
+	for (size_t i = 0; rc >= 0 && i <= r->sample_count; i++) {
 		const char *key = i == 0 ? MAP_SENTINEL : r->samples[i - 1].key;
 		const char *want = i == 0 ? version : r->samples[i - 1].value;
 
@@ -194,53 +158,24 @@ check_map(const struct job *j, const char *file, const struct list_header *heade
 		if (rc >= 0 && (rc == 0 || strcmp(buf_str(&value), want) != 0))
 			rc = error_set(err, ERROR_TEMP, "%s: the new map does not answer for %s",
 				j->s->map_file, key);
-		if (rc > 0)
-			rc = postmap != NULL ? ask_postmap(j, postmap, table, key, want, err) : 0;
+		if (rc > 0 && have_tool) {
+			rc = mta->ask(j->s, file, key, want, err);
+			have_tool = rc <= 0;
+		}
 	}
-	if (rc < 0)
-		error_prefix(err, "not installed");
 	buf_clear(&value);
-	free(table);
-	free(postmap);
-	return rc;
+	return rc < 0 ? error_prefix(err, "not installed") : 0;
 }
 
 static int
 reload(struct job *j, struct error *err)
 {
-	const char *argv[5];
-	struct tool_result result = {0};
-	char *file, *complaint;
-	size_t n = 0;
-	int rc;
-
-	if (!j->state.reload_due || j->options->dry_run)
+	if (!j->state.reload_due || j->options->dry_run || j->s->mta->reload == NULL)
 		return 0;
-	file = tool_find(j->s->postfix, "postfix");
-	if (file == NULL)
-		return error_set(err, ERROR_CONFIG,
-			"the map is installed, but there is no postfix command to reload it with");
-	argv[n++] = file;
-	if (j->s->config_dir != NULL) {
-		argv[n++] = "-c";
-		argv[n++] = j->s->config_dir;
-	}
-	argv[n++] = "reload";
-	argv[n] = NULL;
-	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
-	if (rc == 0 && result.status != 0) {
-		complaint = tool_complaint(&result);
-		rc = error_set(err, ERROR_TEMP,
-			"the map is installed, but \"%s reload\" failed: %s", file, complaint);
-		free(complaint);
-	}
-	if (rc == 0) {
-		j->state.reload_due = false;
-		rc = save(j, err);
-	}
-	tool_result_clear(&result);
-	free(file);
-	return rc;
+	if (j->s->mta->reload(j->s, err) < 0)
+		return error_prefix(err, "the map is installed, but");
+	j->state.reload_due = false;
+	return save(j, err);
 }
 
 static void
@@ -250,16 +185,20 @@ say_what_changed(
 	const struct state_map *m = &j->state.map;
 
 	log_info("%s %s: list %" PRId64 ", %" PRId64 " lines; left out: %" PRId64
-		 " testing, %" PRId64 " run out, %" PRId64 " DANE only (%s)",
+		 " testing, %" PRId64 " run out, %" PRId64 " DANE only (%s), %" PRId64
+		 " with too many names",
 		j->s->map_file, j->options->dry_run ? "would be installed" : "to be installed",
-		header->version, render_lines(r), r->choices[POSTFIX_LEFT_TESTING],
-		r->choices[POSTFIX_LEFT_RUN_OUT], r->choices[POSTFIX_LEFT_DANE],
-		j->recipe.why_dane);
+		header->version, render_lines(r), r->choices[CHOICE_LEFT_TESTING],
+		r->choices[CHOICE_LEFT_RUN_OUT], r->choices[CHOICE_LEFT_DANE], j->recipe.why_dane,
+		r->choices[CHOICE_LEFT_LONG]);
+	if (r->choices[CHOICE_WIDER] > 0)
+		log_info("%" PRId64 " of them may be reached %s", r->choices[CHOICE_WIDER],
+			j->s->mta->wider);
 	/* What was protected and no longer is must not go unsaid. */
-	if (m->lines_dane > 0 && !j->recipe.dane && r->choices[POSTFIX_LEFT_DANE] > 0)
+	if (m->lines_dane > 0 && !j->recipe.dane && r->choices[CHOICE_LEFT_DANE] > 0)
 		log_warning("%" PRId64
 			    " domains lose their protection: they have DANE only, and %s",
-			r->choices[POSTFIX_LEFT_DANE], j->recipe.why_dane);
+			r->choices[CHOICE_LEFT_DANE], j->recipe.why_dane);
 }
 
 /* Puts a finished and checked map in place. The list it was made of counts from here on. */
@@ -294,10 +233,12 @@ install_map(struct job *j, struct map_writer *w, const struct list_header *heade
 	if (other)
 		m->since_s = j->options->now_s;
 	m->lines = render_lines(r);
-	m->lines_dane = r->choices[POSTFIX_LINE_DANE];
-	m->left_testing = r->choices[POSTFIX_LEFT_TESTING];
-	m->left_run_out = r->choices[POSTFIX_LEFT_RUN_OUT];
-	m->left_dane = r->choices[POSTFIX_LEFT_DANE];
+	m->lines_dane = r->choices[CHOICE_DANE] + r->choices[CHOICE_ANY];
+	m->lines_wider = r->choices[CHOICE_WIDER];
+	m->left_testing = r->choices[CHOICE_LEFT_TESTING];
+	m->left_run_out = r->choices[CHOICE_LEFT_RUN_OUT];
+	m->left_dane = r->choices[CHOICE_LEFT_DANE];
+	m->left_long = r->choices[CHOICE_LEFT_LONG];
 	m->next_end_s = r->next_end_s;
 	remember_file(m, m->path);
 	j->state.dane = j->recipe.dane;
@@ -308,7 +249,7 @@ static struct render_options
 render_options(const struct job *j)
 {
 	return (struct render_options){
-		.format = j->recipe.format, .dane = j->recipe.dane, .now_s = j->options->now_s};
+		.mta = j->s->mta, .recipe = &j->recipe, .now_s = j->options->now_s};
 }
 
 /* Makes a map of a list file that was verified, and installs it. */
@@ -832,7 +773,7 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		state_load(j.state_path, &j.state, err) < 0)
 		goto out;
 	file_remove_stale(j.state_path);
-	postfix_decide(s, j.state.map.recipe, &j.recipe);
+	s->mta->decide(s, j.state.map.recipe, &j.recipe);
 	rc = judge(&j, work(&j, err), err);
 	record(&j, rc, err);
 out:

@@ -15,12 +15,9 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
-#include "updater/map_kinds.h"
 
 /* The list is public, and "postmap -q" should answer everybody. */
 #define MAP_MODE 0644
-
-static const struct map_kind *const kinds[] = {&map_cdb, &map_texthash};
 
 struct map_writer {
 	const struct map_kind *kind;
@@ -31,15 +28,6 @@ struct map_writer {
 	struct error first;
 };
 
-const struct map_kind *
-map_kind_find(const char *mta)
-{
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strcmp(kinds[i]->mta, mta) == 0)
-			return kinds[i];
-	return NULL;
-}
-
 char *
 map_file(const struct map_kind *kind, const char *path)
 {
@@ -49,7 +37,7 @@ map_file(const struct map_kind *kind, const char *path)
 char *
 map_table(const struct map_kind *kind, const char *file)
 {
-	return xasprintf("%s:%.*s", kind->type, (int)(strlen(file) - strlen(kind->suffix)), file);
+	return xasprintf("%s:%.*s", kind->name, (int)(strlen(file) - strlen(kind->suffix)), file);
 }
 
 static size_t
@@ -86,7 +74,7 @@ map_writer_open(
 		error_set_errno(err, ERROR_CONFIG, "%s: cannot set its mode", file);
 		goto fail;
 	}
-	w->state = kind->begin(w->fd);
+	w->state = kind->begin(w->fd, w->temporary);
 	if (w->state == NULL) {
 		error_set_errno(err, ERROR_TEMP, "%s: cannot write", file);
 		goto fail;
@@ -201,9 +189,9 @@ map_find(const struct map_kind *kind, const char *file, const char *key, struct 
 		error_set(err, ERROR_CONFIG, "%s: not a regular file", file);
 		goto out;
 	}
-	rc = kind->find(fd, key, strlen(key), out);
+	rc = kind->find(fd, file, key, strlen(key), out);
 	if (rc < 0)
-		error_set(err, ERROR_CONFIG, "%s: not a %s map", file, kind->type);
+		error_set(err, ERROR_CONFIG, "%s: not a %s map", file, kind->name);
 out:
 	(void)close(fd);
 	return rc;

@@ -31,22 +31,20 @@ struct map_reader;
 
 /* A row per form of map. The functions are for map.c alone. */
 struct map_kind {
-	const char *mta;    /* as in [install] mta */
-	const char *type;   /* Postfix's name for the table type */
+	const char *name;   /* the mail server's own name for the type of table */
 	const char *suffix; /* what the type's files end in, or "" */
 	bool needs_reload;  /* the mail server does not see a new file by itself */
-	/* The writer's own state for a new file, NULL with errno set on failure. */
-	void *(*begin)(int fd);
+	/* The writer's own state for a new file, open as fd and empty; NULL with errno set on
+	 * failure. Libraries that open files themselves take the path. */
+	void *(*begin)(int fd, const char *path);
 	int (*add)(void *state, const char *key, size_t key_len, const char *value, size_t len);
 	int (*end)(void *state);
 	/* Frees the state, ended or not. */
 	void (*discard)(void *state);
 	/* 1 with the value appended, 0 no such key, -1 unreadable (errno may say why). */
-	int (*find)(int fd, const char *key, size_t key_len, struct buf *out);
+	int (*find)(int fd, const char *path, const char *key, size_t key_len, struct buf *out);
 };
 
-/* NULL: there is no such kind. */
-const struct map_kind *map_kind_find(const char *mta);
 /* The file for a configured path: with the suffix of its kind. The caller frees it. */
 char *map_file(const struct map_kind *kind, const char *path) RETURNS_NONNULL;
 /* As main.cf names the table ("cdb:/etc/postfix/preload"), for a file. The caller frees it. */

@@ -18,7 +18,7 @@ struct cdb_state {
 };
 
 static void *
-begin(int fd)
+begin(int fd, const char *path UNUSED)
 {
 	struct cdb_state *s = xcalloc(1, sizeof(*s));
 
@@ -63,7 +63,7 @@ discard(void *state)
 }
 
 static int
-find(int fd, const char *key, size_t key_len, struct buf *out)
+find(int fd, const char *path UNUSED, const char *key, size_t key_len, struct buf *out)
 {
 	struct cdb db;
 	const void *value;
@@ -83,8 +83,7 @@ find(int fd, const char *key, size_t key_len, struct buf *out)
 }
 
 const struct map_kind map_cdb = {
-	.mta = "postfix",
-	.type = "cdb",
+	.name = "cdb",
 	.suffix = ".cdb",
 	.begin = begin,
 	.add = add,

@@ -7,6 +7,9 @@
 struct map_kind;
 
 extern const struct map_kind map_cdb;
+extern const struct map_kind map_lmdb;
 extern const struct map_kind map_texthash;
+extern const struct map_kind map_db_hash; /* Sendmail's "hash" */
+extern const struct map_kind map_db_set;  /* OpenSMTPD's "db", keys only */
 
 #endif

@@ -13,7 +13,7 @@
 #include "updater/map.h"
 
 static void *
-begin(int fd)
+begin(int fd, const char *path UNUSED)
 {
 	/* A stream of its own on the same open file; closing it leaves the caller's descriptor. */
 	int copy = dup(fd);
@@ -51,7 +51,7 @@ discard(void *state)
 }
 
 static int
-find(int fd, const char *key, size_t key_len, struct buf *out)
+find(int fd, const char *path UNUSED, const char *key, size_t key_len, struct buf *out)
 {
 	int copy = dup(fd);
 	FILE *f = copy >= 0 ? fdopen(copy, "r") : NULL;
@@ -84,8 +84,7 @@ find(int fd, const char *key, size_t key_len, struct buf *out)
 }
 
 const struct map_kind map_texthash = {
-	.mta = "texthash",
-	.type = "texthash",
+	.name = "texthash",
 	.suffix = "",
 	.needs_reload = true,
 	.begin = begin,

@@ -1,7 +1,5 @@
 #include "updater/postfix.h"
 
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +7,6 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
-#include "updater/map.h"
-#include "updater/resolver.h"
 #include "updater/settings.h"
 #include "updater/tool.h"
 
@@ -113,86 +109,4 @@ postfix_maps_split(const char *text, size_t *count)
 	}
 	*count = n;
 	return maps;
-}
-
-/* Whether main.cf asks our table already. */
-static bool
-table_in_use(const struct update_settings *s, const char *maps)
-{
-	char *table = map_table(s->kind, s->map_file);
-	size_t count;
-	char **names = postfix_maps_split(maps, &count);
-	bool found = false;
-
-	for (size_t i = 0; i < count; i++) {
-		found = found || strcmp(names[i], table) == 0;
-		free(names[i]);
-	}
-	free(names);
-	free(table);
-	return found;
-}
-
-static bool
-decide_dane(const struct update_settings *s, bool before, bool have_postfix, char *const *values,
-	char *why, size_t size)
-{
-	const char *maps = values[1] != NULL ? values[1] : "";
-	const char *level = values[2] != NULL ? values[2] : "";
-
-	if (s->dane != DANE_AUTO) {
-		(void)snprintf(why, size, "dane = %s", s->dane == DANE_YES ? "yes" : "no");
-		return s->dane == DANE_YES;
-	}
-	if (!have_postfix) {
-		(void)snprintf(why, size, "postconf cannot be asked");
-		return before;
-	}
-	/* Without it each of these lines defers its mail. Before main.cf names the map nothing can
-	 * go wrong, and setup sets both. */
-	if (strcmp(level, "dnssec") != 0 && table_in_use(s, maps)) {
-		(void)snprintf(why, size, "smtp_dns_support_level is not dnssec");
-		return false;
-	}
-	switch (resolver_check(why, size)) {
-	case RESOLVER_VALIDATES:
-		return true;
-	case RESOLVER_DOES_NOT:
-		return false;
-	case RESOLVER_UNKNOWN:
-		/* Protection is not dropped, nor mail held up, over a resolver that is away. */
-		return before;
-	}
-	abort();
-}
-
-void
-postfix_decide(const struct update_settings *s, const char *before, struct postfix_recipe *out)
-{
-	static const char *const names[] = {
-		"mail_version", "smtp_tls_policy_maps", "smtp_dns_support_level"};
-	char *values[ARRAY_LEN(names)] = {NULL};
-	struct postfix_version version = {0};
-	struct error why = {0};
-	bool have = false, had_sts = before != NULL && strstr(before, " sts ") != NULL,
-	     had_dane = before != NULL && str_ends(before, " dane=yes");
-
-	memset(out, 0, sizeof(*out));
-	if (s->format == POSTFIX_FORMAT_AUTO || s->dane == DANE_AUTO) {
-		have = postfix_ask(s, names, ARRAY_LEN(names), true, values, &why) == 0;
-		if (!have)
-			log_info("%s", why.text);
-	}
-	out->format = s->format;
-	if (out->format == POSTFIX_FORMAT_AUTO) {
-		/* The plain form is understood everywhere; but protection is not dropped over a
-		 * main.cf that cannot be read for a moment. */
-		out->format = !have && had_sts ? POSTFIX_FORMAT_STS : POSTFIX_FORMAT_PLAIN;
-		if (have && values[0] != NULL && postfix_version_parse(values[0], &version) == 0)
-			out->format = postfix_format_for(&version);
-	}
-	out->dane = decide_dane(s, had_dane, have, values, out->why_dane, sizeof(out->why_dane));
-	(void)snprintf(out->text, sizeof(out->text), "%s %s dane=%s", s->kind->mta,
-		postfix_format_name(out->format), out->dane ? "yes" : "no");
-	postfix_values_clear(values, ARRAY_LEN(names));
 }

@@ -1,5 +1,5 @@
 /*
- * postfix: what this machine's Postfix says of itself, and what follows for the lines it gets.
+ * postfix: what this machine's Postfix says of itself.
  */
 #ifndef UPDATER_POSTFIX_H
 #define UPDATER_POSTFIX_H
@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "common/attr.h"
-#include "updater/postfix_policy.h"
 
 struct error;
 struct update_settings;
@@ -22,18 +21,5 @@ void postfix_values_clear(char **values, size_t count);
 /* Pieces of a list of maps, separated by commas or blanks outside of braces; the caller frees the
  * strings and the array. */
 char **postfix_maps_split(const char *text, size_t *count);
-
-/* What kind of lines to write. */
-struct postfix_recipe {
-	enum postfix_format format;
-	bool dane;
-	char why_dane[200]; /* one line for people */
-	char text[64];      /* the same in short: another text needs another map */
-};
-
-/* Settings first, then what is found here. before: the text of the recipe that the installed map
- * was made by (NULL: there is none), which stands where Postfix or the resolver cannot be asked. */
-void postfix_decide(
-	const struct update_settings *s, const char *before, struct postfix_recipe *out);
 
 #endif

@@ -16,27 +16,6 @@ postfix_format_name(enum postfix_format format)
 	return format == POSTFIX_FORMAT_STS ? "sts" : "plain";
 }
 
-enum postfix_choice
-postfix_choose(
-	const struct list_header *header, const struct list_entry *entry, bool dane, int64_t now_s)
-{
-	if (list_entry_end(header, entry) <= now_s)
-		return POSTFIX_LEFT_RUN_OUT;
-	/* Not even a weak line: "may" would override a stricter default of the administrator. */
-	if (entry->policy.mode != LIST_MODE_ENFORCE)
-		return POSTFIX_LEFT_TESTING;
-	/* One level only fits into a line; DANE is the stronger where it works. */
-	if (entry->policy.auth_dane && dane)
-		return POSTFIX_LINE_DANE;
-	return entry->policy.auth_pkix ? POSTFIX_LINE_SECURE : POSTFIX_LEFT_DANE;
-}
-
-bool
-postfix_choice_is_line(enum postfix_choice choice)
-{
-	return choice == POSTFIX_LINE_SECURE || choice == POSTFIX_LINE_DANE;
-}
-
 /* "match=" wants ".example.net" where the list has "*.example.net": the latter never matches. */
 static void
 add_match(const struct list_policy *p, struct buf *out)
@@ -52,13 +31,13 @@ add_match(const struct list_policy *p, struct buf *out)
 }
 
 void
-postfix_policy_format(const struct list_entry *entry, enum postfix_choice choice,
+postfix_policy_format(const struct list_entry *entry, enum choice choice,
 	enum postfix_format format, struct buf *out)
 {
 	const struct list_policy *p = &entry->policy;
 
-	assert(postfix_choice_is_line(choice));
-	if (choice == POSTFIX_LINE_SECURE) {
+	assert(choice == CHOICE_PKIX || choice == CHOICE_DANE);
+	if (choice == CHOICE_PKIX) {
 		buf_add_str(out, "secure");
 		add_match(p, out);
 		/* Without it no SNI is sent, and servers that have several names fail. */
@@ -74,7 +53,7 @@ postfix_policy_format(const struct list_entry *entry, enum postfix_choice choice
 			buf_add_str(out, " mx_host_pattern=");
 			buf_add_str(out, p->mxs[i]);
 		}
-		if (choice == POSTFIX_LINE_SECURE)
+		if (choice == CHOICE_PKIX)
 			buf_add_str(out,
 				" { policy_string = version: STSv1 }"
 				" { policy_string = mode: enforce }");

@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "updater/choice.h"
 
 struct buf;
 struct list_entry;
-struct list_header;
 
 enum postfix_format {
 	POSTFIX_FORMAT_AUTO,  /* by the version that is found; not for writing */
@@ -24,30 +24,14 @@ enum postfix_format {
 	POSTFIX_FORMAT_STS,   /* 3.10.5 and later: MX host names are checked too */
 };
 
-/* What becomes of an entry. */
-enum postfix_choice {
-	POSTFIX_LINE_SECURE,
-	POSTFIX_LINE_DANE,
-	POSTFIX_LEFT_TESTING, /* testing mode */
-	POSTFIX_LEFT_RUN_OUT, /* no longer in force at that time */
-	POSTFIX_LEFT_DANE,    /* only DANE would do, and no resolver here validates */
-};
-#define POSTFIX_CHOICES 5
-
 /* Octets of the longest value: every pattern twice, each with its attribute's name. */
 #define POSTFIX_VALUE_MAX ((size_t)256 * 1024)
 
 const char *postfix_format_name(enum postfix_format format); /* "plain", "sts" */
 
-/* dane: whether DANE lines may be written (a validating resolver is there). */
-enum postfix_choice postfix_choose(
-	const struct list_header *header, const struct list_entry *entry, bool dane, int64_t now_s);
-/* Whether the choice is one of the lines. */
-bool postfix_choice_is_line(enum postfix_choice choice);
-
-/* Appends the value for the entry's key; choice must be one of the lines. out needs room for
+/* Appends the value for the entry's key; choice must be a line. out needs room for
  * POSTFIX_VALUE_MAX. */
-void postfix_policy_format(const struct list_entry *entry, enum postfix_choice choice,
+void postfix_policy_format(const struct list_entry *entry, enum choice choice,
 	enum postfix_format format, struct buf *out);
 
 /* Reads "3.10.13" or "3.11-20250101" (patch 0) as numbers; -1 for anything else. */

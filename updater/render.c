@@ -11,6 +11,7 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "updater/map.h"
+#include "updater/mta.h"
 
 /* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
 static void
@@ -51,25 +52,27 @@ render(struct list_reader *list, const struct render_options *options, struct ma
 	int rc;
 
 	memset(result, 0, sizeof(*result));
-	buf_init(&value, POSTFIX_VALUE_MAX);
-	add_sentinel(map, header);
+	buf_init(&value, MTA_VALUE_MAX);
 	while ((rc = list_reader_next(list, &entry, err)) > 0) {
-		enum postfix_choice choice =
-			postfix_choose(header, entry, options->dane, options->now_s);
+		enum choice choice =
+			options->mta->choose(options->recipe, header, entry, options->now_s);
 		int64_t end_s;
 
 		result->entries++;
 		result->choices[choice]++;
-		if (!postfix_choice_is_line(choice))
+		if (!choice_is_line(choice))
 			continue;
 		end_s = list_entry_end(header, entry);
 		if (result->next_end_s == 0 || end_s < result->next_end_s)
 			result->next_end_s = end_s;
 		buf_reset(&value);
-		postfix_policy_format(entry, choice, options->format, &value);
+		options->mta->format(options->recipe, entry, choice, &value);
 		map_writer_add(map, entry->domain, value.data, value.len);
 		take_sample(result, ++lines, entry->domain, &value);
 	}
+	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in
+	 * order. */
+	add_sentinel(map, header);
 	buf_clear(&value);
 	return rc;
 }
@@ -86,7 +89,12 @@ render_result_clear(struct render_result *result)
 int64_t
 render_lines(const struct render_result *result)
 {
-	return result->choices[POSTFIX_LINE_SECURE] + result->choices[POSTFIX_LINE_DANE];
+	int64_t lines = 0;
+
+	for (int c = 0; c < CHOICES; c++)
+		if (choice_is_line((enum choice)c))
+			lines += result->choices[c];
+	return lines;
 }
 
 /* The next entry that gets a line: 1, 0 none is left, -1. */
@@ -97,8 +105,8 @@ next_line(struct list_reader *list, const struct render_options *options,
 	int rc;
 
 	while ((rc = list_reader_next(list, entry, err)) > 0)
-		if (postfix_choice_is_line(postfix_choose(
-			    list_reader_header(list), *entry, options->dane, options->now_s)))
+		if (choice_is_line(options->mta->choose(
+			    options->recipe, list_reader_header(list), *entry, options->now_s)))
 			return 1;
 	return rc;
 }

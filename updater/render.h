@@ -1,22 +1,25 @@
 /*
- * render: a list document turned into lines for Postfix.
+ * render: a list document turned into lines for a mail server.
  */
 #ifndef UPDATER_RENDER_H
 #define UPDATER_RENDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
-#include "updater/postfix_policy.h"
+#include "updater/choice.h"
 
 struct error;
 struct list_reader;
 struct map_writer;
+struct mta;
+struct recipe;
 
 struct render_options {
-	enum postfix_format format;
-	bool dane;
+	const struct mta *mta;
+	const struct recipe *recipe;
 	int64_t now_s;
 };
 
@@ -25,8 +28,8 @@ struct render_options {
 
 struct render_result {
 	int64_t entries;
-	int64_t choices[POSTFIX_CHOICES]; /* how many came out as what */
-	int64_t next_end_s;               /* the first line runs out then; 0: there is no line */
+	int64_t choices[CHOICES]; /* how many came out as what */
+	int64_t next_end_s;       /* the first line runs out then; 0: there is no line */
 	struct render_sample {
 		char key[254];
 		char *value;       /* owned */

@@ -15,8 +15,7 @@
 #include "export/tuf_metadata.h"
 #include "updater/job.h"
 #include "updater/map.h"
-#include "updater/postfix.h"
-#include "updater/postfix_policy.h"
+#include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
@@ -82,7 +81,7 @@ tell_left_out(FILE *out, int64_t count, const char *why)
 }
 
 static void
-tell_status(const struct state *state, int64_t now_s, FILE *out)
+tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out)
 {
 	const struct state_list *l = &state->list;
 	const struct state_map *m = &state->map;
@@ -95,9 +94,13 @@ tell_status(const struct state *state, int64_t now_s, FILE *out)
 	fprintf(out, "entries      %" PRId64 " enforced", m->lines);
 	if (m->lines_dane > 0)
 		fprintf(out, ", %" PRId64 " of them by DANE", m->lines_dane);
+	if (m->lines_wider > 0 && s->mta->wider != NULL)
+		fprintf(out, ",\n             %" PRId64 " of them %s", m->lines_wider,
+			s->mta->wider);
 	fputc('\n', out);
 	tell_left_out(out, m->left_testing, "in testing mode");
-	tell_left_out(out, m->left_dane, "with DANE only, for want of a validating resolver");
+	tell_left_out(out, m->left_dane, "with DANE only, which cannot be checked here");
+	tell_left_out(out, m->left_long, "that name more servers than fit");
 	tell_left_out(out, m->left_run_out, "not confirmed for too long");
 	if (m->next_end_s != 0)
 		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
@@ -125,7 +128,7 @@ report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct 
 		rc = nothing_installed(&state, err);
 		goto out;
 	}
-	tell_status(&state, now_s, out);
+	tell_status(s, &state, now_s, out);
 	if (state.list.expires_s <= now_s) {
 		clock_format(state.list.expires_s, text);
 		error_set(err, ERROR_EXPIRED, "the installed list %" PRId64 " has expired (%s)",
@@ -192,17 +195,13 @@ tell_rule(const struct update_settings *s, const struct state *state,
 	const struct list_header *header, const struct list_entry *e, int64_t now_s, FILE *out,
 	struct error *err)
 {
-	static const char *const left[POSTFIX_CHOICES] = {
-		[POSTFIX_LEFT_TESTING] = "none: the domain asks for testing only",
-		[POSTFIX_LEFT_RUN_OUT] = "none: not confirmed for longer than the domain allows",
-		[POSTFIX_LEFT_DANE] = "none: it has DANE only, and no resolver here validates",
-	};
-	enum postfix_choice choice = postfix_choose(header, e, state->dane, now_s);
+	struct recipe recipe = {.dane = state->dane};
+	const char *left = choice_why_left(s->mta->choose(&recipe, header, e, now_s));
 	char text[WHEN_SIZE];
 	struct buf line;
 	int rc;
 
-	buf_init(&line, POSTFIX_VALUE_MAX);
+	buf_init(&line, MTA_VALUE_MAX);
 	rc = map_find(s->kind, s->map_file, e->domain, &line, err);
 	if (rc > 0) {
 		fprintf(out, "%s: mail only over verified TLS\n", e->domain);
@@ -212,8 +211,7 @@ tell_rule(const struct update_settings *s, const struct state *state,
 	} else if (rc == 0) {
 		fprintf(out, "%s: listed, but not enforced here\n", e->domain);
 		fprintf(out, "line         %s\n",
-			left[choice] != NULL ? left[choice]
-					     : "missing: the next run of preload25-update adds it");
+			left != NULL ? left : "missing: the next run of preload25-update adds it");
 	}
 	buf_clear(&line);
 	return rc < 0 ? -1 : 0;

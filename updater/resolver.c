@@ -85,3 +85,17 @@ resolver_check(char *why, size_t size)
 	res_nclose(&r);
 	return answer;
 }
+
+bool
+resolver_trust_ad(void)
+{
+	struct __res_state r;
+	bool trusts;
+
+	memset(&r, 0, sizeof(r));
+	if (res_ninit(&r) < 0)
+		return false;
+	trusts = (r.options & RES_TRUSTAD) != 0;
+	res_nclose(&r);
+	return trusts;
+}

@@ -4,6 +4,7 @@
 #ifndef UPDATER_RESOLVER_H
 #define UPDATER_RESOLVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum resolver_answer {
@@ -17,5 +18,8 @@ enum resolver_answer {
  * not validate: on the way to it anybody can set that bit. why: one line for people. Takes some
  * seconds at most. */
 enum resolver_answer resolver_check(char *why, size_t size);
+
+/* Whether glibc hands the AD bit on to programs: "options trust-ad" in resolv.conf. */
+bool resolver_trust_ad(void);
 
 #endif

@@ -1,10 +1,12 @@
 #include "updater/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/error.h"
 #include "updater/map.h"
+#include "updater/mta.h"
 
 const struct config_key update_settings_keys[] = {
 	{.section = "source",
@@ -70,12 +72,22 @@ const struct config_key update_settings_keys[] = {
 		.name = "mta",
 		.type = CONFIG_STRING,
 		.fallback = "postfix",
-		.help = "postfix (a cdb map) or texthash (Postfix too, for some thousand entries)"},
+		.help = "the mail server: postfix, exim, opensmtpd, sendmail, or texthash (Postfix "
+			"too, "
+			"by a text file for some thousand entries)"},
+	{.section = "install",
+		.name = "type",
+		.type = CONFIG_STRING,
+		.help = "of the map, where the mail server reads several: cdb (default) or lmdb "
+			"for "
+			"postfix"},
 	{.section = "install",
 		.name = "path",
 		.type = CONFIG_STRING,
-		.fallback = "/etc/postfix/preload.cdb",
-		.help = "the map; .cdb is added for mta = postfix where it is missing"},
+		.help = "the map; the ending of its type is added where it is missing; default: "
+			"/etc/postfix/preload.cdb, /etc/preload25/exim.cdb, "
+			"/etc/preload25/domains.db "
+			"(opensmtpd), /etc/mail/preload25.db (sendmail)"},
 	{.section = "install",
 		.name = "reload",
 		.type = CONFIG_BOOL,
@@ -85,7 +97,9 @@ const struct config_key update_settings_keys[] = {
 		.name = "dane",
 		.type = CONFIG_STRING,
 		.fallback = "auto",
-		.help = "write DANE lines: yes, no, or auto (when the resolver here validates)"},
+		.help = "write DANE lines: yes, no, or auto (when the resolver here validates, and "
+			"the "
+			"mail server can)"},
 	{.section = "postfix",
 		.name = "format",
 		.type = CONFIG_STRING,
@@ -112,6 +126,27 @@ const struct config_key update_settings_keys[] = {
 		.type = CONFIG_STRING,
 		.fallback = "/etc/ssl/certs/ca-certificates.crt",
 		.help = "what setup writes as smtp_tls_CAfile where none is set"},
+	{.section = "exim",
+		.name = "exim",
+		.type = CONFIG_STRING,
+		.help = "the program; default: exim4 or exim by PATH"},
+	{.section = "opensmtpd",
+		.name = "smtpd",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "sendmail",
+		.name = "sendmail",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "sendmail",
+		.name = "praliases",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "sendmail",
+		.name = "cf",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/mail/sendmail.cf",
+		.help = "its configuration, to see whether DANE is switched on"},
 	{.section = "brake",
 		.name = "gone_percent",
 		.type = CONFIG_INT,
@@ -190,21 +225,28 @@ read_source(struct update_settings *s, struct error *err)
 static int
 read_install(struct update_settings *s, struct error *err)
 {
-	static const char *const later[] = {"exim", "opensmtpd", "sendmail"};
 	static const char *const dane[] = {"auto", "yes", "no"};
 	static const char *const format[] = {"auto", "plain", "sts"};
-	const char *mta = config_string(s->config, "install", "mta");
+	const char *path = config_string(s->config, "install", "path");
+	const char *type = config_string(s->config, "install", "type");
+	char why[100];
 	int i;
 
-	for (size_t k = 0; k < ARRAY_LEN(later); k++)
-		if (strcmp(mta, later[k]) == 0)
-			return wrong(s, "install", "mta",
-				"not supported by this version, which writes postfix and texthash",
-				err);
-	s->kind = map_kind_find(mta);
-	if (s->kind == NULL)
-		return wrong(s, "install", "mta", "neither postfix nor texthash", err);
-	s->map_file = map_file(s->kind, config_string(s->config, "install", "path"));
+	s->mta = mta_find(config_string(s->config, "install", "mta"));
+	if (s->mta == NULL) {
+		(void)snprintf(why, sizeof(why), "none of %s", mta_names());
+		return wrong(s, "install", "mta", why, err);
+	}
+	s->kind = type == NULL ? s->mta->kinds[0] : NULL;
+	for (size_t k = 0; s->kind == NULL && k < s->mta->kind_count; k++)
+		if (strcmp(s->mta->kinds[k]->name, type) == 0)
+			s->kind = s->mta->kinds[k];
+	if (s->kind == NULL) {
+		(void)snprintf(
+			why, sizeof(why), "no type of map that is written for %s", s->mta->title);
+		return wrong(s, "install", "type", why, err);
+	}
+	s->map_file = map_file(s->kind, path != NULL ? path : s->mta->path);
 	if (s->map_file[0] != '/')
 		return wrong(s, "install", "path", "not an absolute path", err);
 	s->reload = config_bool(s->config, "install", "reload");
@@ -236,6 +278,11 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->postmap = config_string(c, "postfix", "postmap");
 	out->postfix = config_string(c, "postfix", "postfix");
 	out->ca_file = config_string(c, "postfix", "ca_file");
+	out->exim = config_string(c, "exim", "exim");
+	out->smtpd = config_string(c, "opensmtpd", "smtpd");
+	out->sendmail = config_string(c, "sendmail", "sendmail");
+	out->praliases = config_string(c, "sendmail", "praliases");
+	out->sendmail_cf = config_string(c, "sendmail", "cf");
 	out->gone_percent = config_int(c, "brake", "gone_percent");
 	out->gone_min = config_int(c, "brake", "gone_min");
 	out->new_percent = config_int(c, "brake", "new_percent");

@@ -15,6 +15,7 @@
 
 struct error;
 struct map_kind;
+struct mta;
 
 #define UPDATE_SETTINGS_DEFAULT_PATH "/etc/preload25/preload25-update.conf"
 
@@ -27,14 +28,17 @@ struct update_settings {
 	struct fetch_options fetch;
 	int64_t list_max; /* octets of a list document */
 	const char *state_dir;
+	const struct mta *mta;
 	const struct map_kind *kind;
 	char *map_file; /* owned */
 	bool reload;
 	enum postfix_format format;
 	enum dane_setting dane;
-	const char *config_dir;                   /* of Postfix; NULL: its default */
-	const char *postconf, *postmap, *postfix; /* programs; NULL: by PATH */
-	const char *ca_file;                      /* for setup */
+	const char *config_dir;                          /* of Postfix; NULL: its default */
+	const char *postconf, *postmap, *postfix;        /* programs; NULL: by PATH */
+	const char *ca_file;                             /* for setup */
+	const char *exim, *sendmail, *praliases, *smtpd; /* programs; NULL: by PATH */
+	const char *sendmail_cf;
 	int64_t gone_percent, gone_min, new_percent, new_min;
 };
 

@@ -270,13 +270,13 @@ check_type(const struct setup *u, struct error *err)
 		return -1;
 	for (line = strtok_r(types, " \n", &rest); line != NULL;
 		line = strtok_r(NULL, " \n", &rest))
-		found = found || strcmp(line, u->s->kind->type) == 0;
+		found = found || strcmp(line, u->s->kind->name) == 0;
 	free(types);
 	if (found)
 		return 0;
 	return error_set(err, ERROR_CONFIG,
 		"this Postfix cannot read %s maps, and would keep all mail: install postfix-%s",
-		u->s->kind->type, u->s->kind->type);
+		u->s->kind->name, u->s->kind->name);
 }
 
 static int

@@ -18,7 +18,15 @@
 #define STATE_VERSION 1
 
 /* Every field of state.json, so that reading and writing cannot differ. */
-enum field_type { FIELD_INT, FIELD_TIME, FIELD_BOOL, FIELD_CODE, FIELD_TEXT, FIELD_HASH };
+enum field_type {
+	FIELD_INT,
+	FIELD_COUNT, /* not in the files of earlier versions: then 0 */
+	FIELD_TIME,
+	FIELD_BOOL,
+	FIELD_CODE,
+	FIELD_TEXT,
+	FIELD_HASH,
+};
 
 struct field {
 	const char *name;
@@ -47,9 +55,11 @@ static const struct field fields[] = {
 	FIELD("map_since", FIELD_TIME, map.since_s),
 	FIELD("map_lines", FIELD_INT, map.lines),
 	FIELD("map_lines_dane", FIELD_INT, map.lines_dane),
+	FIELD("map_lines_wider", FIELD_COUNT, map.lines_wider),
 	FIELD("left_testing", FIELD_INT, map.left_testing),
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),
+	FIELD("left_long", FIELD_COUNT, map.left_long),
 	FIELD("map_next_end", FIELD_TIME, map.next_end_s),
 	FIELD("map_inode", FIELD_INT, map.inode),
 	FIELD("map_size", FIELD_INT, map.size),
@@ -102,6 +112,10 @@ read_field(const json_t *doc, const struct field *f, struct state *s, struct err
 	int64_t number;
 
 	switch (f->type) {
+	case FIELD_COUNT:
+		if (value == NULL)
+			return 0;
+		return json_get_int(doc, f->name, 0, INT64_MAX, at(s, f), err);
 	case FIELD_INT:
 		return json_get_int(doc, f->name, INT64_MIN, INT64_MAX, at(s, f), err);
 	case FIELD_TIME:
@@ -178,6 +192,7 @@ field_value(const struct state *s, const struct field *f)
 
 	switch (f->type) {
 	case FIELD_INT:
+	case FIELD_COUNT:
 	case FIELD_TIME:
 		return json_integer(*(const int64_t *)(const void *)p);
 	case FIELD_CODE:

@@ -1,6 +1,6 @@
 /*
- * bench_render: a list of N synthetic entries rendered into a cdb map, beside Postfix's own postmap on
- * the equivalent text, each in a process of its own.
+ * bench_render: a list of N synthetic entries rendered into the map of each mail server, beside
+ * Postfix's own postmap making a cdb of the equivalent text, each in a process of its own.
  *
  * usage: bench_render [ENTRIES [POSTMAP]]     default 1000000, postmap by PATH; "-" for none
  *
@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/attr.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/str.h"
@@ -25,6 +26,8 @@
 #include "export/list_reader.h"
 #include "export/list_writer.h"
 #include "updater/map.h"
+#include "updater/map_kinds.h"
+#include "updater/mta.h"
 #include "updater/render.h"
 #include "updater/tool.h"
 
@@ -80,8 +83,10 @@ make_list(const char *path, int64_t entries)
 
 		(void)snprintf(domain, sizeof(domain), "d%08" PRId64 ".example", i);
 		if (i % 4 != 0) {
-			(void)snprintf(first, sizeof(first), "*.mail.p%d.example", (int)(i % PROVIDERS));
-			(void)snprintf(second, sizeof(second), "mx1.p%d.example", (int)(i % PROVIDERS));
+			(void)snprintf(
+				first, sizeof(first), "*.mail.p%d.example", (int)(i % PROVIDERS));
+			(void)snprintf(
+				second, sizeof(second), "mx1.p%d.example", (int)(i % PROVIDERS));
 		} else {
 			(void)snprintf(first, sizeof(first), "mx1.%s", domain);
 			(void)snprintf(second, sizeof(second), "mx2.%s", domain);
@@ -95,16 +100,18 @@ make_list(const char *path, int64_t entries)
 
 /* The whole of what the updater does between a verified list and a finished map. */
 static void
-render_to(const char *list_path, const char *mta, const char *file)
+render_to(
+	const char *list_path, const struct mta *mta, const struct map_kind *kind, const char *file)
 {
-	struct render_options options = {.format = POSTFIX_FORMAT_PLAIN, .now_s = NOW};
+	struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
+	struct render_options options = {.mta = mta, .recipe = &recipe, .now_s = NOW};
 	struct render_result result;
 	struct list_reader *list;
 	struct map_writer *w;
 	struct error err;
 
 	if (list_reader_open(list_path, &list, &err) < 0 ||
-		map_writer_open(map_kind_find(mta), file, &w, &err) < 0 ||
+		map_writer_open(kind, file, &w, &err) < 0 ||
 		render(list, &options, w, &result, &err) < 0 || map_writer_finish(w, &err) < 0 ||
 		map_writer_install(w, false, &err) < 0)
 		die("%s", err.text);
@@ -124,7 +131,8 @@ now_s(void)
 
 /* Runs a child and measures it alone. argv NULL: the renderer. */
 static struct figures
-measure(const char *const *argv, const char *list, const char *file)
+measure(const char *const *argv, const char *list, const struct mta *mta,
+	const struct map_kind *kind, const char *file)
 {
 	struct rusage usage;
 	struct figures f;
@@ -138,7 +146,7 @@ measure(const char *const *argv, const char *list, const char *file)
 		if (argv != NULL)
 			(void)execv(argv[0], (char *const *)(uintptr_t)argv);
 		else
-			render_to(list, "postfix", file);
+			render_to(list, mta, kind, file);
 		_exit(argv != NULL ? 127 : 0);
 	}
 	if (wait4(pid, &status, 0, &usage) != pid || status != 0)
@@ -157,8 +165,32 @@ print_figures(const char *name, const struct figures *f, const char *file)
 
 	if (stat(file, &st) < 0)
 		die("%s is not there", file);
-	printf("%-16s %8.2f s wall %8.2f s CPU %8ld KiB resident %12lld bytes\n", name, f->wall_s,
+	printf("%-20s %8.2f s wall %8.2f s CPU %8ld KiB resident %12lld bytes\n", name, f->wall_s,
 		f->cpu_s, f->rss_kb, (long long)st.st_size);
+}
+
+/* The maps of the other mail servers. */
+static void
+measure_others(const char *list, const char *dir)
+{
+	static const struct {
+		const struct mta *mta;
+		const struct map_kind *kind;
+	} others[] = {{&mta_postfix, &map_lmdb}, {&mta_exim, &map_cdb},
+		{&mta_opensmtpd, &map_db_set}, {&mta_sendmail, &map_db_hash}};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		char *path = xasprintf("%s/%s", dir, others[i].mta->name);
+		char *file = map_file(others[i].kind, path);
+		char *name = xasprintf("ours, %s %s", others[i].mta->name, others[i].kind->name);
+		struct figures f = measure(NULL, list, others[i].mta, others[i].kind, file);
+
+		print_figures(name, &f, file);
+		(void)unlink(file);
+		free(path);
+		free(file);
+		free(name);
+	}
 }
 
 int
@@ -170,7 +202,8 @@ main(int argc, char **argv)
 	char *list, *map, *text, *text_map, *table, *postmap;
 	struct figures ours, theirs;
 
-	if (argc > 3 || (argc > 1 && str_parse_u64(argv[1], strlen(argv[1]), 100000000, &entries) < 0))
+	if (argc > 3 ||
+		(argc > 1 && str_parse_u64(argv[1], strlen(argv[1]), 100000000, &entries) < 0))
 		die("usage: bench_render [ENTRIES [POSTMAP]]");
 	postmap = argc > 2 && strcmp(argv[2], "-") == 0
 		? NULL
@@ -184,19 +217,20 @@ main(int argc, char **argv)
 	table = xasprintf("cdb:%s", text);
 	make_list(list, (int64_t)entries);
 	printf("%" PRIu64 " entries\n", entries);
-	ours = measure(NULL, list, map);
-	print_figures("preload25-update", &ours, map);
+	ours = measure(NULL, list, &mta_postfix, &map_cdb, map);
+	print_figures("ours, postfix cdb", &ours, map);
 	if (postmap != NULL) {
 		const char *const command[] = {postmap, table, NULL};
 
-		render_to(list, "texthash", text);
-		theirs = measure(command, NULL, NULL);
+		render_to(list, &mta_texthash, &map_texthash, text);
+		theirs = measure(command, NULL, NULL, NULL, NULL);
 		print_figures("postmap", &theirs, text_map);
 		printf("ratio: %.2f of postmap's wall time, %.2f of its CPU time\n",
 			ours.wall_s / theirs.wall_s, ours.cpu_s / theirs.cpu_s);
 	} else {
 		printf("SKIPPED the comparison: no postmap here\n");
 	}
+	measure_others(list, dir);
 	(void)unlink(list);
 	(void)unlink(map);
 	(void)unlink(text);

@@ -71,15 +71,14 @@ check_lines(const struct list_header *header, const struct list_entry *e)
 	static const enum postfix_format formats[] = {POSTFIX_FORMAT_PLAIN, POSTFIX_FORMAT_STS};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(formats); i++) {
-		enum postfix_choice choice =
-			postfix_choose(header, e, i % 2 == 0, header->timestamp_s);
+		enum choice choice = choice_of(header, e, i % 2 == 0, false, header->timestamp_s);
 		size_t blanks = 0, expected = 1;
 		struct buf value;
 
-		assert((unsigned)choice < POSTFIX_CHOICES);
-		assert(choice != POSTFIX_LINE_DANE || (i % 2 == 0 && e->policy.auth_dane));
-		assert(choice != POSTFIX_LINE_SECURE || e->policy.auth_pkix);
-		if (!postfix_choice_is_line(choice))
+		assert((unsigned)choice < CHOICES);
+		assert(choice != CHOICE_DANE || (i % 2 == 0 && e->policy.auth_dane));
+		assert(choice != CHOICE_PKIX || e->policy.auth_pkix);
+		if (!choice_is_line(choice))
 			continue;
 		assert(e->policy.mode == LIST_MODE_ENFORCE);
 		buf_init(&value, POSTFIX_VALUE_MAX);
@@ -87,13 +86,12 @@ check_lines(const struct list_header *header, const struct list_entry *e)
 		assert(!buf_failed(&value) && helper_is_shown(buf_str(&value)));
 		for (size_t k = 0; k < value.len; k++)
 			blanks += value.data[k] == ' ';
-		if (choice == POSTFIX_LINE_DANE)
+		if (choice == CHOICE_DANE)
 			expected = 0;
-		if (choice == POSTFIX_LINE_SECURE)
+		if (choice == CHOICE_PKIX)
 			expected = 2; /* match=, servername= */
 		if (formats[i / 2] == POSTFIX_FORMAT_STS)
-			expected += 2 + e->policy.mxs_count +
-				(choice == POSTFIX_LINE_SECURE ? 2 * 6 : 0);
+			expected += 2 + e->policy.mxs_count + (choice == CHOICE_PKIX ? 2 * 6 : 0);
 		assert(blanks == expected);
 		buf_clear(&value);
 	}

@@ -51,8 +51,8 @@ test_lines(void **state UNUSED)
 		{"DANE", "dane.example", {"mx1.dane.example"}, true, false, true, "dane-only",
 			"dane-only policy_type=sts policy_domain=dane.example "
 			"mx_host_pattern=mx1.dane.example"},
-		{"DANE, no resolver", "dane.example", {"mx1.dane.example"}, true, false, false, NULL,
-			NULL},
+		{"DANE, no resolver", "dane.example", {"mx1.dane.example"}, true, false, false,
+			NULL, NULL},
 		{"both", "both.example", {"mx1.both.example"}, true, true, true, "dane-only",
 			"dane-only policy_type=sts policy_domain=both.example "
 			"mx_host_pattern=mx1.both.example"},
@@ -73,14 +73,13 @@ test_lines(void **state UNUSED)
 				.mxs_count = cases[i].mxs[1] != NULL ? 2 : 1,
 				.source = LIST_SOURCE_MTA_STS,
 				.tls = "1.3"}};
-		enum postfix_choice choice =
-			postfix_choose(&header, &e, cases[i].resolver, NOW);
+		enum choice choice = choice_of(&header, &e, cases[i].resolver, false, NOW);
 		struct buf out;
 
 		print_message("# %s\n", cases[i].name);
-		assert_int_equal(postfix_choice_is_line(choice), cases[i].plain != NULL);
+		assert_int_equal(choice_is_line(choice), cases[i].plain != NULL);
 		if (cases[i].plain == NULL) {
-			assert_int_equal(choice, POSTFIX_LEFT_DANE);
+			assert_int_equal(choice, CHOICE_LEFT_DANE);
 			continue;
 		}
 		buf_init(&out, POSTFIX_VALUE_MAX);
@@ -100,15 +99,15 @@ test_left_out(void **state UNUSED)
 	static const struct {
 		enum list_mode mode;
 		int64_t confirmed_s, max_age_s;
-		enum postfix_choice want;
+		enum choice want;
 	} cases[] = {
-		{LIST_MODE_ENFORCE, 0, 30 * DAY, POSTFIX_LINE_SECURE},
-		{LIST_MODE_TESTING, 0, 30 * DAY, POSTFIX_LEFT_TESTING},
-		{LIST_MODE_ENFORCE, 0, DAY + 1, POSTFIX_LINE_SECURE},
-		{LIST_MODE_ENFORCE, 0, DAY, POSTFIX_LEFT_RUN_OUT},
-		{LIST_MODE_ENFORCE, NOW - 2 * DAY, 2 * DAY + 1, POSTFIX_LINE_SECURE},
-		{LIST_MODE_ENFORCE, NOW - 2 * DAY, 2 * DAY, POSTFIX_LEFT_RUN_OUT},
-		{LIST_MODE_TESTING, NOW - 2 * DAY, 2 * DAY, POSTFIX_LEFT_RUN_OUT},
+		{LIST_MODE_ENFORCE, 0, 30 * DAY, CHOICE_PKIX},
+		{LIST_MODE_TESTING, 0, 30 * DAY, CHOICE_LEFT_TESTING},
+		{LIST_MODE_ENFORCE, 0, DAY + 1, CHOICE_PKIX},
+		{LIST_MODE_ENFORCE, 0, DAY, CHOICE_LEFT_RUN_OUT},
+		{LIST_MODE_ENFORCE, NOW - 2 * DAY, 2 * DAY + 1, CHOICE_PKIX},
+		{LIST_MODE_ENFORCE, NOW - 2 * DAY, 2 * DAY, CHOICE_LEFT_RUN_OUT},
+		{LIST_MODE_TESTING, NOW - 2 * DAY, 2 * DAY, CHOICE_LEFT_RUN_OUT},
 	};
 	static const char *const mxs[] = {"mx.example.net"};
 
@@ -124,7 +123,7 @@ test_left_out(void **state UNUSED)
 				.tls = "1.2"}};
 
 		print_message("# case %zu\n", i);
-		assert_int_equal(postfix_choose(&header, &e, true, NOW), cases[i].want);
+		assert_int_equal(choice_of(&header, &e, true, false, NOW), cases[i].want);
 	}
 }
 
@@ -135,7 +134,8 @@ test_longest(void **state UNUSED)
 	static char names[LIST_MXS_MAX][254];
 	const char *mxs[LIST_MXS_MAX];
 	struct list_entry e = {.domain = "example.net",
-		.policy = {.auth_pkix = true, .mode = LIST_MODE_ENFORCE, .mxs_count = LIST_MXS_MAX}};
+		.policy = {
+			.auth_pkix = true, .mode = LIST_MODE_ENFORCE, .mxs_count = LIST_MXS_MAX}};
 	struct buf out;
 
 	for (size_t i = 0; i < LIST_MXS_MAX; i++) {
@@ -144,7 +144,7 @@ test_longest(void **state UNUSED)
 	}
 	e.policy.mxs = mxs;
 	buf_init(&out, POSTFIX_VALUE_MAX);
-	postfix_policy_format(&e, POSTFIX_LINE_SECURE, POSTFIX_FORMAT_STS, &out);
+	postfix_policy_format(&e, CHOICE_PKIX, POSTFIX_FORMAT_STS, &out);
 	assert_false(buf_failed(&out));
 	assert_true(out.len > (size_t)LIST_MXS_MAX * 2 * 253);
 	buf_clear(&out);

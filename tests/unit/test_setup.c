@@ -13,13 +13,14 @@
 #include "export/tuf_metadata.h"
 #include "updater/map.h"
 #include "updater/postfix.h"
+#include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/setup.h"
 
 #include "updater_repo.h"
 
-/* Behaves as postconf does where setup asks it: values of main.cf before defaults, unknown parameters
- * a warning and nothing else, -e replaces or appends lines. */
+/* Behaves as postconf does where setup asks it: values of main.cf before defaults, unknown
+ * parameters a warning and nothing else, -e replaces or appends lines. */
 static const char fake_postconf[] =
 	"#!/bin/sh\n"
 	"[ \"$1\" = -c ] || { echo 'postconf: fatal: no -c' >&2; exit 1; }\n"
@@ -109,8 +110,9 @@ scene_init(struct scene *s, const char *name, const char *version, const char *m
 	text = with_dir(s, main_cf);
 	put(s, "main.cf", text);
 	free(text);
-	text = xasprintf("[state]\ndir = %s/state\n[install]\npath = %s/map\n"
-			 "[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
+	text = xasprintf(
+		"[state]\ndir = %s/state\n[install]\npath = %s/map\n"
+		"[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
 		s->dir, s->dir, s->dir, s->dir, s->dir);
 	put(s, "conf", text);
 	free(text);
@@ -177,7 +179,8 @@ test_proposals(void **state UNUSED)
 				"smtp_tls_CAfile = @/ca.pem\n", "smtp_dns_support_level = dnssec\n",
 				"smtp_tls_security_level = dane\n", "is not there yet"},
 			{"tls_required_enable"}},
-		{"Debian 13", "3.10.13", "smtp_tls_security_level = may\nsmtp_tls_CApath = /etc/ssl/certs\n",
+		{"Debian 13", "3.10.13",
+			"smtp_tls_security_level = may\nsmtp_tls_CApath = /etc/ssl/certs\n",
 			{"smtp_tls_security_level = dane\n", "tls_required_enable = no\n",
 				"smtp_tls_CAfile = @/ca.pem\n"},
 			{"enforce_sts_mx_patterns"}},
@@ -383,31 +386,37 @@ test_decide(void **state UNUSED)
 		bool broken;
 		const char *before, *want;
 	} cases[] = {
-		{"3.7.11", "", DANE_NO, false, "postfix plain dane=yes", "postfix plain dane=no"},
-		{"3.10.4", "", DANE_YES, false, "postfix plain dane=no", "postfix plain dane=yes"},
-		{"3.10.5", "", DANE_YES, false, NULL, "postfix sts dane=yes"},
-		{"nonsense", "", DANE_NO, false, NULL, "postfix plain dane=no"},
+		{"3.7.11", "", DANE_NO, false, "postfix cdb plain dane=yes",
+			"postfix cdb plain dane=no"},
+		{"3.10.4", "", DANE_YES, false, "postfix cdb plain dane=no",
+			"postfix cdb plain dane=yes"},
+		{"3.10.5", "", DANE_YES, false, NULL, "postfix cdb sts dane=yes"},
+		{"nonsense", "", DANE_NO, false, NULL, "postfix cdb plain dane=no"},
 		/* The map is in use, and Postfix does not ask for DNSSEC. */
 		{"3.7.11", "smtp_tls_policy_maps = " TABLE "\n", DANE_AUTO, false,
-			"postfix plain dane=yes", "postfix plain dane=no"},
+			"postfix cdb plain dane=yes", "postfix cdb plain dane=no"},
 		/* Postfix cannot be asked: what was decided when it could be stands. */
-		{"3.10.5", "", DANE_AUTO, true, "postfix sts dane=yes", "postfix sts dane=yes"},
-		{"3.10.5", "", DANE_AUTO, true, "postfix sts dane=no", "postfix sts dane=no"},
-		{"3.10.5", "", DANE_NO, true, "postfix sts dane=yes", "postfix sts dane=no"},
-		{"3.10.5", "", DANE_AUTO, true, "postfix plain dane=yes", "postfix plain dane=yes"},
-		{"3.10.5", "", DANE_AUTO, true, NULL, "postfix plain dane=no"},
+		{"3.10.5", "", DANE_AUTO, true, "postfix cdb sts dane=yes",
+			"postfix cdb sts dane=yes"},
+		{"3.10.5", "", DANE_AUTO, true, "postfix cdb sts dane=no",
+			"postfix cdb sts dane=no"},
+		{"3.10.5", "", DANE_NO, true, "postfix cdb sts dane=yes",
+			"postfix cdb sts dane=no"},
+		{"3.10.5", "", DANE_AUTO, true, "postfix cdb plain dane=yes",
+			"postfix cdb plain dane=yes"},
+		{"3.10.5", "", DANE_AUTO, true, NULL, "postfix cdb plain dane=no"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct scene s;
-		struct postfix_recipe recipe;
+		struct recipe recipe;
 		char *name = xasprintf("decide-%zu", i);
 
 		scene_init(&s, name, cases[i].version, cases[i].main_cf);
 		if (cases[i].broken)
 			put(&s, "broken", "");
 		s.settings.dane = cases[i].dane;
-		postfix_decide(&s.settings, cases[i].before, &recipe);
+		mta_postfix.decide(&s.settings, cases[i].before, &recipe);
 		assert_string_equal(recipe.text, cases[i].want);
 		scene_clear(&s);
 		free(name);

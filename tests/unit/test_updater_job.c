@@ -1,5 +1,5 @@
-/* The cron job against repositories in local folders: what is installed when, what runs out, what the
- * brake holds, and what is left when the process dies at any step. */
+/* The cron job against repositories in local folders: what is installed when, what runs out, what
+ * the brake holds, and what is left when the process dies at any step. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,8 @@
 
 #include "updater_repo.h"
 
-/* --- the n-th operation on files ---------------------------------------------------------------- */
+/* --- the n-th operation on files ----------------------------------------------------------------
+ */
 
 /* Calls of these functions from the updater come here first. While armed, the n-th one kills the
  * process, or fails for want of space. */
@@ -47,9 +48,9 @@ fault_hits(void)
 	return true;
 }
 
-#define REAL(name)                                                                                 \
-	static __typeof__(name) *real;                                                             \
-	if (real == NULL)                                                                          \
+#define REAL(name) \
+	static __typeof__(name) *real; \
+	if (real == NULL) \
 		*(void **)&real = dlsym(RTLD_NEXT, #name);
 
 ssize_t
@@ -87,7 +88,8 @@ mkostemp(char *name, int flags)
 	return fault_hits() ? -1 : real(name, flags);
 }
 
-/* --- scenery ------------------------------------------------------------------------------------ */
+/* --- scenery ------------------------------------------------------------------------------------
+ */
 
 struct world {
 	struct repo repo;
@@ -134,8 +136,8 @@ world_clear(struct world *w)
 	free(w->root);
 }
 
-/* Stands in for Postfix's own tool: looks keys up by this program's reader. What is tested is that it
- * is asked, and believed; real postmap is asked in test_map. */
+/* Stands in for Postfix's own tool: looks keys up by this program's reader. What is tested is that
+ * it is asked, and believed; real postmap is asked in test_map. */
 static void
 make_postmap(const char *text)
 {
@@ -214,7 +216,8 @@ has_example(struct world *w, int i)
 	return listed(w, key, NULL);
 }
 
-/* --- tests -------------------------------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------------------------------
+ */
 
 static void
 test_install(void **state UNUSED)
@@ -241,8 +244,7 @@ test_install(void **state UNUSED)
 				free(pattern);
 				free(plain);
 			}
-			make_postmap(i == 0 ? texthash_postmap
-					    : "#!/bin/sh\nexit 1\n");
+			make_postmap(i == 0 ? texthash_postmap : "#!/bin/sh\nexit 1\n");
 			if (i == 1) {
 				/* A tool that does not find the keys stops it. */
 				expect_job(&w, NOW, 2, "postmap");
@@ -289,8 +291,7 @@ test_runs_out(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "runs-out", "texthash", NULL);
 	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
-	publish(&w, &(struct list_spec){
-			    .version = 1, .first = 1, .last = 5, .vary = vary_life});
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 1) && has_example(&w, 2) && has_example(&w, 5));
 	assert_false(has_example(&w, 3) || has_example(&w, 4));
@@ -335,8 +336,7 @@ job_says(struct world *w, int64_t now_s, struct buf *said)
 static void
 test_clock_behind(void **state UNUSED)
 {
-	struct list_spec spec = {
-		.version = 1, .first = 1, .last = 5, .timestamp_s = NOW + 3600};
+	struct list_spec spec = {.version = 1, .first = 1, .last = 5, .timestamp_s = NOW + 3600};
 	struct world w;
 	struct buf said;
 
@@ -369,17 +369,18 @@ test_refusals(void **state UNUSED)
 	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 50});
 	expect_job(&w, NOW, 0, NULL);
 	read_bytes(w.map, &map);
-	/* Signed and fresh as metadata, but an older list; the same version with other contents; one
-	 * that has expired. */
+	/* Signed and fresh as metadata, but an older list; the same version with other contents;
+	 * one that has expired. */
 	publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 50});
 	expect_job(&w, NOW, 4, "rollback: list 4 is older than list 5");
 	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 51});
 	expect_job(&w, NOW, 4, "another list than before has the version 5");
-	publish(&w, &(struct list_spec){.version = 6,
-			    .first = 1,
-			    .last = 50,
-			    .timestamp_s = NOW - 3 * DAY,
-			    .expires_s = NOW - DAY});
+	publish(&w,
+		&(struct list_spec){.version = 6,
+			.first = 1,
+			.last = 50,
+			.timestamp_s = NOW - 3 * DAY,
+			.expires_s = NOW - DAY});
 	expect_job(&w, NOW, 5, "list 6 has expired");
 	/* Signed, but no list. */
 	older = in_temp("garbage");
@@ -425,9 +426,9 @@ test_brake(void **state UNUSED)
 		world_init(&w, name, "texthash", "[brake]\ngone_min = 5\nnew_min = 5\n");
 		publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
 		expect_job(&w, NOW, 0, NULL);
-		publish(&w, &(struct list_spec){.version = 2,
-				    .first = cases[i].first,
-				    .last = cases[i].last});
+		publish(&w,
+			&(struct list_spec){
+				.version = 2, .first = cases[i].first, .last = cases[i].last});
 		expect_job(&w, NOW, cases[i].want, cases[i].text);
 		assert_true(listed(&w, MAP_SENTINEL, cases[i].want == 0 ? "2" : "1"));
 		assert_true(has_example(&w, 200) || cases[i].want == 0);
@@ -530,7 +531,8 @@ test_damaged_state(void **state UNUSED)
 		{"last_error_time", INT64_MIN, NULL},
 		{"last_error_code", 256, NULL},
 		{"map_since", CLOCK_MAX_S + 1, NULL},
-		{"list_sha256", 0, "../../../../../../../../../../../../../../../../../../../../../a"},
+		{"list_sha256", 0,
+			"../../../../../../../../../../../../../../../../../../../../../a"},
 		{"list_sha256", 0, "0"},
 		{"map_path", 7, NULL},
 		{"reload_due", 0, "no"},
@@ -568,8 +570,8 @@ test_damaged_state(void **state UNUSED)
 	world_clear(&w);
 }
 
-/* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one or
- * the new one, whole; and the next run does the rest. */
+/* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one
+ * or the new one, whole; and the next run does the rest. */
 static void
 fault_everywhere(const char *name, bool kill_it)
 {
@@ -589,8 +591,9 @@ fault_everywhere(const char *name, bool kill_it)
 		pid_t pid;
 
 		assert_true(n < 1000);
-		publish(&w, &(struct list_spec){
-				    .version = version, .first = 1, .last = version % 2 ? 40 : 41});
+		publish(&w,
+			&(struct list_spec){
+				.version = version, .first = 1, .last = version % 2 ? 40 : 41});
 		if (n == 0) { /* the map to lose */
 			expect_job(&w, NOW, 0, NULL);
 			continue;
@@ -605,10 +608,10 @@ fault_everywhere(const char *name, bool kill_it)
 			fault.armed = true;
 			rc = run_job(&w, NOW, &err);
 			fault.armed = false;
-			_exit(!fault.hit		 ? 0
-				: rc == 0		 ? 10 /* it was not needed */
-				: error_exit_code(&err) == 3 ? 3
-							     : 99);
+			_exit(!fault.hit                             ? 0
+					: rc == 0                    ? 10 /* it was not needed */
+					: error_exit_code(&err) == 3 ? 3
+								     : 99);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (kill_it)
@@ -652,8 +655,8 @@ static void
 test_mirrors(void **state UNUSED)
 {
 	struct world w;
-	char *more = xasprintf("[source]\nurl = file:%s/nowhere\nurl = file:%s/bad\n", temp_dir,
-		temp_dir);
+	char *more = xasprintf(
+		"[source]\nurl = file:%s/nowhere\nurl = file:%s/bad\n", temp_dir, temp_dir);
 	char *bad = in_temp("bad"), *command;
 
 	make_postmap(texthash_postmap);
@@ -753,8 +756,7 @@ test_reports(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "reports", "texthash", NULL);
-	publish(&w, &(struct list_spec){
-			    .version = 3, .first = 1, .last = 5, .vary = vary_life});
+	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5, .vary = vary_life});
 	out = open_memstream(&text, &size);
 	assert_int_equal(report_status(&w.settings, NOW, out, &err), 1);
 	assert_int_equal(report_explain(&w.settings, "example-00000001.test", NOW, out, &err), 1);
@@ -806,8 +808,9 @@ test_settings(void **state UNUSED)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{"[install]\nmta = exim\n", ":2: mta = exim: not supported"},
-		{"[install]\nmta = qmail\n", ":2: mta = qmail"},
+		{"[install]\nmta = qmail\n", ":2: mta = qmail: none of postfix, exim"},
+		{"[install]\nmta = exim\ntype = lmdb\n", ":3: type = lmdb: no type of map"},
+		{"[install]\ntype = hash\n", ":2: type = hash: no type of map"},
 		{"[install]\npath = preload\n", ":2: path = preload: not an absolute path"},
 		{"[install]\ndane = perhaps\n", ":2: dane = perhaps"},
 		{"[source]\nurl = ftp://example.org/\n", ":2: url = ftp://example.org/"},
@@ -829,7 +832,8 @@ test_settings(void **state UNUSED)
 	free(path);
 }
 
-/* The sample file is made from the table of keys, so that neither can say what the other does not. */
+/* The sample file is made from the table of keys, so that neither can say what the other does not.
+ */
 static void
 test_sample(void **state UNUSED)
 {
