@@ -39,7 +39,7 @@ PROGRAMS = $(B)/preload25 $(B)/preload25-update
 LAB_SRC := $(wildcard tests/lab/*.c tests/lab/mail/*.c)
 LAB_SHARED := $(filter tests/lab/lab_%.c,$(LAB_SRC))
 LAB_PROGS := $(patsubst %.c,$(B)/lab/%,$(notdir $(filter-out $(LAB_SHARED),$(LAB_SRC))))
-LAB_LIBS = $(call libs,libevent libevent_openssl libssl libcrypto jansson) -lldns
+LAB_LIBS = $(call libs,libevent libevent_openssl libevent_pthreads libssl libcrypto jansson) -lldns -lresolv
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)

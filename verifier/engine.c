@@ -219,6 +219,7 @@ worker_open(struct worker *w, struct error *err)
 		.greeting_s = o->greeting_s,
 		.reply_s = o->reply_s,
 		.session_s = o->session_s,
+		.filter = e->filter,
 		.client_cert = o->client_cert,
 		.client_key = o->client_key,
 	};

@@ -396,6 +396,21 @@ on_connect_error(struct smtp_probe *p, int error)
 	return end(p);
 }
 
+/* R3.14. Who looks the address up has asked before; this is about what is really connected to,
+ * whatever happened in between. */
+static enum want
+on_forbidden(struct smtp_probe *p)
+{
+	const char *special = address_special(&p->address);
+	char text[160];
+
+	p->result.connect_errno = EACCES;
+	(void)snprintf(text, sizeof(text), "the address is not reachable from the internet (%s)",
+		special == NULL ? "special use" : special);
+	add(p, "mx-special-address", SEVERITY_FAIL, text);
+	return end(p);
+}
+
 static enum want
 on_connect(struct smtp_probe *p)
 {
@@ -405,6 +420,8 @@ on_connect(struct smtp_probe *p)
 	if (p->fd < 0)
 		return on_connect_error(p, p->socket_errno);
 	if (!p->connecting) {
+		if (!address_filter_permits(p->prober->options.filter, &p->address))
+			return on_forbidden(p);
 		p->connecting = true;
 		if (connect(p->fd, &p->address.u.sa, address_len(&p->address)) == 0)
 			return WANT_WRITE;
@@ -940,8 +957,8 @@ probe_on_event(evutil_socket_t fd UNUSED, short what, void *arg)
 		probe_arm(p, want);
 		return;
 	}
-	/* Whoever is told may let another thread connect at once: R4.16 counts this connection until
-	 * it is closed. */
+	/* Whoever is told may let another thread connect at once: R4.16 counts this connection
+	 * until it is closed. */
 	probe_hang_up(p);
 	p->cb(&p->result, p->cb_arg);
 	probe_free(p);

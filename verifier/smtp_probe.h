@@ -43,6 +43,8 @@ struct smtp_prober_options {
 	int64_t greeting_s;
 	int64_t reply_s;   /* for EHLO, STARTTLS and the handshake */
 	int64_t session_s; /* for all of it */
+	/* Asked about the address once more right before each connection (R3.14); borrowed. */
+	const struct address_filter *filter;
 	/* PEM files of a certificate to send when a server asks for one; both or none. */
 	const char *client_cert, *client_key;
 };
@@ -92,8 +94,8 @@ struct smtp_probe_result {
 typedef void smtp_probe_cb(const struct smtp_probe_result *result, void *arg);
 
 /* server_name is sent as SNI unless the ask is for none; it and subject
- * ("mx.example.org[192.0.2.1]") are borrowed until the callback. The address must have passed the
- * filter. */
+ * ("mx.example.org[192.0.2.1]") are borrowed until the callback. An address that the filter does not
+ * permit is not connected to: mx-special-address. */
 struct smtp_probe *smtp_probe_start(struct smtp_prober *prober, const struct address *address,
 	const char *server_name, enum smtp_ask ask, struct arena *arena, const char *subject,
 	smtp_probe_cb *cb, void *arg) RETURNS_NONNULL;

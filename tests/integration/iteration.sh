@@ -1,7 +1,7 @@
 #!/bin/bash
-# Full iteration from the root, as on the internet: no forwarder. In a network namespace NSD serves
-# the lab's zones on port 53 of 127.0.0.1, the name server's second address is lame, at its third
-# one nobody listens. One domain of each kind must come to the ground truth.
+# Full iteration from the root, as on the internet: no forwarder. In a network namespace the lab's
+# front is on port 53 of 127.0.0.1, with NSD behind it, and of the name servers that have a script;
+# the usual name server's second address is lame, at its third one nobody listens. One domain of each kind must come to the ground truth.
 # Needs root; skips where namespaces are refused.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
@@ -49,10 +49,10 @@ cat >"$tmp/conf" <<-END
 	[crawl]
 	deadline = 60
 END
-check 'NSD on port 53' dns_serve whole 127.0.0.1 "$tmp/zones"
+check 'NSD on port 53' dns_serve whole 127.0.0.53 "$tmp/zones"
 check 'a lame server beside it' dns_serve lame 127.0.0.2 "$tmp/other"
-"$LAB_BIN/labd" "$lab" 25 443 >"$tmp/ports" 2>"$tmp/labd.err" &
-check 'labd' await line "$tmp/ports" '^25 443$'
+"$LAB_BIN/labd" "$lab" 25 443 53 >"$tmp/ports" 2>"$tmp/labd.err" &
+check 'labd' await line "$tmp/ports" '^25 443 53$'
 
 # The slow kinds cost their time limits and say nothing about DNS.
 jq -n -c '[inputs] | group_by(.kind) | .[][0] | select(.kind | startswith("slow-") | not)' \

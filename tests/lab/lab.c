@@ -24,8 +24,10 @@
 #include "common/xalloc.h"
 #include "tests/lab/lab_ask.h"
 #include "tests/lab/lab_behaviour.h"
+#include "tests/lab/lab_dns_script.h"
 #include "tests/lab/lab_hosts.h"
 #include "tests/lab/lab_make.h"
+#include "tests/lab/lab_named.h"
 #include "tests/lab/lab_pki.h"
 #include "tests/lab/lab_super.h"
 #include "tests/lab/lab_zone.h"
@@ -203,9 +205,34 @@ cmd_set(const char *dir, char **args, const struct options *o, struct error *err
 	if (lab_behaviour_parse(args[1], &parsed, err) < 0 || edit_lock(dir, err) < 0 ||
 		lab_hosts_load(dir, &hosts, err) < 0)
 		return -1;
-	if (lab_hosts_set(&hosts, args[0], args[1]) == 0)
+	if (lab_hosts_set(&hosts, args[0], args[1], false) == 0)
 		error_set(err, ERROR_INPUT, "%s: no such host in this lab", args[0]);
 	else if (lab_hosts_save(dir, &hosts, err) == 0)
+		rc = tell_labd(dir, err);
+	lab_hosts_clear(&hosts);
+	return rc;
+}
+
+/* A zone without a line gets one at the front, where those who forward ask. */
+static int
+cmd_dns_set(const char *dir, char **args, const struct options *o, struct error *err)
+{
+	struct lab_dns_script parsed;
+	struct lab_hosts hosts;
+	struct address front;
+	int rc = -1;
+
+	(void)o;
+	if (args[0] == NULL || args[1] == NULL || args[2] != NULL)
+		return error_set(err, ERROR_CONFIG, "usage: lab dns-set DIR ZONE SCRIPT");
+	if (lab_dns_script_parse(args[1], &parsed, err) < 0 || edit_lock(dir, err) < 0 ||
+		lab_hosts_load(dir, &hosts, err) < 0)
+		return -1;
+	if (address_from_text(LAB_FRONT_ADDRESS, 0, &front) < 0)
+		abort();
+	if (lab_hosts_set(&hosts, args[0], args[1], true) == 0)
+		lab_hosts_add(&hosts, LAB_DNS, &front, args[0], args[1]);
+	if (lab_hosts_save(dir, &hosts, err) == 0)
 		rc = tell_labd(dir, err);
 	lab_hosts_clear(&hosts);
 	return rc;
@@ -398,6 +425,7 @@ static const struct command {
 	{"status", "DIR", cmd_status},
 	{"run", "DIR -- COMMAND...", cmd_run},
 	{"set", "DIR HOST|ADDRESS BEHAVIOUR", cmd_set},
+	{"dns-set", "DIR ZONE SCRIPT", cmd_dns_set},
 	{"host-add", "DIR HOST BEHAVIOUR", cmd_host_add},
 	{"zone-set", "[--delete] DIR NAME TYPE [RDATA...]", cmd_zone_set},
 	{"policy-set", "DIR DOMAIN FILE", cmd_policy_set},
@@ -546,6 +574,7 @@ main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "behaviours") == 0) {
 		lab_behaviour_list(stdout);
+		lab_dns_script_list(stdout);
 		return 0;
 	}
 	rc = dispatch(argv[1], argc - 1, argv + 1, &err);

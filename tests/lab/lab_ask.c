@@ -1,6 +1,5 @@
 #include "tests/lab/lab_ask.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +15,8 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/xalloc.h"
+#include "tests/lab/lab_named.h"
+#include "verifier/address.h"
 
 enum { PACKET_MAX = 65535, LABD_TIMEOUT_MS = 30000 };
 
@@ -24,9 +25,7 @@ static int
 ask(uint16_t port, const char *name, ldns_rr_type type, ldns_rr_class class, int timeout_ms,
 	ldns_pkt **packet, ldns_rr **answer, struct error *err)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct address to;
 	ldns_pkt *query = NULL, *reply = NULL;
 	uint8_t *wire = NULL, *in = xcalloc(1, PACKET_MAX);
 	size_t wire_len = 0;
@@ -40,7 +39,8 @@ ask(uint16_t port, const char *name, ldns_rr_type type, ldns_rr_class class, int
 		goto out;
 	}
 	pfd.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (pfd.fd < 0 || connect(pfd.fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+	if (pfd.fd < 0 || address_from_text(LAB_NSD_ADDRESS, port, &to) < 0 ||
+		connect(pfd.fd, &to.u.sa, address_len(&to)) < 0) {
 		error_set_errno(err, ERROR_TEMP, "port %u", port);
 		goto out;
 	}

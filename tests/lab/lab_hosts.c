@@ -9,10 +9,12 @@
 #include "common/file.h"
 #include "common/xalloc.h"
 #include "tests/lab/lab_behaviour.h"
+#include "tests/lab/lab_dns_script.h"
 
 enum { HOSTS_TSV_MAX = 64 << 20 };
 
-static const char *const services[] = {[LAB_SMTP] = "smtp", [LAB_HTTPS] = "https"};
+static const char *const services[] = {
+	[LAB_SMTP] = "smtp", [LAB_HTTPS] = "https", [LAB_DNS] = "dns"};
 
 const char *
 lab_service_name(enum lab_service s)
@@ -54,17 +56,22 @@ load_line(struct lab_hosts *h, char *line, struct error *err)
 	const char *service = strtok_r(line, "\t", &save), *address = strtok_r(NULL, "\t", &save);
 	const char *name = strtok_r(NULL, "\t", &save), *behaviour = strtok_r(NULL, "\t", &save);
 	struct lab_behaviour parsed;
+	struct lab_dns_script script;
+	enum lab_service s = LAB_SMTP;
 	struct address at;
 
 	if (behaviour == NULL)
 		return error_set(err, ERROR_CONFIG, "fewer than four fields");
-	if (strcmp(service, "smtp") != 0 && strcmp(service, "https") != 0)
+	while (s <= LAB_DNS && strcmp(service, services[s]) != 0)
+		s++;
+	if (s > LAB_DNS)
 		return error_set(err, ERROR_CONFIG, "no service \"%s\"", service);
 	if (address_from_text(address, 0, &at) < 0)
 		return error_set(err, ERROR_CONFIG, "no address \"%s\"", address);
-	if (lab_behaviour_parse(behaviour, &parsed, err) < 0)
+	if ((s == LAB_DNS ? lab_dns_script_parse(behaviour, &script, err)
+			  : lab_behaviour_parse(behaviour, &parsed, err)) < 0)
 		return -1;
-	lab_hosts_add(h, strcmp(service, "smtp") == 0 ? LAB_SMTP : LAB_HTTPS, &at, name, behaviour);
+	lab_hosts_add(h, s, &at, name, behaviour);
 	return 0;
 }
 
@@ -124,7 +131,7 @@ lab_hosts_save(const char *dir, const struct lab_hosts *h, struct error *err)
 }
 
 size_t
-lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour)
+lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour, bool zones)
 {
 	char address[ADDRESS_TEXT_SIZE];
 	size_t changed = 0;
@@ -133,7 +140,8 @@ lab_hosts_set(struct lab_hosts *h, const char *name, const char *behaviour)
 		struct lab_host *host = &h->list[i];
 
 		address_format(&host->address, address);
-		if (strcmp(host->name, name) != 0 && strcmp(address, name) != 0)
+		if ((host->service == LAB_DNS) != zones ||
+			(strcmp(host->name, name) != 0 && strcmp(address, name) != 0))
 			continue;
 		free(host->behaviour);
 		host->behaviour = xstrdup(behaviour);

@@ -70,6 +70,25 @@
 		.optin = (record), __VA_ARGS__ \
 	}
 
+/* A sound domain whose name servers fail at some questions. */
+#define NAME_SERVER_FAULT(n, zone_, script, ...) \
+	{ \
+		.name = (n), .weight = 8, .zone = (zone_), .dns = (script), \
+		.host = {{.behaviour = "ok"}}, STS_ENFORCE, .tlsrpt = "-", __VA_ARGS__ \
+	}
+/* There are TLSA records: their absence cannot be proven, by whatever other question. */
+#define TLSA_SERVER_FAULT(n, script, truth) \
+	{ \
+		.name = (n), .weight = 8, .zone = LAB_SIGN_NSEC, .dns = (script), \
+		.host = {{.behaviour = "ok", .tlsa = "3 1 1"}}, STS_ENFORCE, truth \
+	}
+/* A sound domain whose name servers leave some questions without an answer. */
+#define NAME_SERVER_SLOW(n, zone_, script, ...) \
+	{ \
+		.name = (n), .most = 1, .zone = (zone_), .dns = (script), \
+		.host = {{.behaviour = "ok"}}, STS_ENFORCE, .tlsrpt = "-", __VA_ARGS__ \
+	}
+
 const struct lab_kind lab_kinds[] = {
 	/* --- sound and eligible ------------------------------------------------------------------
 	 */
@@ -597,6 +616,74 @@ const struct lab_kind lab_kinds[] = {
 		.records = A_17,
 		FAIL("mx-too-many")},
 	{.name = "dns-servfail", .weight = 20, .zone = LAB_SIGN_MISSING, TEMP("dns-temporary")},
+
+	/* --- name servers that fail at some questions --------------------------------------------
+	 */
+	TLSA_SERVER_FAULT("ns-tlsa-refused", "tlsa:refused", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-notimp", "tlsa:notimp", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-servfail", "tlsa:servfail", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-formerr", "tlsa:formerr", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-truncated", "tlsa:truncate", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-other", "tlsa:other", TEMP("dane-tlsa-lookup-failed")),
+	TLSA_SERVER_FAULT("ns-tlsa-deny", "tlsa:deny", TEMP("dane-tlsa-lookup-failed")),
+	NAME_SERVER_FAULT(
+		"ns-tcp-refused", LAB_SIGN_NSEC3, "tcp:refused", TEMP("dane-tlsa-lookup-failed")),
+	NAME_SERVER_FAULT(
+		"ns-tcp-deny", LAB_SIGN_NSEC3, "tcp:deny", TEMP("dane-tlsa-lookup-failed")),
+	{.name = "slow-ns-tlsa-drop",
+		.most = 1,
+		.zone = LAB_SIGN_NSEC,
+		.dns = "tlsa:drop",
+		.host = {{.behaviour = "ok", .tlsa = "3 1 1"}},
+		STS_ENFORCE,
+		TEMP("dane-tlsa-lookup-failed")},
+	{.name = "slow-ns-tlsa-slow",
+		.most = 1,
+		.zone = LAB_SIGN_NSEC,
+		.dns = "tlsa:slow",
+		.host = {{.behaviour = "ok", .tlsa = "3 1 1"}},
+		STS_ENFORCE,
+		TEMP("dane-tlsa-lookup-failed")},
+	/* R12.4: who is not signed is not asked, so that this costs him nothing */
+	NAME_SERVER_FAULT("ns-unsigned-tlsa-refused", LAB_SIGN_NONE, "tlsa:refused,tcp:refused",
+		PASS("pkix", "enforce")),
+	NAME_SERVER_SLOW("slow-ns-unsigned-tlsa-drop", LAB_SIGN_NONE, "tlsa:drop,tcp:drop",
+		PASS("pkix", "enforce")),
+	{.name = "ns-dane-refused",
+		.weight = 8,
+		.zone = LAB_SIGN_NSEC,
+		.dns = "tlsa:refused",
+		.host = {{.behaviour = "self-signed", .tlsa = "3 1 1"}},
+		.optin = OPTIN,
+		TEMP("dane-tlsa-lookup-failed")},
+	NAME_SERVER_FAULT(
+		"ns-sts-servfail", LAB_SIGN_NONE, "mta-sts:servfail", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT(
+		"ns-sts-refused", LAB_SIGN_NSEC, "mta-sts:refused", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-sts-notimp", LAB_SIGN_NONE, "mta-sts:notimp", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT(
+		"ns-sts-truncated", LAB_SIGN_NONE, "mta-sts:truncate", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-sts-other", LAB_SIGN_NONE, "mta-sts:other", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-sts-deny", LAB_SIGN_NSEC, "mta-sts:deny", TEMP("dnssec-bogus")),
+	NAME_SERVER_SLOW("slow-ns-sts-drop", LAB_SIGN_NONE, "mta-sts:drop", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT(
+		"ns-optin-refused", LAB_SIGN_NONE, "optin:refused", TEMP("dns-temporary")),
+	/* R16.1: never an obstacle */
+	NAME_SERVER_FAULT("ns-tlsrpt-refused", LAB_SIGN_NONE, "tlsrpt:refused",
+		PASS("pkix", "enforce"), .codes = "dns-temporary"),
+	NAME_SERVER_SLOW("slow-ns-tlsrpt-drop", LAB_SIGN_NONE, "tlsrpt:drop",
+		PASS("pkix", "enforce"), .codes = "dns-temporary"),
+	NAME_SERVER_FAULT("ns-mx-refused", LAB_SIGN_NONE, "mx:refused", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-mx-formerr", LAB_SIGN_NSEC, "mx:formerr", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-mx-truncated", LAB_SIGN_NONE, "mx:truncate", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-mx-deny", LAB_SIGN_NSEC3, "mx:deny", TEMP("dnssec-bogus")),
+	NAME_SERVER_SLOW("slow-ns-mx-drop", LAB_SIGN_NONE, "mx:drop", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT(
+		"ns-address-servfail", LAB_SIGN_NONE, "address:servfail", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-aaaa-notimp", LAB_SIGN_NONE, "aaaa:notimp", TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-policy-host-servfail", LAB_SIGN_NONE, "policy-host:servfail",
+		TEMP("dns-temporary")),
+	NAME_SERVER_FAULT("ns-all-refused", LAB_SIGN_NONE, "all:refused", TEMP("dns-temporary")),
 
 	/* --- SMTP and STARTTLS -------------------------------------------------------------------
 	 */

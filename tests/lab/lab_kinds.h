@@ -46,7 +46,8 @@ struct lab_kind {
 	bool sinner; /* its server misbehaves: `lab make --sinners` makes more of it */
 	int share;   /* OWN: so many domains in a row use the same hosts; 0 stands for 1 */
 	struct lab_kind_host host[2];
-	const char *mx; /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */
+	const char *mx;  /* instead of the hosts' names: "10 mx1.$D.|..."; "-": no MX at all */
+	const char *dns; /* script of the zone's name server (lab_dns_script.h); NULL: faultless */
 	const char *broken_zone; /* below the domain's zone, answered with SERVFAIL */
 	const char *records;     /* further records: "OWNER TYPE RDATA|..." */
 

@@ -34,6 +34,7 @@ enum {
 	SECOND_ADDRESS_OFFSET = 100,
 	IPV6_OFFSET = 50, /* of the IPv4 address that is mapped */
 	POLICY_IPV6_LAST_OCTET = 201,
+	NAME_SERVER_LAST_OCTET = 253,
 	POD_HOSTS = 2,
 	POD_DOMAINS = 150, /* about so many domains each */
 	PODS_MAX = (POLICY_LAST_OCTET - 1) / POD_HOSTS,
@@ -448,7 +449,7 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 
 	p->operator_number = m->operators++;
 	buf_init(&zone, DOMAIN_TEXT_MAX);
-	lab_zone_begin(&zone, zone_name, FIRST_SERIAL);
+	lab_zone_begin(&zone, zone_name, NULL, FIRST_SERIAL);
 	p->pods = (int)(m->options->domains * (size_t)row->share / 100 / POD_DOMAINS) + 1;
 	if (p->pods > PODS_MAX)
 		p->pods = PODS_MAX;
@@ -470,7 +471,7 @@ make_provider(struct maker *m, struct provider *p, struct error *err)
 	name = xasprintf("_mta-sts-clients.%s", row->name);
 	add_txt(&zone, name, "v=STSv1; id=20260101T000000;");
 	free(name);
-	lab_zone_delegate(&m->test_zone, m->pki, zone_name, row->signing);
+	lab_zone_delegate(&m->test_zone, m->pki, zone_name, NULL, row->signing);
 	rc = finish_zone(m, zone_name, row->signing, &zone, err);
 	buf_clear(&zone);
 	free(zone_name);
@@ -713,8 +714,8 @@ make_broken_zone(struct maker *m, struct draft *d, struct error *err)
 	int rc;
 
 	buf_init(&src, DOMAIN_TEXT_MAX);
-	lab_zone_begin(&src, zone, FIRST_SERIAL);
-	lab_zone_delegate(&d->zone, m->pki, zone, LAB_SIGN_MISSING);
+	lab_zone_begin(&src, zone, NULL, FIRST_SERIAL);
+	lab_zone_delegate(&d->zone, m->pki, zone, NULL, LAB_SIGN_MISSING);
 	rc = finish_zone(m, zone, LAB_SIGN_MISSING, &src, err);
 	buf_clear(&src);
 	free(zone);
@@ -722,12 +723,26 @@ make_broken_zone(struct maker *m, struct draft *d, struct error *err)
 	return rc;
 }
 
+/* The domain's zone has a name server of its own, with a script. Returns its name; the caller's. */
+static char *
+add_scripted_name_server(struct maker *m, struct draft *d)
+{
+	struct address a = address_of(m->operators++, NAME_SERVER_LAST_OCTET);
+	char *name = xasprintf("ns.%s", d->domain), *fqdn = xasprintf("%s.", name);
+
+	lab_hosts_add(&m->hosts, LAB_DNS, &a, d->domain, d->kind->dns);
+	add_address(&d->zone, name, &a);
+	add_address(&m->test_zone, name, &a); /* glue */
+	free(name);
+	return fqdn;
+}
+
 static int
 make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
 	const struct lab_story *story, struct error *err)
 {
 	struct draft d = {.pki = m->pki, .domain = domain, .kind = kind, .side = m->side};
-	char *zone_name = xasprintf("%s.", domain);
+	char *zone_name = xasprintf("%s.", domain), *name_server = NULL;
 	enum lab_signing signing;
 	int rc = -1;
 
@@ -744,7 +759,9 @@ make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
 	signing = story != NULL && story->unsigned_zone ? LAB_SIGN_NONE
 		: kind->zone == LAB_ZONE_ANY            ? any_signing(m)
 							: (enum lab_signing)kind->zone;
-	lab_zone_begin(&d.zone, zone_name, FIRST_SERIAL);
+	if (kind->dns != NULL)
+		name_server = add_scripted_name_server(m, &d);
+	lab_zone_begin(&d.zone, zone_name, name_server, FIRST_SERIAL);
 	if (story != NULL) /* does not move in with a neighbour */
 		m->groups[kind - lab_kinds].left = 0;
 	if (fill_domain(m, &d, story != NULL, err) < 0 ||
@@ -752,7 +769,7 @@ make_domain(struct maker *m, const char *domain, const struct lab_kind *kind,
 		goto out;
 	if (story != NULL)
 		m->groups[kind - lab_kinds].left = 0;
-	lab_zone_delegate(&m->test_zone, m->pki, zone_name, signing);
+	lab_zone_delegate(&m->test_zone, m->pki, zone_name, name_server, signing);
 	rc = finish_zone(m, zone_name, signing, &d.zone, err);
 out:
 	if (rc == 0)
@@ -762,6 +779,7 @@ out:
 	for (size_t i = 0; i < d.mx_count; i++)
 		free(d.mx[i]);
 	buf_clear(&d.zone);
+	free(name_server);
 	free(zone_name);
 	return rc;
 }
@@ -948,7 +966,7 @@ make_sides(struct maker *m, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++) {
 		const char *name = side_zones[i].name;
 
-		lab_zone_delegate(&m->test_zone, m->pki, name, side_zones[i].signing);
+		lab_zone_delegate(&m->test_zone, m->pki, name, NULL, side_zones[i].signing);
 		if (finish_zone(m, name, side_zones[i].signing, &m->side[i], err) < 0)
 			return -1;
 	}
@@ -962,8 +980,8 @@ make_top(struct maker *m, struct error *err)
 	int rc = -1;
 
 	buf_init(&root, DOMAIN_TEXT_MAX);
-	lab_zone_begin(&root, ".", FIRST_SERIAL);
-	lab_zone_delegate(&root, m->pki, "test.", LAB_SIGN_NSEC);
+	lab_zone_begin(&root, ".", NULL, FIRST_SERIAL);
+	lab_zone_delegate(&root, m->pki, "test.", NULL, LAB_SIGN_NSEC);
 	add_name_server(&root);
 	if (finish_zone(m, ".", LAB_SIGN_NSEC, &root, err) < 0 ||
 		finish_zone(m, "test.", LAB_SIGN_NSEC, &m->test_zone, err) < 0)
@@ -1060,7 +1078,7 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 	m.groups = xcalloc(lab_kinds_count, sizeof(*m.groups));
 	if (prepare_folder(dir, err) < 0 || lab_pki_make(dir, options->made_s, &m.pki, err) < 0)
 		goto out;
-	lab_zone_begin(&m.test_zone, "test.", FIRST_SERIAL);
+	lab_zone_begin(&m.test_zone, "test.", NULL, FIRST_SERIAL);
 	add_name_server(&m.test_zone);
 	/* the name our own programs give in EHLO */
 	buf_addf(&m.test_zone, "probe.test. %d IN A 127.0.0.1\n", LAB_TTL_S);
@@ -1070,7 +1088,7 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 			goto out;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(side_zones); i++)
-		lab_zone_begin(&m.side[i], side_zones[i].name, FIRST_SERIAL);
+		lab_zone_begin(&m.side[i], side_zones[i].name, NULL, FIRST_SERIAL);
 	if (make_domains(&m, err) < 0 || make_sides(&m, err) < 0 || make_top(&m, err) < 0 ||
 		write_lists(&m, err) < 0)
 		goto out;

@@ -140,6 +140,8 @@ merge(struct lab_server *s, const struct lab_hosts *list)
 		struct lab_served *h;
 		struct error ignored = {0};
 
+		if (line->service == LAB_DNS)
+			continue;
 		if (last != NULL && last->service == line->service &&
 			address_cmp(&last->address, &line->address) == 0)
 			e = last;

@@ -29,12 +29,12 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "tests/lab/lab_ask.h"
+#include "tests/lab/lab_named.h"
+#include "verifier/address.h"
 
 enum {
-	PORT_FIRST = 10000, /* below the kernel's ephemeral range */
-	PORT_COUNT = 20000,
-	PORT_TRIES = 50,
-	ASK_MS = 100,            /* one question to a server that may not be up yet */
+	ASK_MS = 100, /* one question to a server that may not be up yet */
+	NSD_TRIES = 5,
 	START_LIMIT_MS = 120000, /* 20,000 zones on a busy machine */
 	STOP_LIMIT_MS = 10000,   /* then SIGKILL */
 	RELOAD_LIMIT_MS = 60000,
@@ -159,46 +159,49 @@ lab_super_kill_descendants(void)
 
 /* --- labd ------------------------------------------------------------------------------------- */
 
-/* Reads "SMTP HTTPS" from labd's standard output: it says so when it listens. */
+/* Reads "SMTP HTTPS DNS" from labd's standard output: it says so when it listens. */
 static int
 read_ports(struct super *s, int fd, const char *log, struct error *err)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	char line[64] = "", why[200];
-	unsigned int smtp = 0, https = 0;
+	unsigned int smtp = 0, https = 0, dns = 0;
 	ssize_t n = 0;
 
 	if (poll(&pfd, 1, START_LIMIT_MS) == 1)
 		n = read(fd, line, sizeof(line) - 1);
-	if (n <= 0 || sscanf(line, "%u %u", &smtp, &https) != 2) {
+	if (n <= 0 || sscanf(line, "%u %u %u", &smtp, &https, &dns) != 3) {
 		last_line(log, why, sizeof(why));
 		return error_set(err, ERROR_TEMP, "labd did not start: %s", why);
 	}
 	s->lab.smtp_port = (uint16_t)smtp;
 	s->lab.https_port = (uint16_t)https;
+	s->lab.dns_port = (uint16_t)dns;
 	return 0;
 }
 
 static int
 start_labd(struct super *s, const uint16_t ports[static 3], struct error *err)
 {
-	char self[PATH_MAX], smtp[8], https[8], *program,
+	char self[PATH_MAX], smtp[8], https[8], dns[8], *program,
 		*log = xasprintf("%s/run/labd.log", s->dir);
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	struct command c = {.log = log};
 	int pipe_fd[2] = {-1, -1}, rc = -1;
-	char *argv[5];
+	char *argv[6];
 
 	self[n > 0 ? n : 0] = '\0';
 	*strrchr(self, '/') = '\0';
 	program = xasprintf("%s/labd", self);
 	snprintf(smtp, sizeof(smtp), "%u", ports[1]);
 	snprintf(https, sizeof(https), "%u", ports[2]);
+	snprintf(dns, sizeof(dns), "%u", ports[0]);
 	argv[0] = program;
 	argv[1] = (char *)(uintptr_t)s->dir;
 	argv[2] = smtp;
 	argv[3] = https;
-	argv[4] = NULL;
+	argv[4] = dns;
+	argv[5] = NULL;
 	c.argv = argv;
 	if (pipe2(pipe_fd, O_CLOEXEC) < 0) {
 		error_set_errno(err, ERROR_TEMP, "pipe");
@@ -275,7 +278,7 @@ write_nsd_conf(const struct super *s, const char *path, uint16_t port, struct er
 	buf_addf(&text,
 		"server:\n"
 		"\tserver-count: 1\n"
-		"\tip-address: 127.0.0.1\n"
+		"\tip-address: " LAB_NSD_ADDRESS "\n"
 		"\tport: %u\n"
 		"\tdo-ip6: no\n"
 		"\tusername: \"\"\n" /* stay who we are */
@@ -303,37 +306,18 @@ write_nsd_conf(const struct super *s, const char *path, uint16_t port, struct er
 	return rc;
 }
 
-/* Free for UDP and for TCP, as far as one can know before NSD binds it. */
-static bool
-port_is_free(uint16_t port)
-{
-	struct sockaddr_in sin = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int types[] = {SOCK_STREAM, SOCK_DGRAM};
-	bool is_free = true;
-
-	for (size_t i = 0; i < ARRAY_LEN(types) && is_free; i++) {
-		int fd = socket(AF_INET, types[i] | SOCK_CLOEXEC, 0);
-
-		is_free = fd >= 0 && bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
-		if (fd >= 0)
-			close(fd);
-	}
-	return is_free;
-}
-
 /* 1 it answers by UDP and takes TCP, 0 it has ended, -1 error. */
 static int
-await_nsd(struct super *s, uint16_t port, struct error *err)
+await_nsd(struct super *s, struct error *err)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	uint16_t port = s->lab.dns_port;
+	struct address at;
 	int64_t limit = now_ms() + START_LIMIT_MS;
 	int pidfd = pidfd_of(s->lab.nsd), rc = -1;
 	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
 
+	if (address_from_text(LAB_NSD_ADDRESS, port, &at) < 0)
+		abort();
 	while (now_ms() < limit) {
 		char identity[64] = "";
 		int status, fd;
@@ -344,7 +328,7 @@ await_nsd(struct super *s, uint16_t port, struct error *err)
 			goto out;
 		if (rc == 1 && strcmp(identity, s->nonce) == 0) {
 			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-			rc = fd >= 0 && connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
+			rc = fd >= 0 && connect(fd, &at.u.sa, address_len(&at)) == 0;
 			if (fd >= 0)
 				close(fd);
 			if (rc == 1)
@@ -365,8 +349,9 @@ out:
 	return rc;
 }
 
+/* 1 it answers, 0 somebody else has the port there, -1 error. */
 static int
-start_nsd(struct super *s, uint16_t wanted, struct error *err)
+start_nsd(struct super *s, struct error *err)
 {
 	char *conf = xasprintf("%s/run/nsd.conf", s->dir),
 	     *log = xasprintf("%s/run/nsd.log", s->dir);
@@ -379,35 +364,18 @@ start_nsd(struct super *s, uint16_t wanted, struct error *err)
 	if (find_nsd(s, &program, &c.library_path, err) < 0)
 		goto out;
 	c.argv = (char *const[]){program, nodaemon, flag_c, conf, NULL};
-	for (int i = 0; i < PORT_TRIES; i++) {
-		uint16_t port = wanted, random;
-
-		if (wanted == 0) {
-			if (RAND_bytes((uint8_t *)&random, sizeof(random)) <= 0)
-				abort();
-			port = (uint16_t)(PORT_FIRST + random % PORT_COUNT);
-			if (!port_is_free(port))
-				continue;
-		}
-		if (write_nsd_conf(s, conf, port, err) < 0 || (s->lab.nsd = spawn(s, &c, err)) < 0)
-			goto out;
-		rc = await_nsd(s, port, err);
-		if (rc < 0)
-			goto out;
-		if (rc == 1) {
-			s->lab.dns_port = port;
-			rc = 0;
-			goto out;
-		}
-		last_line(log, why, sizeof(why));
-		if (wanted != 0 || strstr(why, "in use") == NULL) {
-			if (why[0] == '\0')
-				last_line(out_log, why, sizeof(why));
-			rc = error_set(err, ERROR_CONFIG, "nsd did not start: %s", why);
-			goto out;
-		}
+	if (write_nsd_conf(s, conf, s->lab.dns_port, err) < 0 ||
+		(s->lab.nsd = spawn(s, &c, err)) < 0)
+		goto out;
+	rc = await_nsd(s, err);
+	if (rc != 0)
+		goto out;
+	last_line(log, why, sizeof(why));
+	if (strstr(why, "in use") == NULL) {
+		if (why[0] == '\0')
+			last_line(out_log, why, sizeof(why));
+		rc = error_set(err, ERROR_CONFIG, "nsd did not start: %s", why);
 	}
-	rc = error_set(err, ERROR_TEMP, "nsd: no free port found");
 out:
 	free(c.library_path);
 	free(program);
@@ -415,6 +383,37 @@ out:
 	free(log);
 	free(conf);
 	return rc;
+}
+
+/* Ends labd again. */
+static void
+stop_labd(struct super *s)
+{
+	int status;
+
+	kill(s->lab.labd, SIGKILL);
+	waitpid(s->lab.labd, &status, 0);
+	s->lab.labd = 0;
+}
+
+/* labd chooses a port that is free at the front's addresses; NSD needs the same at its own. */
+static int
+start_servers(struct super *s, const uint16_t ports[static 3], struct error *err)
+{
+	for (int i = 0; i < NSD_TRIES; i++) {
+		int rc;
+
+		if (start_labd(s, ports, err) < 0)
+			return -1;
+		rc = start_nsd(s, err);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+		stop_labd(s);
+		if (ports[0] != 0)
+			break;
+	}
+	return error_set(
+		err, ERROR_TEMP, "nsd: port %u is taken at %s", s->lab.dns_port, LAB_NSD_ADDRESS);
 }
 
 /* --- files that tell about it ----------------------------------------------------------------- */
@@ -546,8 +545,7 @@ bring_up(struct super *s, struct error *err)
 		return -1;
 	if (s->options->owner != 0 && (s->owner_fd = pidfd_of(s->options->owner)) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "process %d", (int)s->options->owner);
-	if (start_labd(s, ports, err) < 0 || start_nsd(s, ports[0], err) < 0 ||
-		write_conf(s, err) < 0 || write_env(s, err) < 0)
+	if (start_servers(s, ports, err) < 0 || write_conf(s, err) < 0 || write_env(s, err) < 0)
 		return -1;
 	return 0;
 }

@@ -72,11 +72,12 @@ lab_signing_parse(const char *word, enum lab_signing *out)
 /* --- records as text -------------------------------------------------------------------------- */
 
 void
-lab_zone_begin(struct buf *src, const char *zone, uint32_t serial)
+lab_zone_begin(struct buf *src, const char *zone, const char *name_server, uint32_t serial)
 {
 	buf_addf(src, "%s %d IN SOA %s hostmaster.test. %u 3600 600 1209600 %d\n", zone, LAB_TTL_S,
 		NAME_SERVER, serial, LAB_NEGATIVE_TTL_S);
-	buf_addf(src, "%s %d IN NS %s\n", zone, LAB_TTL_S, NAME_SERVER);
+	buf_addf(src, "%s %d IN NS %s\n", zone, LAB_TTL_S,
+		name_server == NULL ? NAME_SERVER : name_server);
 }
 
 void
@@ -179,11 +180,13 @@ lab_zone_ds(const struct lab_pki *pki, const char *zone)
 
 void
 lab_zone_delegate(
-	struct buf *parent, const struct lab_pki *pki, const char *child, enum lab_signing signing)
+	struct buf *parent, const struct lab_pki *pki, const char *child, const char *name_server,
+	enum lab_signing signing)
 {
 	char *ds = NULL;
 
-	buf_addf(parent, "%s %d IN NS %s\n", child, LAB_TTL_S, NAME_SERVER);
+	buf_addf(parent, "%s %d IN NS %s\n", child, LAB_TTL_S,
+		name_server == NULL ? NAME_SERVER : name_server);
 	switch (signing) {
 	case LAB_SIGN_NONE:
 	case LAB_SIGN_ISLAND:

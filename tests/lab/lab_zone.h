@@ -42,12 +42,15 @@ enum lab_signing {
 const char *lab_signing_name(enum lab_signing s) RETURNS_NONNULL;
 int lab_signing_parse(const char *word, enum lab_signing *out) MUST_CHECK;
 
-/* Appends SOA and NS of a zone ("bank.test.", "."): the beginning of every source. */
-void lab_zone_begin(struct buf *src, const char *zone, uint32_t serial);
+/* Appends SOA and NS of a zone ("bank.test.", "."): the beginning of every source. name_server
+ * NULL: the one that all zones share. */
+void lab_zone_begin(
+	struct buf *src, const char *zone, const char *name_server, uint32_t serial);
 
 /* Appends the delegation of child to the parent's source: NS, and DS as its signing asks for. */
 void lab_zone_delegate(
-	struct buf *parent, const struct lab_pki *pki, const char *child, enum lab_signing signing);
+	struct buf *parent, const struct lab_pki *pki, const char *child, const char *name_server,
+	enum lab_signing signing);
 
 /* The DS record of a zone as one line with owner: the trust anchor form. */
 char *lab_zone_ds(const struct lab_pki *pki, const char *zone) RETURNS_NONNULL;

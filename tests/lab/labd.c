@@ -1,13 +1,13 @@
 /*
- * labd: the scripted mail and policy servers of a lab, all in one process.
+ * labd: the scripted mail, policy and name servers of a lab, all in one process.
  *
- *	labd DIR SMTP_PORT HTTPS_PORT
+ *	labd DIR SMTP_PORT HTTPS_PORT DNS_PORT
  *
  * Reads DIR/hosts.tsv, listens at every address named there (port 0: a free one), and takes one
  * request per connection on the socket DIR/run/labd.sock: "ports", "reload", "stats",
- *"stats-reset". The answer is text; its last line is "ok" or "error: why". Prints "SMTP_PORT
- *HTTPS_PORT" once it listens. Runs in the foreground until SIGTERM. `lab start` is who usually
- *calls it.
+ * "stats-reset". The answer is text; its last line is "ok" or "error: why". Prints "SMTP_PORT
+ * HTTPS_PORT DNS_PORT" once it listens. Runs in the foreground until SIGTERM. `lab start` is who
+ * usually calls it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +27,15 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "tests/lab/lab_named.h"
 #include "tests/lab/lab_server.h"
 
 enum { REQUEST_MAX = 256 };
+
+struct servers {
+	struct lab_server mail; /* and policies */
+	struct lab_named *named;
+};
 
 static void
 on_control_event(struct bufferevent *bev, short what, void *arg)
@@ -48,21 +54,24 @@ on_control_written(struct bufferevent *bev, void *arg)
 }
 
 static void
-answer(struct lab_server *s, const char *request, FILE *out)
+answer(struct servers *s, const char *request, FILE *out)
 {
 	struct error err = {0};
 
 	if (strcmp(request, "ports") == 0) {
-		fprintf(out, "%u %u\nok\n", s->ports[LAB_SMTP], s->ports[LAB_HTTPS]);
+		fprintf(out, "%u %u %u\nok\n", s->mail.ports[LAB_SMTP], s->mail.ports[LAB_HTTPS],
+			lab_named_port(s->named));
 	} else if (strcmp(request, "stats") == 0) {
-		lab_server_stats(s, out);
+		lab_server_stats(&s->mail, out);
+		lab_named_stats(s->named, out);
 		fputs("ok\n", out);
 	} else if (strcmp(request, "stats-reset") == 0) {
-		lab_server_stats_reset(s);
+		lab_server_stats_reset(&s->mail);
+		lab_named_stats_reset(s->named);
 		fputs("ok\n", out);
 	} else if (strcmp(request, "reload") != 0) {
 		fprintf(out, "error: no request \"%s\"\n", request);
-	} else if (lab_server_reload(s, &err) < 0) {
+	} else if (lab_server_reload(&s->mail, &err) < 0 || lab_named_reload(s->named, &err) < 0) {
 		fprintf(out, "error: %s\n", err.text);
 	} else {
 		fputs("ok\n", out);
@@ -96,8 +105,8 @@ static void
 on_control(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int peer_len,
 	void *arg)
 {
-	struct lab_server *s = arg;
-	struct bufferevent *bev = bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct servers *s = arg;
+	struct bufferevent *bev = bufferevent_socket_new(s->mail.base, fd, BEV_OPT_CLOSE_ON_FREE);
 
 	(void)l;
 	(void)peer;
@@ -110,7 +119,7 @@ on_control(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, 
 
 /* The socket's name is short however long DIR is: the path goes through the folder's descriptor. */
 static struct evconnlistener *
-open_control(struct lab_server *s, int run_fd, struct error *err)
+open_control(struct servers *s, int run_fd, struct error *err)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct evconnlistener *l;
@@ -120,7 +129,7 @@ open_control(struct lab_server *s, int run_fd, struct error *err)
 		error_set_errno(err, ERROR_CONFIG, "labd.sock");
 		return NULL;
 	}
-	l = evconnlistener_new_bind(s->base, on_control, s,
+	l = evconnlistener_new_bind(s->mail.base, on_control, s,
 		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&un,
 		sizeof(un));
 	if (l == NULL)
@@ -154,16 +163,16 @@ main(int argc, char **argv)
 	struct event_config *config;
 	struct event *term = NULL, *intr = NULL;
 	struct evconnlistener *control = NULL;
-	struct lab_server server = {0};
+	struct servers servers = {0};
 	struct error err = {0};
 	struct rlimit files;
-	uint16_t ports[2];
+	uint16_t ports[2], dns_port;
 	char *run = NULL;
 	int run_fd = -1, rc = -1;
 
-	if (argc != 4 || port_of(argv[2], &ports[LAB_SMTP]) < 0 ||
-		port_of(argv[3], &ports[LAB_HTTPS]) < 0) {
-		fputs("usage: labd DIR SMTP_PORT HTTPS_PORT\n", stderr);
+	if (argc != 5 || port_of(argv[2], &ports[LAB_SMTP]) < 0 ||
+		port_of(argv[3], &ports[LAB_HTTPS]) < 0 || port_of(argv[4], &dns_port) < 0) {
+		fputs("usage: labd DIR SMTP_PORT HTTPS_PORT DNS_PORT\n", stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -189,11 +198,13 @@ main(int argc, char **argv)
 	intr = evsignal_new(base, SIGINT, on_signal, base);
 	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
 		abort();
-	if (lab_server_open(&server, argv[1], base, ports, &err) < 0 ||
-		(control = open_control(&server, run_fd, &err)) == NULL)
+	if (lab_server_open(&servers.mail, argv[1], base, ports, &err) < 0 ||
+		lab_named_open(argv[1], dns_port, &servers.named, &err) < 0 ||
+		(control = open_control(&servers, run_fd, &err)) == NULL)
 		goto out;
 	/* who started us waits for this line */
-	printf("%u %u\n", server.ports[LAB_SMTP], server.ports[LAB_HTTPS]);
+	printf("%u %u %u\n", servers.mail.ports[LAB_SMTP], servers.mail.ports[LAB_HTTPS],
+		lab_named_port(servers.named));
 	fflush(stdout);
 	event_base_dispatch(base);
 	rc = 0;
@@ -202,7 +213,8 @@ out:
 		fprintf(stderr, "labd: %s\n", err.text);
 	if (control != NULL)
 		evconnlistener_free(control);
-	lab_server_close(&server);
+	lab_server_close(&servers.mail);
+	lab_named_close(servers.named);
 	if (term != NULL)
 		event_free(term);
 	if (intr != NULL)

@@ -452,8 +452,8 @@ lengthen_chain(struct server *s, int n, bool with_text)
 		X509_EXTENSION *ext;
 
 		for (int i = 0; i < 800; i++)
-			assert_int_equal(buf_addf(&san, "%sDNS:host-%d.example.org",
-						 i > 0 ? "," : "", i),
+			assert_int_equal(
+				buf_addf(&san, "%sDNS:host-%d.example.org", i > 0 ? "," : "", i),
 				0);
 		ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, buf_str(&san));
 		(void)X509_add_ext(x, ext, -1);
@@ -710,10 +710,23 @@ listen_somewhere(struct server *s, bool refuse)
 	return ntohs(sin.sin_port);
 }
 
+static struct address_filter *
+loopback_filter(void)
+{
+	static const char *const allow[] = {"127.0.0.0/8"};
+	static struct address_filter *filter; /* one for all tests */
+	struct error err;
+
+	if (filter == NULL)
+		assert_int_equal(address_filter_new(allow, ARRAY_LEN(allow), &filter, &err), 0);
+	return filter;
+}
+
 static struct smtp_prober *
-prober_new(int64_t step_s, int64_t session_s)
+prober_filtered(int64_t step_s, int64_t session_s, const struct address_filter *filter)
 {
 	struct smtp_prober_options o = {
+		.filter = filter,
 		.ehlo_name = "probe.example",
 		.connect_s = step_s,
 		.greeting_s = step_s,
@@ -725,6 +738,12 @@ prober_new(int64_t step_s, int64_t session_s)
 
 	assert_int_equal(smtp_prober_new(&o, loop, &prober, &err), 0);
 	return prober;
+}
+
+static struct smtp_prober *
+prober_new(int64_t step_s, int64_t session_s)
+{
+	return prober_filtered(step_s, session_s, loopback_filter());
 }
 
 static void
@@ -786,6 +805,45 @@ static void
 on_finished(const struct smtp_probe_result *result UNUSED, void *arg)
 {
 	*(bool *)arg = true;
+}
+
+static void
+on_forbidden(const struct smtp_probe_result *result, void *arg)
+{
+	assert_int_equal(result->reach, SMTP_REACH_NONE);
+	assert_int_equal(result->starttls, VERDICT_FAIL);
+	assert_string_equal(result->code, "mx-special-address");
+	*(bool *)arg = true;
+}
+
+/* R3.14: whoever asks for it, and although somebody listens, nothing is ever sent there. */
+static void
+forbidden(void **state UNUSED)
+{
+	struct address_filter *nothing_allowed = NULL;
+	struct arena *arena = arena_new();
+	struct smtp_prober *prober;
+	struct server server = {0};
+	struct pollfd pfd = {.events = POLLIN};
+	struct error err;
+	struct address a;
+	bool called = false;
+
+	loop = event_base_new();
+	assert_int_equal(address_filter_new(NULL, 0, &nothing_allowed, &err), 0);
+	prober = prober_filtered(5, 50, nothing_allowed);
+	assert_int_equal(address_from_text("127.0.0.1", listen_somewhere(&server, false), &a), 0);
+	(void)smtp_probe_start(prober, &a, "mx.example.org", SMTP_ASK_USUAL, arena,
+		"mx.example.org[127.0.0.1]", on_forbidden, &called);
+	assert_true(event_base_dispatch(loop) >= 0);
+	assert_true(called);
+	pfd.fd = server.listener;
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	(void)close(server.listener);
+	smtp_prober_free(prober);
+	address_filter_free(nothing_allowed);
+	event_base_free(loop);
+	arena_free(arena);
 }
 
 /* Cancelled after 0, 1, 2, ... turns of the loop until it ends by itself: no callback, nothing
@@ -1013,6 +1071,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sinning_servers),
+		cmocka_unit_test(forbidden),
 		cmocka_unit_test(cancelled),
 		cmocka_unit_test(further),
 		cmocka_unit_test(name_required),
