@@ -1,5 +1,8 @@
 /*
  * A fetch:  RESOLVE (A and AAAA) -> TRANSFER (libcurl) -> DONE (remembered for share_s)
+ *
+ * One transfer for each address, until one has an answer (R9.3): libcurl by itself goes on to the
+ * next only where no connection came about.
  */
 #include "verifier/policy_fetch.h"
 
@@ -29,6 +32,8 @@
 
 /* Addresses of one policy host that are tried. */
 #define POLICY_ADDRESSES_MAX 8
+/* For one connection while there are other addresses; the last has all the time that is left. */
+#define CONNECT_MS 10000
 /* Octets of all header lines of an answer, interim answers (100, 103) and trailers included. No
  * server of a policy has a tenth of it; without a limit headers could go on until the time is up.
  */
@@ -48,16 +53,24 @@ struct fetch {
 	const char *url;
 	struct dns_query *query[2]; /* A, AAAA; NULL when answered */
 	const struct dns_answer *answer[2];
+	const char *addresses[POLICY_ADDRESSES_MAX]; /* as a URL has them */
+	size_t address_count, address_at;
+	struct timeval deadline; /* of them all, on the event loop's clock */
+	/* Of the transfer under way. */
 	CURL *easy;
 	struct curl_slist *resolve;
 	char error_text[CURL_ERROR_SIZE];
 	struct buf body;
-	bool too_large, encoded, special;
-	size_t header_octets;        /* over HEADERS_MAX: the fetch is broken off */
-	bool chunked, ended;         /* the body says where it ends; the server said close_notify */
-	bool garbled;                /* what came in the handshake is not TLS */
-	int alert;                   /* TLS alert received or sent; -1: none */
-	struct pkix_result *problem; /* why the certificate was refused */
+	struct {
+		bool too_large, encoded, special;
+		size_t header_octets; /* over HEADERS_MAX: the fetch is broken off */
+		bool chunked, ended;  /* the body says where it ends; it ended by close_notify */
+		bool garbled;         /* what came in the handshake is not TLS */
+		bool alerted;
+		int alert;                   /* TLS alert received or sent */
+		struct pkix_result *problem; /* why the certificate was refused */
+	} seen;
+	struct finding unanswered; /* of addresses that gave no answer; code NULL: none yet */
 	struct policy_fetch_result result;
 };
 
@@ -143,7 +156,7 @@ on_verify(X509_STORE_CTX *ctx, void *arg)
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return 1;
 	}
-	t->problem = arena_memdup(t->arena, &result, sizeof(result));
+	t->seen.problem = arena_memdup(t->arena, &result, sizeof(result));
 	X509_STORE_CTX_set_error(ctx, X509_V_ERR_CERT_REJECTED);
 	return 0;
 }
@@ -153,15 +166,17 @@ on_tls_info(const SSL *ssl, int where, int value)
 {
 	struct fetch *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 
-	if ((where & SSL_CB_ALERT) != 0 && (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
-		t->ended |= (where & SSL_CB_READ) != 0;
-	else if ((where & SSL_CB_ALERT) != 0 && t->alert < 0)
-		t->alert = value & 0xff;
+	if ((where & SSL_CB_ALERT) != 0 && (value & 0xff) == SSL_AD_CLOSE_NOTIFY) {
+		t->seen.ended |= (where & SSL_CB_READ) != 0;
+	} else if ((where & SSL_CB_ALERT) != 0 && !t->seen.alerted) {
+		t->seen.alerted = true;
+		t->seen.alert = value & 0xff;
+	}
 	/* The way out of the handshake, also while it only waits: no error is in the queue then. */
 	if (where == SSL_CB_CONNECT_EXIT && value <= 0) {
 		unsigned long e = ERR_peek_last_error();
 
-		t->garbled = ERR_GET_LIB(e) == ERR_LIB_SSL &&
+		t->seen.garbled = ERR_GET_LIB(e) == ERR_LIB_SSL &&
 			ERR_GET_REASON(e) != SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	}
 }
@@ -187,7 +202,7 @@ on_open_socket(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
 
 	if (address_from_sockaddr(&to->addr, &a) < 0 ||
 		!address_filter_permits(t->fetcher->options.filter, &a)) {
-		t->special = true;
+		t->seen.special = true;
 		return CURL_SOCKET_BAD;
 	}
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
@@ -202,10 +217,10 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	long status = 0;
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200 || t->encoded)
+	if (status != 200 || t->seen.encoded)
 		return 0; /* whatever it says does not count: stop here */
 	if (buf_add(&t->body, data, size * count) < 0) {
-		t->too_large = true;
+		t->seen.too_large = true;
 		return 0;
 	}
 	return size * count;
@@ -233,12 +248,12 @@ on_header(char *data, size_t size, size_t count, void *arg)
 	struct fetch *t = arg;
 	size_t len = size * count;
 
-	t->header_octets += len;
-	if (t->header_octets > HEADERS_MAX)
+	t->seen.header_octets += len;
+	if (t->seen.header_octets > HEADERS_MAX)
 		return 0;
 	/* Both are ways to send compressed text, and neither was asked for. */
-	t->chunked |= has_coding(data, len, "transfer-encoding:", "");
-	t->encoded |= has_coding(data, len, "content-encoding:", "identity") ||
+	t->seen.chunked |= has_coding(data, len, "transfer-encoding:", "");
+	t->seen.encoded |= has_coding(data, len, "content-encoding:", "identity") ||
 		has_coding(data, len, "transfer-encoding:", "chunked");
 	return len;
 }
@@ -250,7 +265,7 @@ judge_response(struct fetch *t, long status)
 	char *type = NULL;
 	enum verdict v;
 
-	if (t->header_octets > HEADERS_MAX) {
+	if (t->seen.header_octets > HEADERS_MAX) {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-too-large",
 			"the headers of the answer are larger than %d octets", HEADERS_MAX);
 		return;
@@ -258,12 +273,12 @@ judge_response(struct fetch *t, long status)
 	t->result.fetched = mta_sts_check_status(status, t->url, findings);
 	if (t->result.fetched != VERDICT_PASS)
 		return;
-	if (t->encoded) {
+	if (t->seen.encoded) {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-encoding",
 			"the policy comes compressed although that was not asked for");
 		return;
 	}
-	if (t->too_large) {
+	if (t->seen.too_large) {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-too-large",
 			"the policy is larger than %d octets", MTA_STS_POLICY_MAX);
 		return;
@@ -289,7 +304,7 @@ judge_certificate(struct fetch *t)
 		{"pkix-self-signed", "Install a certificate of a public authority for"},
 		{"pkix-untrusted", "Install a certificate of a public authority for"},
 	};
-	const struct pkix_result *p = t->problem;
+	const struct pkix_result *p = t->seen.problem;
 	const char *fix = NULL, *seen = "";
 
 	for (size_t i = 0; i < p->count; i++) {
@@ -308,17 +323,17 @@ judge_certificate(struct fetch *t)
 static void
 judge_tls_failure(struct fetch *t, const char *why)
 {
-	if (t->problem != NULL) {
+	if (t->seen.problem != NULL) {
 		judge_certificate(t);
-	} else if (t->alert == SSL_AD_UNRECOGNIZED_NAME) {
+	} else if (t->seen.alerted && t->seen.alert == SSL_AD_UNRECOGNIZED_NAME) {
 		/* R9.5 */
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-certificate",
 			"the server has no certificate for %s", t->host);
-	} else if (t->alert >= 0) {
+	} else if (t->seen.alerted) {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-tls",
 			"the TLS handshake ends with the alert \"%s\"",
-			SSL_alert_desc_string_long(t->alert));
-	} else if (t->garbled) {
+			SSL_alert_desc_string_long(t->seen.alert));
+	} else if (t->seen.garbled) {
 		fail(t, SEVERITY_FAIL, "mta-sts-policy-tls", "%s", why);
 	} else {
 		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect", "%s", why);
@@ -333,7 +348,7 @@ is_cut(struct fetch *t)
 	curl_off_t announced = -1;
 
 	(void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-	return announced < 0 && !t->chunked && !t->ended;
+	return announced < 0 && !t->seen.chunked && !t->seen.ended;
 }
 
 static void
@@ -357,11 +372,11 @@ judge_transfer(struct fetch *t, CURLcode rc)
 		judge_response(t, status);
 		break;
 	case CURLE_OUT_OF_MEMORY: /* what libcurl calls a header line above its own 100 KiB */
-		t->header_octets = HEADERS_MAX + 1;
+		t->seen.header_octets = HEADERS_MAX + 1;
 		judge_response(t, status);
 		break;
 	case CURLE_COULDNT_CONNECT:
-		if (t->special) {
+		if (t->seen.special) {
 			fail(t, SEVERITY_FAIL, "mta-sts-policy-special-address",
 				"%s has a special-use address", t->host);
 		} else {
@@ -397,20 +412,40 @@ judge_transfer(struct fetch *t, CURLcode rc)
 	}
 }
 
+/* The time for the address at hand: an equal share of what is left. */
+static long
+share_ms(const struct fetch *t)
+{
+	struct timeval now, left;
+	long ms;
+
+	event_base_gettimeofday_cached(t->fetcher->base, &now);
+	evutil_timersub(&t->deadline, &now, &left);
+	ms = (long)left.tv_sec * 1000 + (long)left.tv_usec / 1000;
+	ms /= (long)(t->address_count - t->address_at);
+	return ms < 1 ? 1 : ms; /* 0 would be no limit */
+}
+
+/* From the address at hand. */
 static void
-transfer_start(struct fetch *t, const char *addresses)
+transfer_start(struct fetch *t)
 {
 	struct policy_fetcher *f = t->fetcher;
 	const struct policy_fetcher_options *o = &f->options;
-	char text[POLICY_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 3) + 320];
+	long time_ms = share_ms(t);
+	bool last = t->address_at + 1 == t->address_count;
+	char text[ADDRESS_TEXT_SIZE + 320];
 	CURLcode rc = CURLE_OK;
 	CURL *easy = curl_easy_init();
 
 	assert(easy != NULL);
 	t->easy = easy;
-	(void)atomic_fetch_add(&o->table->count, 1);
+	memset(&t->seen, 0, sizeof(t->seen));
+	t->error_text[0] = '\0';
+	buf_reset(&t->body);
 	/* The "+" lets the entry run out, so that curl's own cache does not grow. */
-	(void)snprintf(text, sizeof(text), "+%s:%u:%s", t->host, o->port, addresses);
+	(void)snprintf(
+		text, sizeof(text), "+%s:%u:%s", t->host, o->port, t->addresses[t->address_at]);
 	t->resolve = curl_slist_append(NULL, text);
 	if (o->port == 443)
 		(void)snprintf(text, sizeof(text), "%s", t->url);
@@ -434,8 +469,8 @@ transfer_start(struct fetch *t, const char *addresses)
 	SET(CURLOPT_FORBID_REUSE, 1L);
 	SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	SET(CURLOPT_SSL_ENABLE_ALPN, 0L);
-	SET(CURLOPT_TIMEOUT_MS, (long)(o->fetch_s * 1000));
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->fetch_s * 1000));
+	SET(CURLOPT_TIMEOUT_MS, time_ms);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, last || time_ms < CONNECT_MS ? time_ms : CONNECT_MS);
 	SET(CURLOPT_ERRORBUFFER, t->error_text);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, t);
@@ -462,6 +497,54 @@ transfer_start(struct fetch *t, const char *addresses)
 
 /* --- libcurl on the event loop ------------------------------------------------------- */
 
+/* R9.3: whether what ended the transfer may be a matter of the address: no connection, no TLS, no
+ * answer in time. A certificate and an answer are the host's, whatever they are. */
+static bool
+is_unanswered(const struct fetch *t)
+{
+	static const char *const codes[] = {
+		"mta-sts-policy-connect", "mta-sts-policy-timeout", "mta-sts-policy-tls"};
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		if (finding_list_has(&t->result.findings, codes[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Each address may fail in its own way. Of what none of them answers one finding is left: the first
+ * that may pass with time, since then it is not certain that nobody gets the policy. */
+static void
+keep_unanswered(struct fetch *t)
+{
+	struct finding_list *findings = &t->result.findings;
+
+	assert(findings->count == 1);
+	if (t->unanswered.code == NULL ||
+		(t->unanswered.severity != SEVERITY_TEMP &&
+			findings->items[0].severity == SEVERITY_TEMP))
+		t->unanswered = findings->items[0];
+	findings->items[0] = t->unanswered;
+	t->result.fetched =
+		t->unanswered.severity == SEVERITY_TEMP ? VERDICT_UNKNOWN : VERDICT_FAIL;
+}
+
+static void
+transfer_ended(struct fetch *t, CURLcode rc)
+{
+	judge_transfer(t, rc);
+	if (is_unanswered(t)) {
+		keep_unanswered(t);
+		if (++t->address_at < t->address_count) {
+			t->result.findings.count = 0;
+			transfer_clear(t);
+			transfer_start(t);
+			return;
+		}
+	}
+	fetch_done(t);
+}
+
 static void
 take_messages(struct policy_fetcher *f)
 {
@@ -475,8 +558,7 @@ take_messages(struct policy_fetcher *f)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		judge_transfer(t, rc);
-		fetch_done(t);
+		transfer_ended(t, rc);
 	}
 }
 
@@ -540,16 +622,16 @@ on_curl_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg, void *s
 static void
 on_resolved(struct fetch *t)
 {
-	char addresses[POLICY_ADDRESSES_MAX * (ADDRESS_TEXT_SIZE + 3) + 1] = "";
+	const struct timeval limit = {.tv_sec = t->fetcher->options.fetch_s};
 	const struct dns_answer *failed = NULL;
-	size_t count = 0, len = 0;
+	struct timeval now;
 
 	for (size_t k = 0; k < 2; k++) {
 		const struct dns_answer *a = t->answer[k];
 
 		if (a->status == DNS_FAILED && (failed == NULL || a->secure == DNS_BOGUS))
 			failed = a;
-		for (size_t i = 0; i < a->count && count < POLICY_ADDRESSES_MAX; i++) {
+		for (size_t i = 0; i < a->count && t->address_count < POLICY_ADDRESSES_MAX; i++) {
 			struct address address;
 			char text[ADDRESS_TEXT_SIZE];
 			const char *special;
@@ -566,22 +648,23 @@ on_resolved(struct fetch *t)
 				fetch_done(t);
 				return;
 			}
-			len += (size_t)snprintf(addresses + len, sizeof(addresses) - len,
-				address_is_ipv6(&address) ? "%s[%s]" : "%s%s",
-				count == 0 ? "" : ",", text);
-			count++;
+			t->addresses[t->address_count++] = arena_printf(
+				t->arena, address_is_ipv6(&address) ? "[%s]" : "%s", text);
 		}
 	}
 	if (failed != NULL && failed->secure == DNS_BOGUS) {
 		finding_add(&t->result.findings, "dnssec-bogus", SEVERITY_TEMP, t->host, NULL, "%s",
 			failed->why);
 		fetch_done(t);
-	} else if (count > 0 && t->fetcher->options.look_ups_only) {
+	} else if (t->address_count > 0 && t->fetcher->options.look_ups_only) {
 		fail(t, SEVERITY_TEMP, "mta-sts-policy-connect",
 			"not fetched: only look-ups were asked for");
 		fetch_done(t);
-	} else if (count > 0) {
-		transfer_start(t, addresses);
+	} else if (t->address_count > 0) {
+		event_base_gettimeofday_cached(t->fetcher->base, &now);
+		evutil_timeradd(&now, &limit, &t->deadline);
+		(void)atomic_fetch_add(&t->fetcher->options.table->count, 1);
+		transfer_start(t);
 	} else if (failed != NULL) {
 		finding_add(&t->result.findings, "dns-temporary", SEVERITY_TEMP, t->host, NULL,
 			"%s", failed->why);
@@ -678,7 +761,6 @@ fetch_make(const char *domain, void *arg)
 	t->share.name = arena_strdup(t->arena, domain);
 	t->host = arena_printf(t->arena, "mta-sts.%s", domain);
 	t->url = arena_printf(t->arena, POLICY_URL_FORMAT, domain);
-	t->alert = -1;
 	buf_init(&t->body, MTA_STS_POLICY_MAX);
 	finding_list_init(&t->result.findings, t->arena);
 	return &t->share;

@@ -76,7 +76,7 @@ struct policy_waiter *policy_fetch_start(struct policy_fetcher *f, const char *d
 /* NULL is allowed. */
 void policy_fetch_cancel(struct policy_waiter *w);
 
-/* Transfers begun, of all threads. */
+/* Fetches begun, of all threads; each may be a transfer for every address of its host. */
 uint64_t policy_fetch_count(const struct policy_table *t);
 
 /* The URL, for messages. */

@@ -49,6 +49,8 @@
 #define STEPS_MAX     8
 #define ADDRESSES_MAX 3
 #define FETCH_S       2
+/* The other server of a case has an address so much higher. */
+#define OTHERS 127
 /* What a server gets rid of before the client has hung up: limits of ours, and what lies in the
  * socket buffers of both sides meanwhile. */
 #define FLOOD_SEEN_MAX (4 << 20)
@@ -98,11 +100,12 @@ struct fetch_case {
 	enum cert cert;
 	bool refuse;    /* nothing listens */
 	bool untouched; /* nobody may connect */
-	/* What the name resolves to; "$" is the server's address. NULL: the server's alone. */
+	/* What the name resolves to; "$" is the server's address, "%" that of another one, which
+	 * follows its own script. NULL: the server's alone. */
 	const char *addresses[ADDRESSES_MAX];
 	bool rebinds; /* a second look-up would say 10.0.0.1 */
 	bool bogus;
-	struct step steps[STEPS_MAX];
+	struct step steps[STEPS_MAX], other[STEPS_MAX];
 	enum verdict fetched;
 	const char *code; /* that must be among the findings; NULL: no finding at all */
 	const char *text; /* of the policy; NULL: not compared */
@@ -200,6 +203,60 @@ static const struct fetch_case cases[] = {
 		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
 		.fetched = VERDICT_PASS,
 		.text = POLICY},
+	{.name = "first address resets at once, second answers",
+		.addresses = {"%", "$"},
+		.other = {{RESET, NULL}},
+		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
+		.fetched = VERDICT_PASS,
+		.text = POLICY},
+	{.name = "first address fails the handshake, second answers",
+		.addresses = {"%", "$"},
+		.other = {{TLS_OLD, NULL}},
+		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
+		.fetched = VERDICT_PASS,
+		.text = POLICY},
+	{.name = "first address speaks no TLS, second says no",
+		.addresses = {"%", "$"},
+		.other = {{SEND, "HTTP/1.1 400 Bad Request\r\n\r\n"}, {WAIT_EOF, NULL}},
+		.steps = {ANSWER("HTTP/1.1 404 N\r\n" TYPE "Content-Length: 2\r\n\r\nno")},
+		.fetched = VERDICT_FAIL,
+		.code = "mta-sts-policy-http-status"},
+	{.name = "first address is silent, second answers",
+		.addresses = {"%", "$"},
+		.other = {{WAIT_EOF, NULL}},
+		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
+		.fetched = VERDICT_PASS,
+		.text = POLICY},
+	{.name = "first address is silent behind the request, second answers",
+		.addresses = {"%", "$"},
+		.other = {GET, {WAIT_EOF, NULL}},
+		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
+		.fetched = VERDICT_PASS,
+		.text = POLICY},
+	{.name = "first address fails the handshake, second is silent, third refuses",
+		.addresses = {"%", "$", "127.77.250.250"},
+		.other = {{TLS_OLD, NULL}},
+		.steps = {{WAIT_EOF, NULL}},
+		.code = "mta-sts-policy-timeout"},
+	{.name = "both fail the handshake",
+		.addresses = {"%", "$"},
+		.other = {{TLS_OLD, NULL}},
+		.steps = {{TLS_OLD, NULL}},
+		.fetched = VERDICT_FAIL,
+		.code = "mta-sts-policy-tls"},
+	{.name = "first address has another name's certificate: the second is not asked",
+		.addresses = {"%", "$"},
+		.cert = CERT_NAME,
+		.other = {{TLS, NULL}},
+		.untouched = true,
+		.fetched = VERDICT_FAIL,
+		.code = "mta-sts-policy-certificate"},
+	{.name = "first address says no: the second is not asked",
+		.addresses = {"%", "$"},
+		.other = {ANSWER("HTTP/1.1 404 N\r\n" TYPE "Content-Length: 2\r\n\r\nno")},
+		.untouched = true,
+		.fetched = VERDICT_FAIL,
+		.code = "mta-sts-policy-http-status"},
 	{.name = "reset at once", .steps = {{RESET, NULL}}, .code = "mta-sts-policy-connect"},
 	{.name = "closed at once", .steps = {{CLOSE, NULL}}, .code = "mta-sts-policy-connect"},
 	{.name = "closed behind the handshake",
@@ -429,6 +486,8 @@ static const struct fetch_case cases[] = {
 		.code = "mta-sts-policy-encoding"},
 };
 
+_Static_assert(ARRAY_LEN(cases) <= OTHERS, "two addresses for each");
+
 /* --- certificates -------------------------------------------------------------------- */
 
 static struct {
@@ -488,6 +547,8 @@ certificate_for(const struct fetch_case *c, const char *host)
 
 struct server {
 	const struct fetch_case *c;
+	const struct step *steps;
+	bool refuse, untouched;
 	const char *host;
 	char *request; /* owned: what must come */
 	int listener, fd;
@@ -668,7 +729,7 @@ static void *
 server_main(void *arg)
 {
 	struct server *s = arg;
-	const struct step *step = s->c->steps;
+	const struct step *step = s->steps;
 	sigset_t pipe;
 
 	(void)sigemptyset(&pipe);
@@ -685,8 +746,8 @@ server_main(void *arg)
 }
 
 static void
-server_open(struct server *s, const struct fetch_case *c, const char *host, const char *address,
-	uint16_t *port)
+server_open(struct server *s, const struct fetch_case *c, const struct step *steps,
+	const char *host, const char *address, uint16_t *port)
 {
 	X509 *x = certificate_for(c, host);
 	struct address a;
@@ -694,6 +755,9 @@ server_open(struct server *s, const struct fetch_case *c, const char *host, cons
 	int on = 1, small = 65536;
 
 	s->c = c;
+	s->steps = steps;
+	s->refuse = steps == c->steps && c->refuse;
+	s->untouched = steps == c->steps && c->untouched;
 	s->host = host;
 	s->tls = SSL_CTX_new(TLS_server_method());
 	assert_int_equal(SSL_CTX_use_certificate(s->tls, x), 1);
@@ -707,7 +771,7 @@ server_open(struct server *s, const struct fetch_case *c, const char *host, cons
 	(void)setsockopt(s->listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	if (bind(s->listener, &a.u.sa, address_len(&a)) < 0)
 		fail_msg("%s port %u: %s", address, *port, strerror(errno));
-	if (!c->refuse)
+	if (!s->refuse)
 		assert_int_equal(listen(s->listener, 5), 0);
 	assert_int_equal(getsockname(s->listener, &a.u.sa, &len), 0);
 	*port = ntohs(a.u.in.sin_port);
@@ -715,9 +779,9 @@ server_open(struct server *s, const struct fetch_case *c, const char *host, cons
 			       "User-Agent: preload25/" PRELOAD25_VERSION " (probe.example)\r\n"
 			       "Accept: */*\r\n\r\n",
 		host, *port);
-	if (c->untouched)
+	if (s->untouched)
 		(void)fcntl(s->listener, F_SETFL, O_NONBLOCK);
-	else if (!c->refuse)
+	else if (!s->refuse)
 		assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
 }
 
@@ -725,10 +789,10 @@ server_open(struct server *s, const struct fetch_case *c, const char *host, cons
 static bool
 server_close(struct server *s)
 {
-	if (s->c->untouched) {
+	if (s->untouched) {
 		if (accept(s->listener, NULL, NULL) >= 0 || errno != EAGAIN)
 			(void)snprintf(s->problem, sizeof(s->problem), "somebody connected");
-	} else if (!s->c->refuse) {
+	} else if (!s->refuse) {
 		assert_int_equal(pthread_join(s->thread, NULL), 0);
 	}
 	(void)close(s->listener);
@@ -743,8 +807,8 @@ server_close(struct server *s)
 
 struct run {
 	const struct fetch_case *c;
-	struct server server;
-	char host[80], domain[64], address[24];
+	struct server server, other;
+	char host[80], domain[64], address[24], other_address[24];
 	int look_ups;
 	bool called, in_start, bad;
 };
@@ -817,7 +881,10 @@ dns_query_start(struct dns_resolver *r UNUSED, const char *name, enum dns_type t
 
 			if (strcmp(text, "-") != 0)
 				answer_with(&q->answer,
-					strcmp(text, "$") == 0 ? run->address : text, arena);
+					strcmp(text, "$") == 0           ? run->address
+						: strcmp(text, "%") == 0 ? run->other_address
+									 : text,
+					arena);
 		}
 	if (run->c->bogus)
 		q->answer.status = DNS_FAILED;
@@ -916,7 +983,22 @@ run_prepare(struct run *r, size_t i, const struct fetch_case *c, uint16_t *port)
 	(void)snprintf(r->domain, sizeof(r->domain), "case%zu.example.org", i);
 	(void)snprintf(r->host, sizeof(r->host), "mta-sts.%s", r->domain);
 	(void)snprintf(r->address, sizeof(r->address), "127.77.%d.%zu", getpid() % 250, i + 1);
-	server_open(&r->server, c, r->host, r->address, port);
+	server_open(&r->server, c, c->steps, r->host, r->address, port);
+	if (c->other[0].op == END)
+		return;
+	(void)snprintf(r->other_address, sizeof(r->other_address), "127.77.%d.%zu", getpid() % 250,
+		i + 1 + OTHERS);
+	server_open(&r->other, c, c->other, r->host, r->other_address, port);
+}
+
+static bool
+run_close(struct run *r)
+{
+	bool fine = server_close(&r->server);
+
+	if (r->c->other[0].op != END)
+		fine &= server_close(&r->other);
+	return fine && !r->bad;
 }
 
 static void
@@ -949,7 +1031,7 @@ sinning_servers(void **state UNUSED)
 	}
 	fetcher_free(f);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		bad += !server_close(&runs[i].server) || runs[i].bad;
+		bad += !run_close(&runs[i]);
 	event_base_free(loop);
 	free(runs);
 	assert_int_equal(bad, 0);
@@ -960,7 +1042,6 @@ sinning_servers(void **state UNUSED)
 static void
 freed_in_flight(void **state UNUSED)
 {
-	static const struct fetch_case ended = {.name = "ended", .refuse = true};
 	int turns;
 	bool finished = false;
 
@@ -993,7 +1074,7 @@ freed_in_flight(void **state UNUSED)
 			assert_int_equal(connect(fd, &a.u.sa, address_len(&a)), 0);
 			(void)close(fd);
 			assert_int_equal(pthread_join(runs[0].server.thread, NULL), 0);
-			runs[0].server.c = &ended;
+			runs[0].server.refuse = true;
 		}
 		(void)server_close(&runs[0].server);
 		event_base_free(loop);
