@@ -20,18 +20,30 @@ app_settings(struct app *app, bool optional, const struct settings **out, struct
 	return 0;
 }
 
-int
-app_store(struct app *app, struct store **out, struct error *err)
+static int
+open_store(struct app *app, enum store_open_mode mode, struct store **out, struct error *err)
 {
 	const struct settings *settings;
 
 	if (app->store == NULL) {
 		if (app_settings(app, false, &settings, err) < 0 ||
-			store_open(settings->store_url, STORE_MUST_EXIST, &app->store, err) < 0)
+			store_open(settings->store_url, mode, &app->store, err) < 0)
 			return -1;
 	}
 	*out = app->store;
 	return 0;
+}
+
+int
+app_store(struct app *app, struct store **out, struct error *err)
+{
+	return open_store(app, STORE_MUST_EXIST, out, err);
+}
+
+int
+app_store_to_read(struct app *app, struct store **out, struct error *err)
+{
+	return open_store(app, STORE_READ, out, err);
 }
 
 void

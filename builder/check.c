@@ -11,11 +11,15 @@
 
 /* How often an engine that had no room is asked again. */
 #define TICK_MS 100
+/* Domains begun whose reports wait for the turn of a slower one at most: memory does not grow with
+ * the number of arguments. */
+#define WINDOW 1000
 
 struct check {
-	struct slot *slots;
+	const char *const *domains; /* borrowed */
+	struct slot *slots;         /* WINDOW of them, in turn */
 	size_t count;
-	size_t submitted, returned, printed;
+	size_t submitted, printed;
 	FILE *out;
 	check_cb *cb;
 	void *arg;
@@ -28,7 +32,7 @@ struct check {
 
 struct slot {
 	struct check *check;
-	const char *domain;
+	size_t index;
 	bool done;
 	char *text; /* owned; what the callback wrote */
 	size_t text_len;
@@ -37,9 +41,11 @@ struct slot {
 static void
 print_turns(struct check *c)
 {
-	for (; c->printed < c->count && c->slots[c->printed].done; c->printed++) {
-		struct slot *s = &c->slots[c->printed];
+	for (; c->printed < c->submitted; c->printed++) {
+		struct slot *s = &c->slots[c->printed % WINDOW];
 
+		if (!s->done)
+			break;
 		(void)fwrite(s->text, 1, s->text_len, c->out);
 		free(s->text);
 		s->text = NULL;
@@ -60,13 +66,12 @@ on_report(const struct report *r, void *arg)
 		(void)event_base_loopbreak(c->base);
 		return;
 	}
-	c->cb(r, (size_t)(s - c->slots), text, c->arg);
+	c->cb(r, s->index, text, c->arg);
 	if (fclose(text) != 0)
 		abort(); /* memory is the only thing it needs */
 	s->done = true;
-	c->returned++;
 	print_turns(c);
-	if (c->returned == c->count)
+	if (c->printed == c->count)
 		(void)event_base_loopbreak(c->base);
 	else
 		event_active(c->fill, EV_TIMEOUT, 1);
@@ -77,10 +82,12 @@ on_fill(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct check *c = arg;
 
-	while (c->submitted < c->count && engine_has_room(c->engine)) {
-		struct slot *s = &c->slots[c->submitted++];
+	while (c->submitted < c->count && c->submitted - c->printed < WINDOW &&
+		engine_has_room(c->engine)) {
+		struct slot *s = &c->slots[c->submitted % WINDOW];
 
-		engine_submit(c->engine, s->domain, on_report, s);
+		*s = (struct slot){.check = c, .index = c->submitted};
+		engine_submit(c->engine, c->domains[c->submitted++], on_report, s);
 	}
 }
 
@@ -89,13 +96,12 @@ check_run(const struct engine_options *options, const char *const *domains, size
 	check_cb *cb, void *arg, struct error *err)
 {
 	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
-	struct check c = {.count = count, .out = out, .cb = cb, .arg = arg, .err = err};
+	struct check c = {
+		.domains = domains, .count = count, .out = out, .cb = cb, .arg = arg, .err = err};
 	struct engine_options own = *options;
 	int rc = -1;
 
-	c.slots = xcalloc(count, sizeof(*c.slots));
-	for (size_t i = 0; i < count; i++)
-		c.slots[i] = (struct slot){.check = &c, .domain = domains[i]};
+	c.slots = xcalloc(WINDOW, sizeof(*c.slots));
 	c.base = event_base_new();
 	if (c.base == NULL) {
 		error_set(err, ERROR_TEMP, "no event loop");
@@ -125,7 +131,7 @@ out:
 		event_free(c.fill);
 	if (c.base != NULL)
 		event_base_free(c.base);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < WINDOW; i++)
 		free(c.slots[i].text);
 	free(c.slots);
 	return rc;

@@ -230,7 +230,7 @@ cmd_stats(struct app *app, const struct cli_call *call, struct error *err)
 	json_t *out;
 	int rc;
 
-	if (app_store(app, &store, err) < 0)
+	if (app_store_to_read(app, &store, err) < 0)
 		return -1;
 	out = json_object();
 	rc = collect(store, out, err);

@@ -21,10 +21,11 @@ print_list(const struct store_list *list, const char *what)
 	char text[TERMINAL_TIME_SIZE];
 
 	terminal_time(list->built_s, text);
-	printf("%s: version %" PRId64 ", %" PRId64 " entries (+%" PRId64 " -%" PRId64 " ~%" PRId64
+	printf("%s: version %" PRId64 ", %" PRId64 " %s (+%" PRId64 " -%" PRId64 " ~%" PRId64
 	       "), built %s\n",
-		what, list->version, list->entries, list->added, list->removed, list->changed,
-		text);
+		what, list->version, list->entries,
+		terminal_noun(list->entries, "entry", "entries"), list->added, list->removed,
+		list->changed, text);
 	if (list->published_s != 0) {
 		terminal_time(list->published_s, text);
 		printf("  published %s, commit %.12s\n", text, list->commit);
@@ -66,8 +67,12 @@ status_all(struct app *app, struct store *store, const struct settings *settings
 	for (size_t i = 0; i < settings->vantage_count; i++) {
 		int64_t id, due, next;
 
-		if (store_vantage(store, settings->vantages[i], now_s, &id, err) < 0 ||
-			store_count_due(store, id, now_s, &due, err) < 0)
+		found = store_find_vantage(store, settings->vantages[i], &id, err);
+		if (found == 0) {
+			printf("vantage point %s: has not looked yet\n", settings->vantages[i]);
+			continue;
+		}
+		if (found < 0 || store_count_due(store, id, now_s, &due, err) < 0)
 			return -1;
 		found = store_next_due(store, id, &next, err);
 		if (found < 0)
@@ -82,10 +87,10 @@ status_all(struct app *app, struct store *store, const struct settings *settings
 	if (store_entry_totals(store, now_s, now_s - settings->list.fresh_s, &totals, err) < 0)
 		return -1;
 	terminal_time(totals.confirmed_since_s, text);
-	printf("next list: %" PRId64 " entries, %" PRId64
-	       " of them in trouble; the others confirmed "
-	       "since %s\n",
-		totals.entries, totals.troubled, text);
+	printf("next list: %" PRId64 " %s, %" PRId64
+	       " of them in trouble; the others confirmed since %s\n",
+		totals.entries, terminal_noun(totals.entries, "entry", "entries"), totals.troubled,
+		text);
 	found = store_last_list(store, &list, err);
 	if (found < 0)
 		return -1;
@@ -231,7 +236,7 @@ cmd_status(struct app *app, const struct cli_call *call, struct error *err)
 	const struct settings *settings;
 	struct store *store;
 
-	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0)
+	if (app_settings(app, false, &settings, err) < 0 || app_store_to_read(app, &store, err) < 0)
 		return -1;
 	return call->arg_count == 0 ? status_all(app, store, settings, err)
 				    : status_domain(app, store, settings, call->args[0], err);
@@ -265,7 +270,8 @@ cmd_history(struct app *app, const struct cli_call *call, struct error *err)
 	char text[TERMINAL_TIME_SIZE];
 	int rc = -1;
 
-	if (app_settings(app, false, &settings, err) < 0 || app_store(app, &store, err) < 0 ||
+	if (app_settings(app, false, &settings, err) < 0 ||
+		app_store_to_read(app, &store, err) < 0 ||
 		terminal_domain(call->args[0], settings->engine.special_use_names, &ascii, err) < 0)
 		goto out;
 	rc = store_find(store, ascii, &d, err);

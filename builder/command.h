@@ -32,6 +32,8 @@ int app_settings(
 	struct app *app, bool optional, const struct settings **out, struct error *err) MUST_CHECK;
 /* The store that the configuration names, which must exist; lent for the life of app. */
 int app_store(struct app *app, struct store **out, struct error *err) MUST_CHECK;
+/* The same for commands that only show: enough when the user may read it (STORE_READ). */
+int app_store_to_read(struct app *app, struct store **out, struct error *err) MUST_CHECK;
 void app_clear(struct app *app);
 
 /* Return the exit code, or -1 with err set. */

@@ -154,7 +154,7 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 		return -1;
 	if (app->clock.fixed) {
 		clock_format(clock_now(&app->clock), text);
-		log_debug("the clock stands at %s (PRELOAD25_NOW)", text);
+		log_info("the clock stands at %s (PRELOAD25_NOW)", text);
 	}
 	return 0;
 }

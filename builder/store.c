@@ -144,6 +144,12 @@ store_vantage(struct store *s, const char *name, int64_t now_s, int64_t *out, st
 }
 
 int
+store_find_vantage(struct store *s, const char *name, int64_t *out, struct error *err)
+{
+	return s->backend->find_vantage(s, name, out, err);
+}
+
+int
 store_add(struct store *s, const char *name, const char *origin, int64_t now_s, struct error *err)
 {
 	return s->backend->add(s, name, origin, now_s, err);
@@ -275,8 +281,8 @@ store_reasons(struct store *s, store_reason_cb *cb, void *arg, struct error *err
 }
 
 int
-store_tally(struct store *s, enum store_tally tally, store_tally_cb *cb, void *arg,
-	struct error *err)
+store_tally(
+	struct store *s, enum store_tally tally, store_tally_cb *cb, void *arg, struct error *err)
 {
 	return s->backend->tally(s, tally, cb, arg, err);
 }

@@ -31,6 +31,9 @@ struct store;
 enum store_open_mode {
 	STORE_MUST_EXIST, /* a missing database is ERROR_CONFIG */
 	STORE_CREATE,     /* made when missing; an existing one is opened */
+	/* As STORE_MUST_EXIST where the user may write; else only what reads works, and an older
+	 * schema is ERROR_CONFIG. */
+	STORE_READ,
 };
 
 /* url: "sqlite:FILE". Older schemas are brought up to date in one transaction. */
@@ -61,6 +64,10 @@ int store_verify(struct store *s, struct error *err) MUST_CHECK;
 /* The number of a vantage point by name; a new one is made, and every domain is due for it. */
 int store_vantage(struct store *s, const char *name, int64_t now_s, int64_t *out,
 	struct error *err) MUST_CHECK;
+
+/* The same without making one: 1 found, 0 it has never looked. */
+int store_find_vantage(
+	struct store *s, const char *name, int64_t *out, struct error *err) MUST_CHECK;
 
 /* --- domains -------------------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@ struct store_backend {
 	int (*verify)(struct store *s, struct error *err);
 	int (*vantage)(
 		struct store *s, const char *name, int64_t now_s, int64_t *out, struct error *err);
+	int (*find_vantage)(struct store *s, const char *name, int64_t *out, struct error *err);
 	int (*add)(struct store *s, const char *name, const char *origin, int64_t now_s,
 		struct error *err);
 	/* By name, or by id when name is NULL. */

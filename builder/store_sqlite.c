@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -449,29 +451,105 @@ sqlite_close(struct store *base)
 	free(s);
 }
 
+/* SQLite keeps files of its own beside a database, so the folder counts as well. */
+static bool
+may_write(const char *path)
+{
+	char *copy = xstrdup(path);
+	bool may = access(path, W_OK) == 0 && access(dirname(copy), W_OK) == 0;
+
+	free(copy);
+	return may;
+}
+
+/*
+ * What to open for one who may not write. In WAL mode SQLite reads through files beside the
+ * database that are there while somebody has it open for writing. When they are missing nobody has,
+ * and it is read as a file that does not change; somebody who begins to write just then is the
+ * risk, and what is read so is only shown.
+ */
+static char *
+uri_to_read(const char *path)
+{
+	char *wal = xasprintf("%s-wal", path);
+	struct buf uri;
+
+	buf_init(&uri, 3 * PATH_MAX + 64);
+	(void)buf_add_str(&uri, "file:");
+	for (const char *p = path; *p != '\0'; p++) {
+		if (*p == '%' || *p == '?' || *p == '#')
+			(void)buf_addf(&uri, "%%%02x", (unsigned char)*p);
+		else
+			(void)buf_add_char(&uri, *p);
+	}
+	if (!file_exists(wal))
+		(void)buf_add_str(&uri, "?immutable=1");
+	free(wal);
+	return buf_take(&uri);
+}
+
+static int
+open_database(struct sqlite_store *s, enum store_open_mode mode, struct error *err)
+{
+	const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	char *uri = NULL;
+	int code;
+
+	if (mode == STORE_READ) {
+		uri = uri_to_read(s->path);
+		code = sqlite3_open_v2(
+			uri, &s->db, flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	} else {
+		code = sqlite3_open_v2(s->path, &s->db,
+			flags | SQLITE_OPEN_READWRITE |
+				(mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0),
+			NULL);
+	}
+	free(uri);
+	if (code != SQLITE_OK)
+		return db_error(s, code, err);
+	(void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
+	return 0;
+}
+
+static int
+check_current(struct sqlite_store *s, struct error *err)
+{
+	int64_t version;
+
+	if (check_ours(s, STORE_READ, &version, err) < 0)
+		return -1;
+	if (version < (int64_t)store_sqlite_step_count)
+		return error_set(err, ERROR_CONFIG,
+			"%s: was written by an older preload25, and may not be brought up to date "
+			"by this user",
+			s->path);
+	return 0;
+}
+
 static int
 sqlite_open(const char *rest, enum store_open_mode mode, struct store **out, struct error *err)
 {
 	struct sqlite_store *s = xcalloc(1, sizeof(*s));
 	int64_t version;
-	int code;
 
 	s->base.backend = &store_sqlite;
 	s->path = xstrdup(rest);
-	if (mode == STORE_MUST_EXIST && !file_exists(rest)) {
+	if (mode != STORE_CREATE && !file_exists(rest)) {
 		error_set(err, ERROR_CONFIG,
 			"%s: there is no such database (preload25 init makes one)", rest);
 		goto fail;
 	}
-	code = sqlite3_open_v2(rest, &s->db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-			(mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0),
-		NULL);
-	if (code != SQLITE_OK) {
-		db_error(s, code, err);
+	if (mode == STORE_READ && may_write(rest))
+		mode = STORE_MUST_EXIST;
+	if (open_database(s, mode, err) < 0)
 		goto fail;
+	if (mode == STORE_READ) {
+		if (check_current(s, err) < 0)
+			goto fail;
+		*out = &s->base;
+		return 0;
 	}
-	(void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
 	if (check_ours(s, mode, &version, err) < 0 ||
 		run_sql(s,
 			"PRAGMA journal_mode = WAL;"
@@ -620,14 +698,21 @@ intern_policy(struct sqlite_store *s, const char *text, int64_t *out, struct err
 /* --- vantage points and domains -------------------------------------------------------------- */
 
 static int
+sqlite_find_vantage(struct store *base, const char *name, int64_t *out, struct error *err)
+{
+	struct query q = q_begin(self(base), VANTAGE_FIND);
+
+	q_text(&q, name);
+	return q_number(&q, out, err);
+}
+
+static int
 add_vantage(
 	struct sqlite_store *s, const char *name, int64_t now_s, int64_t *out, struct error *err)
 {
-	struct query q = q_begin(s, VANTAGE_FIND);
-	int rc;
+	struct query q;
+	int rc = sqlite_find_vantage(&s->base, name, out, err);
 
-	q_text(&q, name);
-	rc = q_number(&q, out, err);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
 	q = q_begin(s, VANTAGE_ADD);
@@ -1383,6 +1468,7 @@ const struct store_backend store_sqlite = {
 	.lock = sqlite_lock,
 	.verify = sqlite_verify,
 	.vantage = sqlite_vantage,
+	.find_vantage = sqlite_find_vantage,
 	.add = sqlite_add,
 	.find = sqlite_find,
 	.put_life = sqlite_put_life,

@@ -88,7 +88,7 @@ terminal_domain(const char *typed, bool allow_special_use, char **out, struct er
 	} else {
 		const struct finding *f = finding_list_first_fail(&findings);
 
-		rc = error_set(err, ERROR_INPUT, "%.100s: %s", typed,
+		rc = error_set(err, ERROR_INPUT, "%.100s: %s", typed[0] != '\0' ? typed : "DOMAIN",
 			f != NULL ? f->message : "is no domain");
 	}
 	arena_free(arena);

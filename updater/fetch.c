@@ -128,6 +128,7 @@ set_options(struct fetch *f, const char *url, struct transfer *t)
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_USERAGENT, "preload25-update/" PRELOAD25_VERSION);
 	SET(CURLOPT_PROXY, f->proxy); /* "" also switches the environment's off */
+	SET(CURLOPT_NOPROXY, "");     /* so does this with its no_proxy */
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_CONNECTTIMEOUT, o->connect_timeout_s);
 	SET(CURLOPT_TIMEOUT, o->timeout_s);

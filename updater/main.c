@@ -1,5 +1,6 @@
 /* preload25-update: the command line. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/attr.h"
@@ -43,7 +44,8 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 	app->now_s = clock_now(&clock);
 	if (clock.fixed) {
 		clock_format(app->now_s, text);
-		log_info("the clock stands at %s (PRELOAD25_NOW)", text);
+		/* Silence is for success under cron; nobody rehearses there. */
+		log_warning("the clock stands at %s (PRELOAD25_NOW)", text);
 	}
 	return update_settings_load(
 		path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH, &app->settings, err);
@@ -162,6 +164,8 @@ main(int argc, char **argv)
 	struct app app;
 	int rc;
 
+	/* libcurl would append the keys of every TLS session to the file that this names. */
+	(void)unsetenv("SSLKEYLOGFILE");
 	memset(&app, 0, sizeof(app));
 	rc = cli_main(&program, argc, argv, &app);
 	update_settings_clear(&app.settings);

@@ -33,7 +33,13 @@ if [ $? -eq 2 ] && [ -s "$tmp/err" ] && [ ! -s "$tmp/out" ]; then
 else
 	not_ok 'preload25 without arguments: usage on standard error, exit 2' "$tmp/err"
 fi
+for program in preload25 preload25-update; do
+	PRELOAD25_NOW=2026-11-23T12:00:00Z $program --config /nonexistent/x.conf status 2>"$tmp/err"
+	check "$program: a clock that stands is said" \
+		grep -qE "^$program: (warning: )?the clock stands at 2026-11-23T12:00:00Z [(]PRELOAD25_NOW[)]\$" "$tmp/err"
+done
 expect 'check without a domain' 2 '^preload25: check: ' preload25 check
+expect 'check of nothing' 1 '' preload25 check ''
 expect 'remove without a reason' 2 '^preload25: .*--reason' preload25 remove example.org
 
 # Colour is for terminals whose owner wants it.
@@ -146,6 +152,8 @@ key=$(find "$auth" -name '*timestamp*.pem' | head -n 1)
 cp "$key" "$tmp/key"
 chmod 644 "$key"
 unchanged 'a private key others can read' 4 '^preload25: .*timestamp' preload25 --config "$conf" build
+expect 'submit of nothing' 2 '^preload25: DOMAIN: nothing was entered$' \
+	preload25 --config "$conf" submit ''
 check 'build works with sound keys' sh -c "chmod 600 '$key' && preload25 --config '$conf' build"
 echo garbage >"$key"
 chmod 600 "$key"
@@ -211,6 +219,30 @@ expect 'status before anything is installed' 1 '^preload25-update: ' preload25-u
 sed -i 's|^mta = .*|mta = exim|' "$up/u.conf"
 expect 'an MTA that is not supported yet' 2 "^preload25-update: $up/u.conf:[0-9]+: .*exim" \
 	preload25-update --config "$up/u.conf"
+
+# Interrupted at the keyboard: at once, with the exit code of that, and nothing half done.
+# interrupted NAME COMMAND...: while it waits for what never comes.
+interrupted() {
+	local name=$1 rc=0
+	shift
+	timeout --preserve-status -s INT 1 "$@" >"$tmp/out" 2>&1 || rc=$?
+	if [ "$rc" -eq 130 ]; then ok "$name"; else
+		echo "exit $rc" >>"$tmp/out"
+		not_ok "$name" "$tmp/out"
+	fi
+}
+mkfifo "$tmp/fifo"
+exec 7<>"$tmp/fifo"
+echo half.example.org >&7
+interrupted 'import, interrupted' preload25 --config "$conf" import "$tmp/fifo"
+exec 7>&-
+expect 'import, interrupted: took nothing' 1 '' preload25 --config "$conf" status half.example.org
+make_updater "$repo"
+mkdir -p "$tmp/endless/metadata"
+mkfifo "$tmp/endless/metadata/2.root.json"
+sed -i "s|^url = .*|url = file:$tmp/endless|" "$up/u.conf"
+interrupted 'update, interrupted' preload25-update --config "$up/u.conf"
+check 'update, interrupted: no map' test ! -e "$up/map"
 
 # An older list than the one installed: keep the first state, publish again, go back.
 cp -r "$repo" "$tmp/older"

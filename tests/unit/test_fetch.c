@@ -25,14 +25,13 @@
 #include "updater/fetch.h"
 
 #define REQUEST_MAX 4096
+#define SERVE_S     30
 
-static const struct fetch_options options = {.connect_timeout_s = 10,
-	.timeout_s = 10,
-	.low_speed_bytes_s = 1,
-	.low_speed_time_s = 10};
+static const struct fetch_options options = {
+	.connect_timeout_s = 10, .timeout_s = 10, .low_speed_bytes_s = 1, .low_speed_time_s = 10};
 
-/* A server for one connection: reads the request's head, writes the reply, closes. Returns its port;
- * the head comes back through the pipe. */
+/* A server for one connection: reads the request's head, writes the reply, closes. Returns its
+ * port; the head comes back through the pipe. */
 static pid_t
 serve(const char *reply, size_t len, unsigned *port, int *head)
 {
@@ -57,6 +56,7 @@ serve(const char *reply, size_t len, unsigned *port, int *head)
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)signal(SIGPIPE, SIG_IGN);
+		(void)alarm(SERVE_S); /* nobody may ask */
 		c = accept(fd, NULL, NULL);
 		while (used < sizeof(text) - 1) {
 			ssize_t n = read(c, text + used, sizeof(text) - 1 - used);
@@ -85,27 +85,38 @@ serve(const char *reply, size_t len, unsigned *port, int *head)
 	return pid;
 }
 
-/* One GET; the request's head goes to head[REQUEST_MAX]. */
+/* One GET, from the server itself or through it as a proxy; the request's head goes to
+ * head[REQUEST_MAX]. */
 static int
-get(const char *reply, size_t len, struct buf *out, char *head, struct error *err)
+get_by(bool proxy, const char *reply, size_t len, struct buf *out, char *head, struct error *err)
 {
+	struct fetch_options o = options;
 	struct fetch *f;
 	unsigned port;
 	int pipe_fd, rc, status;
 	pid_t pid = serve(reply, len, &port, &pipe_fd);
-	char *url = xasprintf("http://127.0.0.1:%u/a%%2Fb/../1.root.json", port);
+	char *at = xasprintf("http://127.0.0.1:%u", port);
+	char *url = xasprintf("%s/a%%2Fb/../1.root.json", proxy ? "http://mirror.test" : at);
 	ssize_t n;
 
 	error_clear(err);
-	assert_int_equal(fetch_new(&options, &f, err), 0);
+	o.proxy = proxy ? at : NULL;
+	assert_int_equal(fetch_new(&o, &f, err), 0);
 	rc = fetch_get_buf(f, url, out, err);
 	fetch_free(f);
+	free(at);
 	n = read(pipe_fd, head, REQUEST_MAX - 1);
 	head[n > 0 ? n : 0] = '\0';
 	(void)close(pipe_fd);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	free(url);
 	return rc;
+}
+
+static int
+get(const char *reply, size_t len, struct buf *out, char *head, struct error *err)
+{
+	return get_by(false, reply, len, out, head, err);
 }
 
 static void
@@ -121,7 +132,8 @@ test_replies(void **state UNUSED)
 			"hello"},
 		{"HTTP/1.0, to the end", "HTTP/1.0 200 OK\r\n\r\nhello", 1, ERROR_NONE, "hello"},
 		{"chunked",
-			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0"
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+			"chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0"
 			"\r\n\r\n",
 			1, ERROR_NONE, "hello"},
 		{"empty", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1, ERROR_NONE, ""},
@@ -135,9 +147,8 @@ test_replies(void **state UNUSED)
 			ERROR_TEMP, ""},
 		{"redirect", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n\r\n", -1,
 			ERROR_TEMP, ""},
-		{"redirect to a file",
-			"HTTP/1.1 301 Moved\r\nLocation: file:///etc/passwd\r\n\r\n", -1, ERROR_TEMP,
-			""},
+		{"redirect to a file", "HTTP/1.1 301 Moved\r\nLocation: file:///etc/passwd\r\n\r\n",
+			-1, ERROR_TEMP, ""},
 		{"part", "HTTP/1.1 206 Part\r\nContent-Length: 2\r\n\r\nhe", -1, ERROR_TEMP, ""},
 		{"nothing", "", -1, ERROR_TEMP, ""},
 		{"not HTTP", "220 mail.example ESMTP\r\n", -1, ERROR_TEMP, ""},
@@ -211,6 +222,27 @@ test_request(void **state UNUSED)
 	buf_clear(&out);
 }
 
+/* A proxy that is configured is used, whatever the environment would rather not. */
+static void
+test_proxy(void **state UNUSED)
+{
+	static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	static const char *const variables[] = {"no_proxy", "NO_PROXY"};
+	struct error err;
+	struct buf out;
+	char head[REQUEST_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		assert_int_equal(setenv(variables[i], "mirror.test", 1), 0);
+		buf_init(&out, 10);
+		if (get_by(true, reply, strlen(reply), &out, head, &err) != 1)
+			fail_msg("%s: %s", variables[i], err.text);
+		assert_true(str_starts(head, "GET http://mirror.test/a%2Fb/"));
+		assert_int_equal(unsetenv(variables[i]), 0);
+		buf_clear(&out);
+	}
+}
+
 static void
 test_not_answering(void **state UNUSED)
 {
@@ -233,7 +265,8 @@ test_not_answering(void **state UNUSED)
 	buf_clear(&out);
 }
 
-/* --- zstd --------------------------------------------------------------------------------------- */
+/* --- zstd ---------------------------------------------------------------------------------------
+ */
 
 static int
 into_buf(void *arg, const void *data, size_t len, struct error *err)
@@ -326,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_endless_error_page),
 		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_proxy),
 		cmocka_unit_test(test_not_answering),
 		cmocka_unit_test(test_zstd),
 	};

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "builder/life.h"
@@ -527,6 +528,78 @@ test_foreign_files(void **state)
 	free(url);
 }
 
+/* What a user sees who may only read: the number of domains, or -1. */
+static int
+count_as_reader(const char *url)
+{
+	struct store_counts counts;
+	struct store *s;
+	struct error err;
+	int64_t id;
+	int n = -1;
+
+	if (store_open(url, STORE_READ, &s, &err) < 0) {
+		print_error("%s\n", err.text);
+		return -1;
+	}
+	if (store_counts(s, &counts, &err) < 0)
+		print_error("%s\n", err.text);
+	else if (store_find_vantage(s, "never", &id, &err) == 0 &&
+		store_find_vantage(s, "one", &id, &err) == 1)
+		n = (int)counts.domains;
+	/* And writes nothing. */
+	if (store_add(s, "z.test", "import", T0, &err) >= 0)
+		n = -1;
+	store_close(s);
+	return n;
+}
+
+/* In a child without root's powers, since those may write everywhere. */
+static int
+count_elsewhere(const char *url)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (geteuid() == 0 && setuid(65534) < 0)
+			_exit(99);
+		_exit(count_as_reader(url) & 0x7f);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+test_read_only(void **state)
+{
+	struct fixture *f = *state;
+	int64_t one;
+
+	assert_int_equal(store_vantage(f->store, "one", T0, &one, &f->err), 0);
+	assert_int_equal(store_add(f->store, "a.test", "import", T0, &f->err), 1);
+	assert_int_equal(chmod(f->dir, 0555), 0);
+	assert_int_equal(chmod(f->path, 0444), 0);
+	/* While another has it open, the latest still in the journal, and when nobody has. */
+	assert_int_equal(count_elsewhere(f->url), 1);
+	store_close(f->store);
+	f->store = NULL;
+	assert_int_equal(count_elsewhere(f->url), 1);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->path, 0644), 0);
+	/* One who may write is not held back; an older schema is for him alone. */
+	assert_int_equal(raw(f->path, "DROP TABLE mark; PRAGMA user_version = 1"), SQLITE_OK);
+	assert_int_equal(chmod(f->dir, 0555), 0);
+	assert_int_equal(chmod(f->path, 0444), 0);
+	assert_int_equal(count_elsewhere(f->url), 0x7f);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->path, 0644), 0);
+	assert_int_equal(store_open(f->url, STORE_READ, &f->store, &f->err), 0);
+	assert_int_equal(store_add(f->store, "b.test", "import", T0, &f->err), 1);
+}
+
 static void
 test_marks(void **state)
 {
@@ -631,6 +704,7 @@ main(void)
 		CASE(test_lists),
 		CASE(test_abort_undoes),
 		CASE(test_lock),
+		CASE(test_read_only),
 		CASE(test_marks),
 		CASE(test_migration),
 		cmocka_unit_test_setup_teardown(test_foreign_files, close_first, teardown),
