@@ -3,13 +3,14 @@
 # lab's ground truth. Then what may go wrong: kill -9 at random moments of a crawl, ^C, two crawls at
 # once, a resolver that is dead; owners who leave or move; the operator's acts.
 #
-# KILLS and SEED in the environment repeat or lengthen the killing.
+# KILLS and SEED in the environment repeat or lengthen the killing; SINNERS: so many misbehaving hosts
+# among the others (default 100; sinners.sh has a thousand, and measures).
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 # shellcheck source=tests/lab/authority.bash
 . "$top/tests/lab/authority.bash"
 
-in_a_lab "${1:-}"
+in_a_lab "${1:-}" --sinners "${SINNERS:-100}"
 
 kills=${KILLS:-20}
 RANDOM=${SEED:-$((EPOCHSECONDS % 32768))}

@@ -2,12 +2,15 @@
 # The engine in the lab: a crawl with one worker and one with four come to the ground truth, with the
 # same SMTP sessions, one for each host name and address, never more at once than per_address allows;
 # then every domain in detail with four. The same script runs under ThreadSanitizer (B=build/tsan).
+#
+# SINNERS, SEED and CONCURRENCY in the environment: so many misbehaving hosts more, another lab, and
+# how many domains are in flight (scripts/ground-truth does that again and again).
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 # shellcheck source=tests/lab/authority.bash
 . "$top/tests/lab/authority.bash"
 
-in_a_lab "${1:-}"
+in_a_lab "${1:-}" --sinners "${SINNERS:-0}" --seed "${SEED:-1}"
 
 # A report of ThreadSanitizer ends a program with exit code 66. What is not compiled with it (OpenSSL,
 # libunbound, libcurl) is locked by means it cannot see.
@@ -24,7 +27,7 @@ crawl_with() {
 	fi
 	lab stats --reset "$LAB_DIR" >/dev/null
 	check "crawl --workers $1" preload25 --config "$auth/preload25.conf" crawl --once --workers "$1" \
-		--concurrency 300 --per-host 2
+		--concurrency "${CONCURRENCY:-300}" --per-host 2
 	counts=$(sed -n 's/.* s: \(.*\) could not be told.*/\1/p' "$tmp/check.out")
 	lab stats "$LAB_DIR" >"$tmp/stats.$1"
 	grep '^address	smtp' "$tmp/stats.$1" | cut -f 3,4 | sort >"$tmp/sessions.$1"
@@ -47,7 +50,7 @@ done
 check 'there were SMTP sessions' test "$(wc -l <"$tmp/sessions.1")" -gt 300
 check 'four workers make the same SMTP sessions as one' diff "$tmp/sessions.1" "$tmp/sessions.4"
 
-printf '[crawl]\nworkers = 4\n' >>"$LAB_DIR/preload25.conf"
+printf '[crawl]\nworkers = 4\nconcurrency = %d\n' "${CONCURRENCY:-300}" >>"$LAB_DIR/preload25.conf"
 xargs preload25 --config "$LAB_DIR/preload25.conf" check --json <"$LAB_DIR/domains.txt" \
 	>"$tmp/check.jsonl" 2>"$tmp/log"
 rc=$?
@@ -60,6 +63,7 @@ else
 	echo "exit $rc" >>"$tmp/seen"
 	not_ok 'check --json with four workers: verdict, auth, mode and findings of all domains' "$tmp/seen"
 fi
+check 'no sanitizer has a word about the servers' sh -c "! grep -E 'Sanitizer|runtime error' '$LAB_DIR/run/labd.log'"
 expect 'a number of workers that is none' 2 '^preload25: --workers: "many" is not a number from 0 to 64$' \
 	preload25 --config "$tmp/auth1/preload25.conf" crawl --once --workers many
 finish

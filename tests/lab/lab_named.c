@@ -40,7 +40,7 @@ enum {
 	BATCH = 64,              /* packets that are taken from one socket in one turn */
 	SOCKET_BUFFER = 4 << 20, /* thousands of domains may ask in the same moment */
 	SLOW_S = 100,
-	GIVE_UP_S = 2, /* of the forwarder with a silent name server */
+	GIVE_UP_S = 1, /* of the forwarder with a silent name server */
 	TCP_IDLE_S = 30,
 	TCP_BACKLOG = 256,
 	TCP_LENGTH_LEN = 2, /* RFC 1035, 4.2.2 */
@@ -465,7 +465,9 @@ question_by_tcp(struct tcp *t, const uint8_t *message, size_t len)
 		tcp_hand_on(t, message, len);
 		return 0;
 	}
-	if (t->forwards && (sin == LAB_DNS_DROP || sin == LAB_DNS_SLOW))
+	/* A client sends the questions about all zones through one connection to its forwarder: the
+	 * sins of one must not cost the others theirs. */
+	if (t->forwards && (sin == LAB_DNS_DROP || sin == LAB_DNS_SLOW || sin == LAB_DNS_TRUNCATE))
 		sin = LAB_DNS_SERVFAIL;
 	if (sin == LAB_DNS_TRUNCATE)
 		return -1;

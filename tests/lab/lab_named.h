@@ -4,8 +4,8 @@
  * Whoever asks the lab asks here, by UDP or TCP: at 127.0.0.1, as a forwarder that knows
  * everything, or at the address of the zone's own name server, as one who iterates does. What is
  * asked goes to NSD and its answer back, unless hosts.tsv has a line "dns ADDRESS ZONE SCRIPT" for
- * the zone and the script (lab_dns_script.h) hits the question. Of silent name servers the
- * forwarder tells as resolvers do: by SERVFAIL, after a while.
+ * the zone and the script (lab_dns_script.h) hits the question. Of name servers that are
+ * silent, or hang up on TCP, the forwarder tells as resolvers do: by SERVFAIL.
  *
  * It has a thread of its own: answers must not wait until a thousand handshakes are done. The
  * functions below are for one other thread.

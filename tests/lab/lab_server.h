@@ -44,6 +44,7 @@ struct lab_endpoint {
 	struct evconnlistener *listener;
 	uint64_t connections;
 	unsigned int open, open_max;
+	bool peak_due; /* open_max is to be looked at */
 };
 
 struct lab_server {
