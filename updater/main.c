@@ -8,14 +8,19 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/str.h"
+#include "common/xalloc.h"
 #include "updater/job.h"
+#include "updater/mta.h"
 #include "updater/report.h"
 #include "updater/settings.h"
 #include "updater/setup.h"
+#include "updater/setup_files.h"
 
 #define PROGRAM "preload25-update"
 
 struct app {
+	const char *config_path;
 	struct update_settings settings;
 	int64_t now_s;
 };
@@ -47,8 +52,8 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 		/* Silence is for success under cron; nobody rehearses there. */
 		log_warning("the clock stands at %s (PRELOAD25_NOW)", text);
 	}
-	return update_settings_load(
-		path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH, &app->settings, err);
+	app->config_path = path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH;
+	return update_settings_load(app->config_path, &app->settings, err);
 }
 
 static int
@@ -66,20 +71,74 @@ run_job(struct app *app, const struct cli_call *call, struct error *err)
 	return answer(job_run(&app->settings, &options, err), err);
 }
 
+/* The row that setup is for; the configuration may name it, or leave it out. */
+static int
+choose_mta(struct app *app, const char *name, struct error *err)
+{
+	struct update_settings *s = &app->settings;
+	const struct mta *mta = mta_find(name);
+
+	if (mta == NULL)
+		return error_set(err, ERROR_CONFIG, "setup %s: none of %s", name, mta_names());
+	/* "texthash" is Postfix too. */
+	if (mta->setup == s->mta->setup)
+		return 0;
+	if (s->mta_is_set)
+		return error_set(err, ERROR_CONFIG, "%s: mta = %s: setup %s is for another mail server",
+			config_where(s->config, "install", "mta"), s->mta->name, name);
+	return update_settings_choose_mta(s, name, err);
+}
+
+/* The job is to write for the mail server that was set up. */
+static int
+note_mta(const struct app *app, struct error *err)
+{
+	char *before = setup_file_read(app->config_path, err), *after;
+	int rc;
+
+	if (before == NULL)
+		return -1;
+	after = xasprintf("%s%s\n[install]\nmta = %s\n", before, str_ends(before, "\n") ? "" : "\n",
+		app->settings.mta->name);
+	rc = setup_file_write(app->config_path, after, err);
+	if (rc == 0)
+		printf("%s: added [install] mta = %s\n", app->config_path, app->settings.mta->name);
+	free(after);
+	free(before);
+	return rc;
+}
+
 static int
 run_setup(struct app *app, const struct cli_call *call, struct error *err)
 {
-	struct setup_options options = {
-		.apply = cli_flag(call, "apply"), .now_s = app->now_s, .out = stdout};
+	struct setup_options options = {.apply = cli_flag(call, "apply"),
+		.revert = cli_flag(call, "revert"),
+		.check = cli_flag(call, "check"),
+		.now_s = app->now_s,
+		.out = stdout};
+	struct update_settings *s = &app->settings;
+	bool chosen;
+	int rc;
 
-	if (strcmp(call->args[0], "postfix") != 0)
-		return error_set(err, ERROR_CONFIG,
-			"setup %s: this version knows setup postfix only", call->args[0]);
+	if (options.apply + options.revert + options.check > 1)
+		return error_set(
+			err, ERROR_CONFIG, "setup: only one of --apply, --revert and --check");
+	if (choose_mta(app, call->args[0], err) < 0)
+		return -1;
 	if (cli_value(call, "config-dir") != NULL)
-		app->settings.config_dir = cli_value(call, "config-dir");
+		s->config_dir = s->exim_dir = cli_value(call, "config-dir");
 	if (cli_value(call, "postconf") != NULL)
-		app->settings.postconf = cli_value(call, "postconf");
-	return setup_postfix(&app->settings, &options, err);
+		s->postconf = cli_value(call, "postconf");
+	chosen = !s->mta_is_set && s->mta != &mta_postfix;
+	rc = s->mta->setup(s, &options, err);
+	if (rc == 0 && chosen && options.apply)
+		return note_mta(app, err);
+	if (rc == 0 && chosen && !options.revert) {
+		printf("%s needs [install] mta = %s%s\n", app->config_path, s->mta->name,
+			options.check ? "" : " (--apply adds it)");
+		return options.check ? 1 : 0;
+	}
+	return rc;
 }
 
 static int
@@ -111,8 +170,10 @@ static const struct cli_option job_options[] = {
 };
 
 static const struct cli_option setup_options[] = {
-	{"apply", NULL, "make the changes, after a backup of main.cf"},
-	{"config-dir", "DIR", "folder of main.cf; default: Postfix's own"},
+	{"apply", NULL, "make the changes, after a backup"},
+	{"revert", NULL, "take away what --apply has brought"},
+	{"check", NULL, "exit code 1 when something is to be done; for monitoring"},
+	{"config-dir", "DIR", "folder of main.cf, or of Exim's configuration; default: theirs"},
 	{"postconf", "FILE", "the program; default: by PATH"},
 };
 
@@ -123,8 +184,8 @@ static const struct cli_command commands[] = {
 		.option_count = ARRAY_LEN(job_options),
 		.run = run_job},
 	{.name = "setup",
-		.arguments = "postfix",
-		.summary = "show what main.cf needs for the list to take effect",
+		.arguments = "postfix|exim|opensmtpd|sendmail",
+		.summary = "show what the mail server needs for the list to take effect",
 		.args_min = 1,
 		.args_max = 1,
 		.options = setup_options,

@@ -123,4 +123,5 @@ const struct mta mta_exim = {
 	.choose = choose,
 	.format = format,
 	.ask = ask,
+	.setup = setup_exim,
 };

@@ -48,4 +48,5 @@ const struct mta mta_opensmtpd = {
 	.choose = choose,
 	.format = format,
 	.wider = "by any server that DNS names, if its certificate is valid for itself",
+	.setup = setup_opensmtpd,
 };

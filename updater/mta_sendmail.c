@@ -112,4 +112,5 @@ const struct mta mta_sendmail = {
 	.wider =
 		"by more servers of the same operator than the entry names, which has too many for "
 		"Sendmail",
+	.setup = setup_sendmail,
 };

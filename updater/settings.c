@@ -130,6 +130,20 @@ const struct config_key update_settings_keys[] = {
 		.name = "exim",
 		.type = CONFIG_STRING,
 		.help = "the program; default: exim4 or exim by PATH"},
+	{.section = "exim",
+		.name = "update",
+		.type = CONFIG_STRING,
+		.help = "the program that makes its configuration; default: update-exim4.conf by PATH"},
+	{.section = "exim",
+		.name = "config_dir",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/exim4",
+		.help = "folder of its configuration, for setup"},
+	{.section = "opensmtpd",
+		.name = "config",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/smtpd.conf",
+		.help = "its configuration, for setup"},
 	{.section = "opensmtpd",
 		.name = "smtpd",
 		.type = CONFIG_STRING,
@@ -147,6 +161,15 @@ const struct config_key update_settings_keys[] = {
 		.type = CONFIG_STRING,
 		.fallback = "/etc/mail/sendmail.cf",
 		.help = "its configuration, to see whether DANE is switched on"},
+	{.section = "sendmail",
+		.name = "mc",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/mail/sendmail.mc",
+		.help = "what that is made from, for setup"},
+	{.section = "sendmail",
+		.name = "m4",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
 	{.section = "brake",
 		.name = "gone_percent",
 		.type = CONFIG_INT,
@@ -222,33 +245,45 @@ read_source(struct update_settings *s, struct error *err)
 	return 0;
 }
 
-static int
-read_install(struct update_settings *s, struct error *err)
+int
+update_settings_choose_mta(struct update_settings *s, const char *name, struct error *err)
 {
-	static const char *const dane[] = {"auto", "yes", "no"};
-	static const char *const format[] = {"auto", "plain", "sts"};
 	const char *path = config_string(s->config, "install", "path");
 	const char *type = config_string(s->config, "install", "type");
 	char why[100];
-	int i;
 
-	s->mta = mta_find(config_string(s->config, "install", "mta"));
-	if (s->mta == NULL) {
-		(void)snprintf(why, sizeof(why), "none of %s", mta_names());
-		return wrong(s, "install", "mta", why, err);
-	}
+	s->mta = mta_find(name);
+	if (s->mta == NULL)
+		return error_set(err, ERROR_CONFIG, "mta = %s: none of %s", name, mta_names());
 	s->kind = type == NULL ? s->mta->kinds[0] : NULL;
 	for (size_t k = 0; s->kind == NULL && k < s->mta->kind_count; k++)
 		if (strcmp(s->mta->kinds[k]->name, type) == 0)
 			s->kind = s->mta->kinds[k];
 	if (s->kind == NULL) {
-		(void)snprintf(
-			why, sizeof(why), "no type of map that is written for %s", s->mta->title);
+		(void)snprintf(why, sizeof(why), "no type of map that is written for %s",
+			s->mta->title);
 		return wrong(s, "install", "type", why, err);
 	}
+	free(s->map_file);
 	s->map_file = map_file(s->kind, path != NULL ? path : s->mta->path);
 	if (s->map_file[0] != '/')
 		return wrong(s, "install", "path", "not an absolute path", err);
+	return 0;
+}
+
+static int
+read_install(struct update_settings *s, struct error *err)
+{
+	static const char *const dane[] = {"auto", "yes", "no"};
+	static const char *const format[] = {"auto", "plain", "sts"};
+	const char *mta = config_string(s->config, "install", "mta");
+	int i;
+
+	s->mta_is_set = config_is_set(s->config, "install", "mta");
+	if (update_settings_choose_mta(s, mta, err) < 0)
+		return mta_find(mta) != NULL
+			? -1
+			: error_prefix(err, "%s", config_where(s->config, "install", "mta"));
 	s->reload = config_bool(s->config, "install", "reload");
 	i = word_of(s, "install", "dane", dane, ARRAY_LEN(dane), "neither yes, no nor auto", err);
 	if (i < 0)
@@ -279,10 +314,15 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->postfix = config_string(c, "postfix", "postfix");
 	out->ca_file = config_string(c, "postfix", "ca_file");
 	out->exim = config_string(c, "exim", "exim");
+	out->exim_dir = config_string(c, "exim", "config_dir");
+	out->update_exim = config_string(c, "exim", "update");
 	out->smtpd = config_string(c, "opensmtpd", "smtpd");
+	out->smtpd_conf = config_string(c, "opensmtpd", "config");
 	out->sendmail = config_string(c, "sendmail", "sendmail");
 	out->praliases = config_string(c, "sendmail", "praliases");
 	out->sendmail_cf = config_string(c, "sendmail", "cf");
+	out->sendmail_mc = config_string(c, "sendmail", "mc");
+	out->m4 = config_string(c, "sendmail", "m4");
 	out->gone_percent = config_int(c, "brake", "gone_percent");
 	out->gone_min = config_int(c, "brake", "gone_min");
 	out->new_percent = config_int(c, "brake", "new_percent");

@@ -29,6 +29,7 @@ struct update_settings {
 	int64_t list_max; /* octets of a list document */
 	const char *state_dir;
 	const struct mta *mta;
+	bool mta_is_set; /* in the file; else it is the default */
 	const struct map_kind *kind;
 	char *map_file; /* owned */
 	bool reload;
@@ -37,8 +38,10 @@ struct update_settings {
 	const char *config_dir;                          /* of Postfix; NULL: its default */
 	const char *postconf, *postmap, *postfix;        /* programs; NULL: by PATH */
 	const char *ca_file;                             /* for setup */
-	const char *exim, *sendmail, *praliases, *smtpd; /* programs; NULL: by PATH */
-	const char *sendmail_cf;
+	/* Of the other mail servers: programs (NULL: by PATH), and for setup. */
+	const char *exim, *update_exim, *exim_dir;
+	const char *smtpd, *smtpd_conf;
+	const char *sendmail, *praliases, *m4, *sendmail_cf, *sendmail_mc;
 	int64_t gone_percent, gone_min, new_percent, new_min;
 };
 
@@ -49,6 +52,9 @@ extern const size_t update_settings_key_count;
 /* Reads and checks; what is wrong is ERROR_CONFIG with file and line. */
 int update_settings_load(
 	const char *path, struct update_settings *out, struct error *err) MUST_CHECK;
+/* Another mail server than the file names or leaves out, for setup: kind and map file follow. */
+int update_settings_choose_mta(
+	struct update_settings *s, const char *name, struct error *err) MUST_CHECK;
 void update_settings_clear(struct update_settings *s);
 
 /* The i-th mirror. */

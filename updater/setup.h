@@ -1,5 +1,6 @@
 /*
- * setup: what main.cf needs for the list to take effect, told in plain words, and done if asked.
+ * setup: what a mail server's configuration needs for the list to take effect, told in plain words,
+ * and done if asked. One file per mail server; those that are set up by files share setup_files.h.
  */
 #ifndef UPDATER_SETUP_H
 #define UPDATER_SETUP_H
@@ -14,14 +15,24 @@ struct error;
 struct update_settings;
 
 struct setup_options {
+	/* At most one of these; none: only tell. */
 	bool apply;
+	bool revert; /* take away what apply has brought */
+	bool check;  /* tell, and 1 when something is to be done: for monitoring */
 	int64_t now_s; /* names the backup */
 	FILE *out;
 };
 
 /* 0 told, or done, or nothing to do; 1 the list would protect nothing here (told, nothing was
- * changed); -1 error. Never restarts or reloads anything. */
+ * changed), or see check; -1 error, and everything is as it was. Never restarts or reloads
+ * anything. */
 int setup_postfix(const struct update_settings *s, const struct setup_options *options,
+	struct error *err) MUST_CHECK;
+int setup_exim(const struct update_settings *s, const struct setup_options *options,
+	struct error *err) MUST_CHECK;
+int setup_opensmtpd(const struct update_settings *s, const struct setup_options *options,
+	struct error *err) MUST_CHECK;
+int setup_sendmail(const struct update_settings *s, const struct setup_options *options,
 	struct error *err) MUST_CHECK;
 
 #endif

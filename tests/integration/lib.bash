@@ -12,7 +12,8 @@ case $B in /*) ;; *) B=$top/$B ;; esac
 PATH=$B:$B/lab:/usr/sbin:/sbin:$PATH
 export PATH B
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/preload25-it-XXXXXX")
-trap 'rm -rf "$tmp"' EXIT
+# Whatever a test may have mounted below it stays untouched.
+trap 'rm -rf --one-file-system "$tmp"' EXIT
 failures=0
 
 ok() { echo "ok $*"; }

@@ -35,6 +35,13 @@ static const char fake_postconf[] =
 	"		printf '%s\\n' \"$e\" >>\"$dir/main.cf.tmp\"\n"
 	"		mv \"$dir/main.cf.tmp\" \"$dir/main.cf\"\n"
 	"	done; exit 0 ;;\n"
+	"-X) shift\n"
+	"	for n in \"$@\"; do\n"
+	"		grep -v \"^$n = \" \"$dir/main.cf\" >\"$dir/main.cf.tmp\"\n"
+	"		mv \"$dir/main.cf.tmp\" \"$dir/main.cf\"\n"
+	"	done; exit 0 ;;\n"
+	"-n) shift\n"
+	"	for n in \"$@\"; do grep -h -m1 \"^$n =\" \"$dir/main.cf\"; done; exit 0 ;;\n"
 	"-x) shift ;;\n"
 	"esac\n"
 	"for n in \"$@\"; do\n"
@@ -130,18 +137,24 @@ scene_clear(struct scene *s)
 }
 
 static int
-run(struct scene *s, bool apply, struct error *err)
+run_with(struct scene *s, struct setup_options options, struct error *err)
 {
-	struct setup_options options = {.apply = apply, .now_s = NOW};
 	int rc;
 
 	free(s->out);
 	s->out = NULL;
 	error_clear(err);
+	options.now_s = NOW;
 	options.out = open_memstream(&s->out, &s->size);
 	rc = setup_postfix(&s->settings, &options, err);
 	(void)fclose(options.out);
 	return rc;
+}
+
+static int
+run(struct scene *s, bool apply, struct error *err)
+{
+	return run_with(s, (struct setup_options){.apply = apply}, err);
 }
 
 static char *
@@ -275,6 +288,53 @@ test_apply(void **state UNUSED)
 	free(want);
 	free(pattern);
 	free(after);
+	scene_clear(&s);
+}
+
+/* --check answers by its exit code and changes nothing; --revert gives back what was there before the
+ * first --apply, but not over what the administrator has written since. */
+static void
+test_check_and_revert(void **state UNUSED)
+{
+	static const char text[] = "myhostname = mail.test\nsmtp_tls_security_level = may\n"
+				   "smtp_tls_policy_maps = hash:/own\n";
+	const struct setup_options check = {.check = true}, revert = {.revert = true};
+	struct error err = {0};
+	struct scene s;
+	char *before, *after, *changed;
+
+	scene_init(&s, "revert", "3.10.13", text);
+	before = main_cf(&s);
+	assert_int_equal(run_with(&s, check, &err), 1);
+	assert_int_equal(run_with(&s, revert, &err), 0);
+	must_say(&s, "nothing to take away", true);
+	after = main_cf(&s);
+	assert_string_equal(before, after);
+	free(after);
+	assert_int_equal(run(&s, true, &err), 0);
+	assert_int_equal(run_with(&s, check, &err), 0);
+	/* One of the changes is made again by hand, and one more map is added. */
+	after = main_cf(&s);
+	changed = xasprintf("%ssmtp_tls_policy_maps = hash:/own, " TABLE ", " REGEXP ", hash:/more\n",
+		after);
+	free(after);
+	after = strstr(changed, "smtp_tls_policy_maps");
+	memmove(after, strchr(after, '\n') + 1, strlen(strchr(after, '\n') + 1) + 1);
+	after = with_dir(&s, changed);
+	put(&s, "main.cf", after);
+	free(after);
+	free(changed);
+	if (run_with(&s, revert, &err) != 0)
+		fail_msg("%s", err.text);
+	after = main_cf(&s);
+	assert_non_null(strstr(after, "smtp_tls_policy_maps = hash:/own, hash:/more\n"));
+	assert_non_null(strstr(after, "smtp_tls_security_level = may\n"));
+	assert_null(strstr(after, "smtp_dns_support_level"));
+	assert_null(strstr(after, "smtp_tls_CAfile"));
+	assert_null(strstr(after, "tls_required_enable"));
+	assert_int_equal(run_with(&s, check, &err), 1);
+	free(after);
+	free(before);
 	scene_clear(&s);
 }
 
@@ -429,6 +489,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_proposals),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_check_and_revert),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_split_many),

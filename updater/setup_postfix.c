@@ -1,13 +1,16 @@
 #include "updater/setup.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "updater/job.h"
@@ -18,6 +21,7 @@
 
 #define MAIN_CF_MAX ((size_t)4 * 1024 * 1024)
 #define CHANGES_MAX 8
+#define RECORD_MODE 0600
 
 /* Catches what the map cannot: Postfix asks it for a domain as it was typed, and DNS for its ASCII
  * form. Domains that are not ASCII then need a certificate that names their MX. */
@@ -316,6 +320,95 @@ out:
 	return rc;
 }
 
+static char *
+record_path(const struct setup *u)
+{
+	return xasprintf("%s/setup-postfix.json", u->s->state_dir);
+}
+
+/* The record of earlier runs; without any, one without changes. NULL: err says why. */
+static json_t *
+load_record(const struct setup *u, struct error *err)
+{
+	char *path = record_path(u);
+	json_t *doc = NULL;
+	struct buf text;
+	int rc;
+
+	buf_init(&text, MAIN_CF_MAX);
+	rc = file_read_if_exists(path, &text, err);
+	if (rc > 0 && json_parse(buf_str(&text), text.len, &doc, err) == 0 &&
+		!json_is_array(json_object_get(doc, "changes"))) {
+		error_set(err, ERROR_INPUT, "%s: is no record of changes", path);
+		json_decref(doc);
+		doc = NULL;
+	}
+	if (rc == 0) {
+		doc = json_object();
+		json_object_set_new(doc, "changes", json_array());
+	}
+	buf_clear(&text);
+	free(path);
+	return doc;
+}
+
+/* What was recorded of a parameter; lent. NULL: nothing. */
+static json_t *
+recorded(json_t *list, const char *name)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (list, i, one) {
+		const char *text = json_string_value(json_object_get(one, "name"));
+
+		if (text != NULL && strcmp(text, name) == 0)
+			return one;
+	}
+	return NULL;
+}
+
+/* What each parameter was before the first --apply, for --revert. */
+static int
+record_changes(const struct setup *u, struct error *err)
+{
+	json_t *doc = load_record(u, err), *list = json_object_get(doc, "changes");
+	char *path = record_path(u), *set = NULL;
+	struct buf text;
+	int rc = doc != NULL ? 0 : -1;
+
+	buf_init(&text, MAIN_CF_MAX);
+	for (size_t i = 0; rc == 0 && i < u->change_count; i++) {
+		const char *name = u->changes[i].name, *raw = NULL;
+		json_t *one = recorded(list, name);
+
+		if (one != NULL) {
+			json_object_set_new(one, "after", json_string(u->changes[i].value));
+			continue;
+		}
+		one = json_object();
+		/* -n says what main.cf itself sets, defaults apart. */
+		rc = postconf(u, "-n", &name, 1, &set, err);
+		for (size_t p = 0; p < P_COUNT; p++)
+			if (names[p] == name && rc == 0 && set[0] != '\0')
+				raw = u->raw[p];
+		free(set);
+		set = NULL;
+		json_object_set_new(one, "name", json_string(name));
+		json_object_set_new(one, "before", raw != NULL ? json_string(raw) : json_null());
+		json_object_set_new(one, "after", json_string(u->changes[i].value));
+		json_array_append_new(list, one);
+	}
+	if (rc == 0)
+		rc = json_compact(doc, &text, err);
+	if (rc == 0)
+		rc = file_replace(path, text.data, text.len, RECORD_MODE, err);
+	json_decref(doc);
+	buf_clear(&text);
+	free(path);
+	return rc;
+}
+
 static int
 apply(const struct setup *u, struct error *err)
 {
@@ -332,7 +425,7 @@ apply(const struct setup *u, struct error *err)
 			u->s->map_file);
 	if (u->change_count == 0)
 		return 0;
-	if (backup(u, &path, err) < 0) {
+	if (backup(u, &path, err) < 0 || record_changes(u, err) < 0) {
 		free(path);
 		return -1;
 	}
@@ -374,6 +467,108 @@ look(struct setup *u, struct error *err)
 	return check_type(u, err);
 }
 
+/* --- undoing it ---------------------------------------------------------------------------------
+ */
+
+/* smtp_tls_policy_maps without what setup has put there. The caller frees it. */
+static char *
+maps_without_ours(const struct setup *u)
+{
+	char *table = map_table(u->s->kind, u->s->map_file);
+	size_t count;
+	char **maps = postfix_maps_split(u->raw[P_MAPS] != NULL ? u->raw[P_MAPS] : "", &count);
+	struct buf list;
+	char *result;
+
+	buf_init(&list, MAIN_CF_MAX);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(maps[i], table) != 0 && strcmp(maps[i], non_ascii) != 0)
+			buf_addf(&list, "%s%s", list.len > 0 ? ", " : "", maps[i]);
+		free(maps[i]);
+	}
+	free(maps);
+	free(table);
+	result = buf_take(&list);
+	buf_clear(&list);
+	return result;
+}
+
+/* Whether a parameter still has the value that setup gave it; the caller knows which one it is. */
+static bool
+still_has(const struct setup *u, const char *name, const char *value_then)
+{
+	for (size_t i = 0; i < P_COUNT; i++)
+		if (strcmp(names[i], name) == 0)
+			return u->raw[i] != NULL && strcmp(u->raw[i], value_then) == 0;
+	return false;
+}
+
+/* Gives one parameter back its value from before setup, unless somebody else has changed it since. */
+static int
+revert_one(struct setup *u, const json_t *change, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(change, "name"));
+	const char *before = json_string_value(json_object_get(change, "before"));
+	const char *after = json_string_value(json_object_get(change, "after"));
+	char *arg = NULL;
+	int rc;
+
+	if (name == NULL || after == NULL || strcmp(name, names[P_MAPS]) == 0 ||
+		!still_has(u, name, after))
+		return 0;
+	if (before != NULL)
+		arg = xasprintf("%s = %s", name, before);
+	rc = postconf(u, before != NULL ? "-e" : "-X",
+		(const char *const[]){before != NULL ? arg : name}, 1, NULL, err);
+	if (rc == 0 && before != NULL)
+		fprintf(u->options->out, "%s\n", arg);
+	else if (rc == 0)
+		fprintf(u->options->out, "%s is no longer set\n", name);
+	free(arg);
+	return rc;
+}
+
+static int
+revert(struct setup *u, struct error *err)
+{
+	FILE *out = u->options->out;
+	char *maps = maps_without_ours(u), *path = NULL, *arg, *record = record_path(u);
+	json_t *changes = load_record(u, err);
+	size_t i;
+	const json_t *change;
+	int rc = changes != NULL ? 0 : -1;
+
+	if (rc < 0)
+		goto out;
+	if (u->raw[P_MAPS] == NULL || strcmp(maps, u->raw[P_MAPS]) == 0) {
+		fprintf(out, "main.cf does not ask the list: there is nothing to take away\n");
+		goto out;
+	}
+	rc = backup(u, &path, err);
+	if (rc < 0)
+		goto out;
+	fprintf(out, "kept main.cf as %s\n", path);
+	/* First of all the list: whatever fails behind this, main.cf is sound. */
+	arg = xasprintf("%s = %s", names[P_MAPS], maps);
+	rc = postconf(u, "-e", (const char *const[]){arg}, 1, NULL, err);
+	if (rc == 0)
+		fprintf(out, "%s\n", arg);
+	free(arg);
+	json_array_foreach (json_object_get(changes, "changes"), i, change)
+		if (rc == 0)
+			rc = revert_one(u, change, err);
+	if (rc == 0) {
+		(void)unlink(record);
+		fprintf(out, "main.cf no longer asks the list; now run: postfix reload\n");
+	}
+out:
+	json_decref(changes);
+	free(record);
+	free(path);
+	free(maps);
+	return rc < 0 ? -1 : 0;
+}
+
 static int
 run(struct setup *u, struct error *err)
 {
@@ -390,6 +585,8 @@ run(struct setup *u, struct error *err)
 			value(u, P_RELAYHOST));
 		return 1;
 	}
+	if (u->options->revert)
+		return revert(u, err);
 	plan(u);
 	tell_notes(u);
 	if (u->change_count == 0) {
@@ -401,6 +598,8 @@ run(struct setup *u, struct error *err)
 	}
 	if (u->options->apply) {
 		rc = apply(u, err);
+	} else if (u->options->check) {
+		rc = u->change_count > 0 || !file_exists(u->s->map_file);
 	} else {
 		rc = 0;
 		if (u->change_count > 0)

@@ -1,0 +1,245 @@
+/* setup opensmtpd: the action and the rules for listed domains, in smtpd.conf, each before the
+ * general rule that it is an exception of. */
+#include "updater/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "updater/settings.h"
+#include "updater/setup_files.h"
+#include "updater/tool.h"
+
+#define TABLE  "preload25"
+#define ACTION "preload25"
+
+struct setup_opensmtpd {
+	const struct update_settings *s;
+	const struct setup_options *options;
+	struct setup_files files;
+};
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* A line without its comment and the blanks around it. The caller frees it. */
+static char *
+statement(const char *line, size_t len)
+{
+	bool quoted = false;
+	size_t end = 0;
+
+	while (end < len && (quoted || line[end] != '#')) {
+		if (line[end] == '"')
+			quoted = !quoted;
+		end++;
+	}
+	while (end > 0 && is_blank(line[end - 1]))
+		end--;
+	while (end > 0 && is_blank(line[0])) {
+		line++;
+		end--;
+	}
+	return xstrndup(line, end);
+}
+
+/* What stands behind the prefix word: "action NAME" -> " relay ...". NULL: another statement. */
+static const char *
+behind(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(text, word, len) == 0 && (text[len] == ' ' || text[len] == '\t')
+		? text + len + strspn(text + len, " \t")
+		: NULL;
+}
+
+/* The options of "action NAME relay ...": NULL: no such action, or it does not relay. */
+static char *
+relay_options(const char *text, const char *quoted_name)
+{
+	char *found = NULL;
+
+	while (*text != '\0' && found == NULL) {
+		size_t len = strcspn(text, "\n");
+		char *line = statement(text, len);
+		const char *p = behind(line, "action");
+
+		if (p != NULL && str_starts(p, quoted_name)) {
+			p += strlen(quoted_name);
+			p += strspn(p, " \t");
+			if (strcmp(p, "relay") == 0 || behind(p, "relay") != NULL)
+				found = xstrdup(p + strlen("relay"));
+		}
+		free(line);
+		text += len;
+		text += *text == '\n';
+	}
+	return found;
+}
+
+static bool
+has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+	const char *p = text;
+
+	while ((p = strstr(p, word)) != NULL) {
+		if ((p == text || is_blank(p[-1])) && (p[len] == '\0' || is_blank(p[len])))
+			return true;
+		p += len;
+	}
+	return false;
+}
+
+/* "match from local for any action "relay"": the text before and behind "for any", and the action
+ * with its quotes. False: another statement. */
+static bool
+general_rule(const char *line, char **before, char **behind_it, char **action)
+{
+	const char *any = strstr(line, "for any"), *act;
+
+	if (behind(line, "match") == NULL || any == NULL)
+		return false;
+	act = strstr(any, " action ");
+	if (act == NULL || act[8] != '"' || strchr(act + 9, '"') == NULL)
+		return false;
+	*before = xstrndup(line, (size_t)(any - line));
+	*behind_it = xstrndup(any + strlen("for any"), (size_t)(act - any) - strlen("for any"));
+	*action = xstrndup(act + 8, (size_t)(strchr(act + 9, '"') + 1 - (act + 8)));
+	return true;
+}
+
+/* The blocks that are due, each put before its rule. 0; 1 a relay host takes all (told); -1. */
+static int
+plan(struct setup_opensmtpd *u, const char *clean, struct buf *after, struct buf *added,
+	struct error *err)
+{
+	const char *path = u->s->smtpd_conf, *p = clean;
+	int rules = 0, rc = 0;
+
+	while (*p != '\0' && rc == 0) {
+		size_t len = strcspn(p, "\n");
+		char *line = statement(p, len), *head = NULL, *tail = NULL, *action = NULL;
+
+		if (general_rule(line, &head, &tail, &action)) {
+			char *options = relay_options(clean, action);
+
+			if (options != NULL && has_word(options, "host")) {
+				fprintf(u->options->out,
+					"action %s relays to one other host, so the list protects "
+					"nothing here.\nInstall it there. Nothing was changed.\n",
+					action);
+				rc = 1;
+			} else if (options != NULL) {
+				char *lines = xasprintf("%s%s%s%d\" relay%s%s\n%s"
+							"for domain <" TABLE ">%s action \"" ACTION
+							"-%d\"\n",
+					rules == 0 ? "table " TABLE " db:" : "",
+					rules == 0 ? u->s->map_file : "",
+					rules == 0 ? "\naction \"" ACTION "-"
+						   : "action \"" ACTION "-",
+					rules + 1, options,
+					has_word(options, "tls") ? "" : " tls", head, tail,
+					rules + 1);
+				char *block = setup_block("#", lines);
+
+				buf_add_str(after, block);
+				buf_add_str(added, block);
+				free(block);
+				free(lines);
+				rules++;
+			}
+			free(options);
+		}
+		free(head);
+		free(tail);
+		free(action);
+		free(line);
+		len += p[len] == '\n';
+		buf_add(after, p, len);
+		p += len;
+	}
+	if (rc == 0 && rules == 0)
+		rc = error_set(err, ERROR_CONFIG,
+			"%s: has no rule \"match ... for any action NAME\" whose action relays", path);
+	return rc;
+}
+
+static int
+check(void *arg, struct error *err)
+{
+	const struct setup_opensmtpd *u = arg;
+	char *file = tool_find(u->s->smtpd, "smtpd"), *complaint;
+	const char *const argv[] = {file, "-n", "-f", u->s->smtpd_conf, NULL};
+	struct tool_result result = {0};
+	int rc;
+
+	if (file == NULL)
+		return error_set(err, ERROR_CONFIG, "no smtpd here: is OpenSMTPD installed?");
+	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
+	if (rc == 0 && result.status != 0) {
+		complaint = tool_complaint(&result);
+		rc = error_set(err, ERROR_CONFIG, "%s -n: %s", file, complaint);
+		free(complaint);
+	}
+	tool_result_clear(&result);
+	free(file);
+	return rc;
+}
+
+static int
+run(struct setup_opensmtpd *u, struct error *err)
+{
+	const char *path = u->s->smtpd_conf;
+	char *before = setup_file_read(path, err), *clean;
+	struct buf after, added;
+	int rc = 0;
+
+	if (before == NULL)
+		return -1;
+	fprintf(u->options->out, "OpenSMTPD, %s; the list is %s\n", path, u->s->map_file);
+	clean = setup_text_without_blocks(before, "#");
+	buf_init(&after, SETUP_FILE_MAX);
+	buf_init(&added, SETUP_FILE_MAX);
+	if (u->options->revert) {
+		setup_files_add(&u->files, path, xstrdup(before), xstrdup(clean), NULL);
+	} else {
+		rc = plan(u, clean, &after, &added, err);
+		if (rc == 0)
+			setup_files_add(&u->files, path, xstrdup(before), buf_take(&after),
+				buf_take(&added));
+		if (rc == 0)
+			fprintf(u->options->out,
+				"! OpenSMTPD accepts any server that DNS names, if its certificate "
+				"is valid for itself, and\n  cannot check DANE: domains with DANE "
+				"only are left out.\n! Mail that is queued already keeps the rule "
+				"it was accepted under.\n");
+	}
+	buf_clear(&after);
+	buf_clear(&added);
+	free(clean);
+	free(before);
+	if (rc != 0)
+		return rc;
+	return setup_files_finish(&u->files, u->s, u->options, check, u,
+		"systemctl restart opensmtpd", err);
+}
+
+int
+setup_opensmtpd(
+	const struct update_settings *s, const struct setup_options *options, struct error *err)
+{
+	struct setup_opensmtpd u = {.s = s, .options = options};
+	int rc = run(&u, err);
+
+	setup_files_clear(&u.files);
+	return rc;
+}
