@@ -137,6 +137,10 @@ $(B)/lab/%: $(B)/tests/lab/mail/%.o $(LAB_SHARED_OBJ) $(B)/libverifier.a $(B)/li
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LAB_LIBS) $(COMMON_LIBS)
+$(B)/lab/tuf_sign: $(B)/tests/lab/tuf_sign.o $(B)/libexport.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(EXPORT_LIBS) $(COMMON_LIBS)
 
 bench: $(BENCHES)
 BENCH_LIBS = $(B)/libupdater.a $(B)/libbuilder.a $(B)/libexport.a $(B)/libverifier.a $(B)/libcommon.a

@@ -9,6 +9,7 @@
 #include "common/cli.h"
 #include "common/error.h"
 #include "export/repository.h"
+#include "export/repository_verify.h"
 
 static void
 report(const struct published *p)
@@ -26,6 +27,30 @@ report(const struct published *p)
 	buf_clear(&summary);
 }
 
+static void
+print_problem(void *arg UNUSED, const char *problem)
+{
+	printf("%s\n", problem);
+}
+
+/* The answer to --verify. */
+static int
+verify(const struct settings *s, int64_t now_s, struct error *err)
+{
+	struct repository_verdict v;
+
+	if (repository_verify(s->repository.path, now_s, print_problem, NULL, &v, err) < 0)
+		return -1;
+	if (v.problems == 0)
+		printf("%" PRId64 " %s: all is well\n", v.commits,
+			v.commits == 1 ? "commit" : "commits");
+	else
+		printf("%" PRId64 " %s in %" PRId64 " %s\n", v.problems,
+			v.problems == 1 ? "problem" : "problems", v.commits,
+			v.commits == 1 ? "commit" : "commits");
+	return v.security ? 4 : v.problems > 0 ? 1 : 0;
+}
+
 int
 cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 {
@@ -36,7 +61,11 @@ cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 	struct store *store;
 	int rc;
 
-	if (app_settings(app, false, &s, err) < 0 || app_store(app, &store, err) < 0)
+	if (app_settings(app, false, &s, err) < 0)
+		return -1;
+	if (cli_flag(call, "verify"))
+		return verify(s, clock_now(&app->clock), err);
+	if (app_store(app, &store, err) < 0)
 		return -1;
 	authority_repository_options(s, &options);
 	options.adopt = cli_flag(call, "adopt");

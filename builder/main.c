@@ -44,6 +44,7 @@ static const struct cli_option build_options[] = {
 };
 static const struct cli_option publish_options[] = {
 	{.name = "adopt", .help = "go on from a commit that another hand has made"},
+	{.name = "verify", .help = "only look through the repository, history included"},
 };
 
 #define OPTIONS(table)    .options = table, .option_count = ARRAY_LEN(table)
@@ -124,6 +125,8 @@ static const struct cli_command commands[] = {
 		.run = cmd_build},
 	{.name = "publish",
 		.summary = "sign, commit and push the list",
+		.help = "Exit status of --verify: 0 all is well, 1 something is missing or has expired, "
+			"4 worse.\n",
 		ARGS(0, 0),
 		OPTIONS(publish_options),
 		.run = cmd_publish},

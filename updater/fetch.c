@@ -175,6 +175,10 @@ fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void 
 	(void)curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 404 || status == 403)
 		return 0;
+	if (status >= 300 && status < 400)
+		return error_set(err, ERROR_TEMP,
+			"%s: redirected elsewhere, which is not followed (HTTP status %ld)", url,
+			status);
 	if (status != 0 && status != 200)
 		return error_set(err, ERROR_TEMP, "%s: HTTP status %ld", url, status);
 	return 1;

@@ -737,6 +737,7 @@ judge(const struct job *j, int rc, struct error *err)
 		/* Ours, if any, is good: somebody holds newer metadata back, or the clock is wrong.
 		 */
 		err->kind = ERROR_SECURITY;
+		return error_prefix(err, "freeze, or this clock is wrong");
 	}
 	return rc;
 }

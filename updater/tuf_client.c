@@ -267,6 +267,10 @@ static int
 parse_served(const struct tuf_client *c, const struct buf *text, enum tuf_role role,
 	struct tuf_meta **out, struct error *err)
 {
+	/* Portals and parked names answer 200 to everything. */
+	if (buf_str(text)[strspn(buf_str(text), " \t\r\n")] == '<')
+		return error_set(err, ERROR_SECURITY, "a web page in place of %s metadata",
+			tuf_role_name(role));
 	if (tuf_meta_parse(buf_str(text), text->len, role, out, err) < 0) {
 		err->kind = ERROR_SECURITY;
 		return -1;
@@ -369,15 +373,18 @@ announced_version(const struct tuf_meta *parent, const char *name)
 static int
 check_announced(const struct tuf_file *said, const struct buf *text, struct error *err)
 {
+	static const char what[] = "mix of versions, or altered";
 	struct tuf_file plain = *said;
 
 	if (plain.length >= 0 && plain.length != (int64_t)text->len)
-		return error_set(err, ERROR_SECURITY, "%zu bytes, announced are %" PRId64,
+		return error_set(err, ERROR_SECURITY, "%s: %zu bytes, announced are %" PRId64, what,
 			text->len, plain.length);
 	if (!plain.hashes)
 		return 0;
 	plain.length = (int64_t)text->len;
-	return tuf_check_data(&plain, buf_str(text), text->len, err);
+	if (tuf_check_data(&plain, buf_str(text), text->len, err) < 0)
+		return error_prefix(err, "%s", what);
+	return 0;
 }
 
 /* Gets a file that must be there, be what its parent said of it (NULL: nothing), and be signed. */

@@ -1,0 +1,390 @@
+#!/bin/bash
+# What mirrors and thieves can do to an updater: each attack ends with an exit code and one line that
+# names it, the old map answers as before, and an honest mirror is believed again afterwards.
+#
+# The authority's keys and root come from preload25 init; what it publishes is put together here, so that
+# it can be wrong in any way and signed all the same.
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "$0")/lib.bash"
+
+start=2026-11-23T12:00:00Z
+export PRELOAD25_NOW=$start
+expires=2027-10-01T00:00:00Z
+list_expires=2026-12-07T12:00:00Z
+timestamp_expires=2026-11-25T12:00:00Z
+for who in auth other; do
+	preload25 init "$tmp/$who" >"$tmp/log" 2>&1 || { not_ok 'an authority' "$tmp/log"; finish; }
+done
+keys=$tmp/auth/keys
+
+# --- making repositories ----------------------------------------------------------------------------
+# entry DOMAIN, list VERSION DOMAIN...: a line of a list, a whole list.
+entry() {
+	printf '"%s":{"auth":["pkix"],"max_age":2592000,"mode":"enforce","mxs":["mx.%s"],"source":"mta-sts","tls":"1.3"}' "$1" "$1"
+}
+lines() { # ENTRY...: with what stands between them
+	local i
+	for ((i = 1; i <= $#; i++)); do
+		printf '%s%s\n' "${!i}" "$([ "$i" -lt $# ] && echo ,)"
+	done
+}
+whole() { # VERSION, the entries' lines on standard input
+	printf '{"author":"test","confirmed_since":"%s","expires":"%s","format":"preload25-list-1","policies":{\n' \
+		"$start" "$list_expires"
+	cat
+	printf '},"policy-aliases":{\n},"timestamp":"%s","vantages":1,"version":%s}\n' "$start" "$1"
+}
+list() {
+	local version=$1 d entries=()
+	shift
+	for d; do entries+=("$(entry "$d")"); done
+	lines "${entries[@]}" | whole "$version"
+}
+# said FILE [VERSION]: what metadata say of a file.
+said() {
+	jq -n -c --argjson l "$(stat -c %s "$1")" --arg h "$(sha256sum <"$1" | cut -d' ' -f1)" --argjson v "${2:-0}" \
+		'{length: $l, hashes: {sha256: $h}} + (if $v > 0 then {version: $v} else {} end)'
+}
+# put_target SITE NAME FILE: under its hashed name; prints what targets.json says of it.
+put_target() {
+	cp "$3" "$1/targets/$(sha256sum <"$3" | cut -d' ' -f1).$2"
+	jq -n -c --arg n "$2" --argjson s "$(said "$3")" '{($n): $s}'
+}
+# The three files of a publication, each signed with the keys given: FILE on standard output.
+targets_file() { # VERSION TARGETS-JSON KEY...
+	local version=$1 all=$2
+	shift 2
+	jq -n -c --argjson v "$version" --argjson t "$all" --arg e "$expires" \
+		'{_type: "targets", spec_version: "1.0.34", version: $v, expires: $e, targets: $t}' | tuf_sign "$@"
+}
+snapshot_file() { # VERSION TARGETS-FILE TARGETS-VERSION KEY...
+	local version=$1 of=$2 of_version=$3
+	shift 3
+	jq -n -c --argjson v "$version" --argjson s "$(said "$of" "$of_version")" --arg e "$expires" \
+		'{_type: "snapshot", spec_version: "1.0.34", version: $v, expires: $e, meta: {"targets.json": $s}}' | tuf_sign "$@"
+}
+timestamp_file() { # VERSION SNAPSHOT-FILE SNAPSHOT-VERSION KEY...
+	local version=$1 of=$2 of_version=$3
+	shift 3
+	jq -n -c --argjson v "$version" --argjson s "$(said "$of" "$of_version")" --arg e "$timestamp_expires" \
+		'{_type: "timestamp", spec_version: "1.0.34", version: $v, expires: $e, meta: {"snapshot.json": $s}}' | tuf_sign "$@"
+}
+# new_site SITE AUTHORITY [SITE-TO-CONTINUE]
+new_site() {
+	mkdir -p "$1/metadata" "$1/targets"
+	cp "$tmp/$2/repository/metadata/1.root.json" "$1/metadata/"
+	[ -z "${3:-}" ] || cp "$3"/metadata/*.root.json "$1/metadata/"
+}
+# publish SITE VERSION LIST-FILE [ZST-FILE]: all signed with the keys in $keys; targets also by $more_keys.
+more_keys=()
+publish() {
+	local m=$1/metadata all
+	all=$(put_target "$1" list.json "$3")
+	[ -z "${4:-}" ] || all=$(jq -c -n --argjson a "$all" --argjson b "$(put_target "$1" list.json.zst "$4")" '$a + $b')
+	targets_file "$2" "$all" "$keys/targets.pem" "${more_keys[@]}" >"$m/$2.targets.json"
+	snapshot_file "$2" "$m/$2.targets.json" "$2" "$keys/snapshot.pem" >"$m/$2.snapshot.json"
+	timestamp_file "$2" "$m/$2.snapshot.json" "$2" "$keys/timestamp.pem" >"$m/timestamp.json"
+}
+# next_root SITE VERSION FILTER KEY...: the root before it with a change, signed.
+next_root() {
+	local site=$1 version=$2 filter=$3
+	shift 3
+	jq -c --argjson v "$version" ".signed | .version = \$v | $filter" "$site/metadata/$((version - 1)).root.json" |
+		tuf_sign "$@" >"$site/metadata/$version.root.json"
+}
+
+for n in 4 5 6; do
+	list "$n" a.test b.test "v$n.test" >"$tmp/list$n"
+	zstd -q -19 -f "$tmp/list$n" -o "$tmp/list$n.zst"
+	new_site "$tmp/s$n" auth
+	publish "$tmp/s$n" "$n" "$tmp/list$n" "$tmp/list$n.zst"
+done
+
+# --- the mirror and its client ----------------------------------------------------------------------
+mkdir "$tmp/www"
+mirror --root "$tmp/www" --port-file "$tmp/port" --script "$tmp/script" --log "$tmp/requests" &
+mirror=$!
+disown
+trap 'kill "$mirror"; rm -rf "$tmp"' EXIT
+await exists "$tmp/port" || { not_ok 'the mirror starts'; finish; }
+cat >"$tmp/u.conf" <<END
+[source]
+url = http://127.0.0.1:$(cat "$tmp/port")
+root = $tmp/auth/repository/metadata/1.root.json
+timeout = 60
+low_speed_time = 2
+[state]
+dir = $tmp/client/state
+[install]
+mta = texthash
+path = $tmp/client/map
+reload = no
+END
+serve() { # SITE [SCRIPT-LINE...]
+	rm -rf "$tmp/www"
+	cp -r "$1" "$tmp/www"
+	shift
+	printf '%s\n' "$@" >"$tmp/script"
+}
+update() { preload25-update --config "$tmp/u.conf"; }
+# client SITE: a new client that has what is published there.
+client() {
+	rm -rf "$tmp/client"
+	mkdir "$tmp/client"
+	serve "$1"
+	update >"$tmp/log" 2>&1 || not_ok 'a client to be attacked' "$tmp/log"
+	cp "$tmp/client/map" "$tmp/map.before"
+}
+# attack NAME CODE REGEX: what is served now, against the client. It keeps what was proved before the
+# attack was seen, so that another attack with other files of the same version wants a new client.
+attack() {
+	expect "$@" update
+	if cmp -s "$tmp/map.before" "$tmp/client/map"; then ok '... and the old map is in force'; else
+		diff "$tmp/map.before" "$tmp/client/map" >"$tmp/seen"
+		not_ok "$1: the old map is in force" "$tmp/seen"
+	fi
+}
+# honest SITE: it is believed again.
+honest() {
+	serve "$1"
+	expect '... and an honest mirror is believed again' 0 '' update
+}
+
+client "$tmp/s5"
+check 'the client has list 5' grep -q '^v5.test ' "$tmp/client/map"
+honest "$tmp/s6"
+check 'and takes list 6' grep -q '^v6.test ' "$tmp/client/map"
+
+# --- mirrors ----------------------------------------------------------------------------------------
+client "$tmp/s5"
+serve "$tmp/s4"
+attack 'an older list' 4 'rollback: version 4 is older than 5'
+honest "$tmp/s6"
+
+client "$tmp/s5"
+PRELOAD25_NOW=2026-11-26T12:00:00Z
+attack 'frozen at one list' 4 'freeze, or this clock is wrong: timestamp\.json: version 5 has expired'
+PRELOAD25_NOW=$start
+honest "$tmp/s6"
+
+client "$tmp/s5"
+serve "$tmp/s6" "metadata/6.snapshot.json file metadata/5.snapshot.json"
+cp "$tmp/s5"/metadata/5.* "$tmp/www/metadata/"
+attack 'a new timestamp with an old snapshot' 4 '6\.snapshot\.json: mix of versions, or altered: '
+serve "$tmp/s6" "metadata/6.targets.json file metadata/5.targets.json"
+cp "$tmp/s5"/metadata/5.* "$tmp/www/metadata/"
+attack 'a new snapshot with old targets' 4 '6\.targets\.json: mix of versions, or altered: '
+serve "$tmp/s6" "targets/*.list.json.zst file targets/old"
+cp "$tmp/list5.zst" "$tmp/www/targets/old"
+attack 'new metadata with an old list' 4 'list\.json\.zst: .*(bytes|SHA-256)'
+honest "$tmp/s6"
+
+client "$tmp/s5"
+for file in 2.root.json timestamp.json 6.snapshot.json 6.targets.json; do
+	serve "$tmp/s6" "metadata/$file endless"
+	attack "$file without end" 4 "$file: (larger than [0-9]+ bytes|more bytes than)"
+done
+serve "$tmp/s6" 'targets/* endless'
+attack 'a list without end' 4 'list\.json\.zst: more bytes than'
+for file in metadata/timestamp.json metadata/6.targets.json 'targets/*'; do
+	client "$tmp/s5"
+	serve "$tmp/s6" "$file drip"
+	attack "${file#*/}, slowly" 3 'too slow'
+done
+client "$tmp/s5"
+serve "$tmp/s6" 'metadata/timestamp.json stall'
+attack 'a mirror that stops in the middle' 3 'too slow'
+honest "$tmp/s6"
+
+client "$tmp/s5"
+for file in metadata/timestamp.json metadata/6.snapshot.json metadata/6.targets.json 'targets/*.list.json.zst'; do
+	serve "$tmp/s6" "$file cut 100"
+	attack "${file#*/} cut off" 3 '(closed|outstanding|transfer)'
+	serve "$tmp/s6" "$file short 100"
+	attack "${file#*/} made short" 4 "(premature end of input|100 bytes, announced)"
+done
+honest "$tmp/s6"
+
+# One octet changed, at many places of each file; the roots and the unpacked list as well.
+rotated=$tmp/rotated
+new_site "$rotated" auth
+next_root "$rotated" 2 . "$keys/root.pem"
+publish "$rotated" 6 "$tmp/list6"
+client "$tmp/s5"
+for file in 2.root.json timestamp.json 6.snapshot.json 6.targets.json list.json; do
+	dir=metadata
+	[ "$file" != list.json ] || dir=targets
+	size=$(stat -c %s "$rotated/$dir"/*"$file" | head -n 1)
+	: >"$tmp/bad"
+	tried=0
+	for ((at = 0; at < size; at += 1 + size / 24)); do
+		serve "$rotated" "$dir/*$file flip $at"
+		tried=$((tried + 1))
+		rc=0
+		update >"$tmp/out" 2>"$tmp/err" || rc=$?
+		if [ "$rc" -ne 4 ] || [ "$(wc -l <"$tmp/err")" -ne 1 ] || ! grep -q "$file" "$tmp/err" ||
+			! cmp -s "$tmp/map.before" "$tmp/client/map"; then
+			{ echo "octet $at: exit $rc"; cat "$tmp/err"; } >>"$tmp/bad"
+		fi
+		# What was stored on the way must not make the next step harmless.
+		[ "$file" != list.json ] || rm -f "$tmp/client/state"/list-*.json.tmp*
+	done
+	if [ -s "$tmp/bad" ] || [ "$tried" -lt 10 ]; then not_ok "one octet of $file changed" "$tmp/bad"; else
+		ok "one octet of $file changed, at $tried places, each alone"; fi
+done
+honest "$rotated"
+
+client "$tmp/s5"
+serve "$tmp/s6" "metadata/timestamp.json redirect http://127.0.0.1:$(cat "$tmp/port")/metadata/elsewhere.json"
+cp "$tmp/s6/metadata/timestamp.json" "$tmp/www/metadata/elsewhere.json"
+: >"$tmp/requests"
+attack 'a redirect' 3 'timestamp\.json: redirected elsewhere, which is not followed \(HTTP status 302\)'
+check '... and it was not followed' test -z "$(grep elsewhere "$tmp/requests")"
+serve "$tmp/s6" 'metadata/* html'
+attack '200 with HTML for all' 4 '2\.root\.json: a web page in place of root metadata'
+serve "$tmp/s6" 'metadata/timestamp.json html'
+attack '200 with HTML for the timestamp' 4 'timestamp\.json: a web page in place of timestamp metadata'
+serve "$tmp/s6" 'targets/* html'
+attack '200 with HTML for the list' 4 'list\.json\.zst: '
+honest "$tmp/s6"
+
+# --- other authorities, old keys, stolen keys -------------------------------------------------------
+keys=$tmp/other/keys
+new_site "$tmp/theirs" other
+list 9 a.test evil.test >"$tmp/list9"
+publish "$tmp/theirs" 9 "$tmp/list9"
+keys=$tmp/auth/keys
+client "$tmp/s5"
+serve "$tmp/theirs"
+attack 'all of another authority' 4 'timestamp\.json: .*0 good signatures'
+serve "$tmp/s6" 'targets/*.list.json.zst file targets/theirs' 'targets/*.list.json file targets/theirs'
+cp "$tmp/list9" "$tmp/www/targets/theirs"
+attack 'the list of another authority' 4 'list\.json\.zst: '
+honest "$tmp/s6"
+
+# Root 2 retires the first root key.
+openssl genpkey -algorithm ed25519 -out "$tmp/root2.pem" 2>"$tmp/log"
+chmod 600 "$tmp/root2.pem"
+tuf_sign --public "$tmp/root2.pem" >"$tmp/root2.json"
+new_site "$tmp/r2" auth
+next_root "$tmp/r2" 2 ".keys += $(cat "$tmp/root2.json") | .roles.root.keyids = [$(jq -c 'keys[0]' "$tmp/root2.json")]" \
+	"$keys/root.pem" "$tmp/root2.pem"
+publish "$tmp/r2" 5 "$tmp/list5"
+cp -r "$tmp/r2" "$tmp/r2next"
+publish "$tmp/r2next" 6 "$tmp/list6"
+client "$tmp/r2"
+check 'the client follows a new root key' test "$(jq .signed.version "$tmp/client/state/metadata/root.json")" = 2
+cp -r "$tmp/r2" "$tmp/r3"
+next_root "$tmp/r3" 3 ".keys += $(tuf_sign --public "$tmp/other/keys/targets.pem") |
+	.roles.targets.keyids = [$(tuf_sign --public "$tmp/other/keys/targets.pem" | jq -c 'keys[0]')]" "$keys/root.pem"
+serve "$tmp/r3"
+attack 'a root signed by a retired key' 4 '3\.root\.json: .*0 good signatures'
+cp "$tmp/r2/metadata/1.root.json" "$tmp/r3/metadata/3.root.json"
+serve "$tmp/r3"
+attack 'an old root replayed' 4 '3\.root\.json: .*good signatures'
+honest "$tmp/r2next"
+
+# The timestamp key alone: it can announce, and nobody has signed what.
+client "$tmp/s5"
+cp -r "$tmp/s5" "$tmp/stolen"
+m=$tmp/stolen/metadata
+evil=$(put_target "$tmp/stolen" list.json "$tmp/list9")
+targets_file 9 "$evil" "$tmp/other/keys/targets.pem" >"$m/9.targets.json"
+snapshot_file 9 "$m/9.targets.json" 9 "$tmp/other/keys/snapshot.pem" >"$m/9.snapshot.json"
+timestamp_file 9 "$m/9.snapshot.json" 9 "$keys/timestamp.pem" >"$m/timestamp.json"
+serve "$tmp/stolen"
+attack 'a stolen timestamp key and a snapshot of its own' 4 '9\.snapshot\.json: .*0 good signatures'
+client "$tmp/s6"
+cp "$tmp/s4"/metadata/4.* "$m/"
+timestamp_file 9 "$m/4.snapshot.json" 4 "$keys/timestamp.pem" >"$m/timestamp.json"
+serve "$tmp/stolen"
+attack 'a stolen timestamp key and an older snapshot' 4 'rollback: announces an older snapshot'
+# The snapshot key alone: the timestamp announces another.
+client "$tmp/s5"
+cp -r "$tmp/s6" "$tmp/stolen2"
+cp "$m/9.targets.json" "$tmp/stolen2/metadata/"
+snapshot_file 6 "$m/9.targets.json" 9 "$keys/snapshot.pem" >"$tmp/stolen2/metadata/6.snapshot.json"
+serve "$tmp/stolen2"
+attack 'a stolen snapshot key' 4 '6\.snapshot\.json: mix of versions, or altered: '
+# Both: still nobody has signed the list.
+timestamp_file 9 "$tmp/stolen2/metadata/6.snapshot.json" 6 "$keys/timestamp.pem" >"$tmp/stolen2/metadata/timestamp.json"
+serve "$tmp/stolen2"
+attack 'both, and targets of their own' 4 '9\.targets\.json: .*0 good signatures'
+
+# Two of three operators must sign the list.
+for i in 2 3; do
+	openssl genpkey -algorithm ed25519 -out "$tmp/targets$i.pem" 2>"$tmp/log"
+	chmod 600 "$tmp/targets$i.pem"
+done
+ids=$(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s 'map(keys[0])')
+new_site "$tmp/shared" auth
+next_root "$tmp/shared" 2 ".keys += $(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s add) |
+	.roles.targets.keyids += $ids | .roles.targets.threshold = 2" "$keys/root.pem"
+cp -r "$tmp/shared" "$tmp/few"
+more_keys=("$tmp/targets3.pem")
+publish "$tmp/shared" 5 "$tmp/list5"
+more_keys=()
+client "$tmp/shared"
+publish "$tmp/few" 6 "$tmp/list6"
+serve "$tmp/few"
+attack 'fewer than the threshold of targets keys' 4 '6\.targets\.json: .*1 good signatures of the 2 that root version 2 asks for'
+client "$tmp/shared"
+more_keys=("$tmp/other/keys/targets.pem")
+publish "$tmp/few" 6 "$tmp/list6"
+serve "$tmp/few"
+attack 'one of them and a stranger' 4 '6\.targets\.json: .*1 good signatures of the 2 that root version 2 asks for'
+client "$tmp/shared"
+more_keys=("$tmp/targets2.pem")
+publish "$tmp/shared" 6 "$tmp/list6"
+more_keys=()
+honest "$tmp/shared"
+
+# --- signed, and yet -------------------------------------------------------------------------------
+head -c 1073741824 /dev/zero | zstd -q -19 --long=27 -c >"$tmp/bomb.zst" # a window that is refused
+head -c 1073741824 /dev/zero | zstd -q -3 -c >"$tmp/bomb2.zst"
+client "$tmp/s5"
+for bomb in bomb bomb2; do
+	new_site "$tmp/$bomb" auth
+	# The list must be the larger one, or nobody would ask for the bomb.
+	list 6 a.test $(seq -f 'd%05g.test' 1 3000) >"$tmp/large"
+	publish "$tmp/$bomb" 6 "$tmp/large" "$tmp/$bomb.zst"
+done
+serve "$tmp/bomb2"
+attack 'a zstd bomb' 4 'list\.json\.zst: .*unpacks to more'
+client "$tmp/s5"
+serve "$tmp/bomb"
+attack 'a zstd window that takes all memory' 4 'list\.json\.zst: '
+
+# unsound NAME REGEX: the entries' lines on standard input become a signed list.
+unsound() {
+	local site=$tmp/unsound
+	client "$tmp/s5"
+	rm -rf "$site"
+	new_site "$site" auth
+	whole 6 >"$tmp/list.bad"
+	publish "$site" 6 "$tmp/list.bad"
+	serve "$site"
+	attack "$1" 4 "list\.json is signed, but not sound: .*$2"
+}
+a=$(entry a.test)
+b=$(entry b.test)
+new_site "$tmp/sound" auth
+lines "$a" "$b" | whole 6 >"$tmp/list.good"
+publish "$tmp/sound" 6 "$tmp/list.good"
+client "$tmp/s5"
+honest "$tmp/sound"
+check 'the list that the next ones differ from is taken' grep -q '^b.test ' "$tmp/client/map"
+lines "$b" "$a" | unsound 'a list that is not sorted' 'line 3'
+lines "$a" "$a" | unsound 'an entry twice' 'line 3'
+lines "${a/:/: }" "$b" | unsound 'a blank' 'line 2'
+lines "${a/a.test/A.test}" "$b" | unsound 'a capital letter' 'line 2'
+lines "$a" "$(sed 's/\("auth":[^]]*\]\),\("max_age":[0-9]*\)/\2,\1/' <<<"$b")" |
+	unsound 'keys in another order' 'line 3'
+lines "$a" "$b" | sed 's/$/\r/' | unsound 'other line ends' 'line 2'
+lines "$a" "$b" | sed '1s/,$//' | unsound 'a missing comma' 'line'
+lines "$a" "${b%\}},\"auth\":[\"pkix\"]}" | unsound 'a member twice' 'line 3'
+list 7 a.test b.test v7.test >"$tmp/list7"
+new_site "$tmp/s7" auth
+publish "$tmp/s7" 7 "$tmp/list7"
+honest "$tmp/s7"
+finish
