@@ -218,7 +218,8 @@ install: all
 	install -m 0755 $(B)/preload25 $(DESTDIR)$(bindir)/preload25
 	install -m 0755 $(B)/preload25-update $(DESTDIR)$(sbindir)/preload25-update
 	install -m 0644 data/man/preload25.1 $(DESTDIR)$(mandir)/man1/
-	install -m 0644 data/man/preload25-findings.7 $(DESTDIR)$(mandir)/man7/
+	install -m 0644 data/man/preload25-findings.7 data/man/preload25-repository.7 \
+		$(DESTDIR)$(mandir)/man7/
 	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
 	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
 		data/schema/*.json $(DESTDIR)$(datadir)/
