@@ -549,7 +549,7 @@ lint_smtp_greeting(
 
 	smtp_reply_init(&reply);
 	smtp_reply_feed(&reply, text, len);
-	judgement = smtp_judge_greeting(&reply, len);
+	judgement = smtp_judge_greeting(&reply, text, len);
 	smtp_judgement_report(&judgement, &reply, text, len, NULL, "greeting", &out->findings);
 	show_judgement(&judgement, out);
 }
@@ -569,7 +569,7 @@ lint_smtp_ehlo(const char *text, size_t len, struct arena *arena, struct lint_re
 		set(out->value, "starttls", json_boolean(ehlo.starttls));
 		set(out->value, "keywords", strings(ehlo.keywords, ehlo.keyword_count));
 	}
-	judgement = smtp_judge_ehlo(&reply, len, accepted ? &ehlo : NULL, false);
+	judgement = smtp_judge_ehlo(&reply, text, len, accepted ? &ehlo : NULL, false);
 	smtp_judgement_report(&judgement, &reply, text, len, &ehlo, "EHLO reply", &out->findings);
 	show_judgement(&judgement, out);
 }

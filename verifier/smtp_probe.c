@@ -699,14 +699,16 @@ report(struct smtp_probe *p, const struct smtp_judgement *j, const struct smtp_e
 		j, &p->reply, p->in.data, p->in.len, ehlo, p->subject, &p->result.findings);
 }
 
-/* One octet behind a reply that is still in the kernel counts as well (R4.10, R5.6). */
+/* One octet behind a reply that is still in the kernel counts as well (R4.10, R5.6); a line of them
+ * may say that the server goes away (R4.13). */
 static void
 read_behind_reply(struct smtp_probe *p)
 {
-	char byte;
+	char line[SMTP_LINE_WARN];
+	ssize_t n = recv(p->fd, line, sizeof(line), 0);
 
-	if (recv(p->fd, &byte, 1, 0) == 1 && buf_add_char(&p->in, byte) == 0)
-		p->received++;
+	if (n > 0 && buf_add(&p->in, line, (size_t)n) == 0)
+		p->received += (size_t)n;
 }
 
 static enum want
@@ -715,7 +717,7 @@ on_banner(struct smtp_probe *p)
 	struct smtp_judgement j;
 
 	read_behind_reply(p);
-	j = smtp_judge_greeting(&p->reply, p->in.len);
+	j = smtp_judge_greeting(&p->reply, p->in.data, p->in.len);
 	p->result.reach = SMTP_REACH_GREETING;
 	report(p, &j, NULL);
 	if (j.verdict != SMTP_OK)
@@ -737,7 +739,8 @@ on_ehlo(struct smtp_probe *p)
 	read_behind_reply(p);
 	if (accepted)
 		smtp_ehlo_parse(&p->reply, p->in.data, NULL, &ehlo);
-	j = smtp_judge_ehlo(&p->reply, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
+	j = smtp_judge_ehlo(
+		&p->reply, p->in.data, p->in.len, accepted ? &ehlo : NULL, p->masked_greeting);
 	report(p, &j, accepted ? &ehlo : NULL);
 	if (j.verdict != SMTP_OK)
 		return settle(p, verdict_of(j.verdict), j.code);

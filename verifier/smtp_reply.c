@@ -210,29 +210,42 @@ judge_code(const struct smtp_reply *reply, unsigned yes, const char *temporary,
 	return judged(SMTP_FAIL, reply->code / 100 == 5 ? rejected : unexpected);
 }
 
+/* What stands behind a reply that means yes: nothing, a 421 and nothing else, or what nobody asked
+ * for. */
+static struct smtp_judgement
+judge_behind(const struct smtp_reply *reply, const char *data, size_t len, const char *temporary)
+{
+	struct smtp_reply behind;
+	size_t rest = len - reply->consumed;
+
+	if (rest == 0)
+		return judged(SMTP_OK, NULL);
+	smtp_reply_init(&behind);
+	if (smtp_reply_feed(&behind, data + reply->consumed, rest) == SMTP_COMPLETE &&
+		behind.code == 421 && behind.consumed == rest)
+		return judged(SMTP_TEMP, temporary);
+	return judged(SMTP_FAIL, "smtp-data-before-command");
+}
+
 struct smtp_judgement
-smtp_judge_greeting(const struct smtp_reply *reply, size_t len)
+smtp_judge_greeting(const struct smtp_reply *reply, const char *data, size_t len)
 {
 	struct smtp_judgement j = judge_code(reply, 220, "smtp-greeting-temporary",
 		"smtp-greeting-rejected", "smtp-greeting-unexpected");
 
-	if (j.verdict == SMTP_OK && len > reply->consumed)
-		return judged(SMTP_FAIL, "smtp-data-before-command");
-	return j;
+	return j.verdict == SMTP_OK ? judge_behind(reply, data, len, "smtp-greeting-temporary") : j;
 }
 
 struct smtp_judgement
-smtp_judge_ehlo(const struct smtp_reply *reply, size_t len, const struct smtp_ehlo *ehlo,
-	bool masked_greeting)
+smtp_judge_ehlo(const struct smtp_reply *reply, const char *data, size_t len,
+	const struct smtp_ehlo *ehlo, bool masked_greeting)
 {
 	struct smtp_judgement j =
 		judge_code(reply, 250, "ehlo-temporary", "ehlo-rejected", "ehlo-rejected");
 
-	if (j.verdict != SMTP_OK)
-		return j;
-	if (len > reply->consumed)
-		return judged(SMTP_FAIL, "smtp-data-before-command");
-	if (ehlo->starttls)
+	if (j.verdict == SMTP_OK)
+		j = judge_behind(reply, data, len, "ehlo-temporary");
+	if (j.verdict != SMTP_OK || ehlo->starttls)
 		return j;
 	return judged(SMTP_FAIL,
 		ehlo->masked_keyword || masked_greeting ? "starttls-stripped"

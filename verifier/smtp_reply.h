@@ -76,11 +76,14 @@ struct smtp_judgement {
 	const char *code; /* of the finding; NULL with SMTP_OK and SMTP_WAIT */
 };
 
-/* len: all octets received, so that whatever stands behind the reply is noticed (R4.10, R5.6). */
-struct smtp_judgement smtp_judge_greeting(const struct smtp_reply *reply, size_t len);
+/* len: all octets received, so that whatever stands behind the reply is noticed (R4.10, R5.6). A
+ * 421 there is the server's farewell, and temporary (R4.13). */
+struct smtp_judgement smtp_judge_greeting(
+	const struct smtp_reply *reply, const char *data, size_t len);
 /* ehlo is NULL unless the reply is complete and 250; masked_greeting from the greeting. */
-struct smtp_judgement smtp_judge_ehlo(const struct smtp_reply *reply, size_t len,
+struct smtp_judgement smtp_judge_ehlo(const struct smtp_reply *reply, const char *data, size_t len,
 	const struct smtp_ehlo *ehlo, bool masked_greeting);
+/* Here nothing may stand behind: it could be anybody's. */
 struct smtp_judgement smtp_judge_starttls(const struct smtp_reply *reply, size_t len);
 
 /* Adds the finding of a judgement that is temp or fail, with the reply as seen, and the warnings of

@@ -45,12 +45,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (whole.state == SMTP_COMPLETE) {
 		smtp_ehlo_parse(&whole, text, arena, &ehlo);
 		(void)smtp_greeting_is_masked(&whole, text);
-		j = smtp_judge_ehlo(&whole, size, whole.code == 250 ? &ehlo : NULL, false);
+		j = smtp_judge_ehlo(&whole, text, size, whole.code == 250 ? &ehlo : NULL, false);
 		/* TLS starts only behind a clean reply. */
 		assert(j.verdict != SMTP_OK || (ehlo.starttls && whole.consumed == size));
 		smtp_judgement_report(&j, &whole, text, size, &ehlo, "mx", &findings);
 	}
-	j = smtp_judge_greeting(&whole, size);
+	j = smtp_judge_greeting(&whole, text, size);
 	smtp_judgement_report(&j, &whole, text, size, NULL, "mx", &findings);
 	j = smtp_judge_starttls(&whole, size);
 	assert(j.verdict != SMTP_OK || (whole.code == 220 && whole.consumed == size));

@@ -927,31 +927,32 @@ test_smtp_judgements(void **state)
 	struct smtp_ehlo ehlo;
 
 	(void)feed(&reply, early, strlen(early));
-	j = smtp_judge_greeting(&reply, strlen(early));
+	j = smtp_judge_greeting(&reply, early, strlen(early));
 	assert_string_equal(j.code, "smtp-data-before-command");
 	(void)feed(&reply, masked, strlen(masked));
 	assert_true(smtp_greeting_is_masked(&reply, masked));
-	assert_int_equal(smtp_judge_greeting(&reply, strlen(masked)).verdict, SMTP_OK);
+	assert_int_equal(smtp_judge_greeting(&reply, masked, strlen(masked)).verdict, SMTP_OK);
 	(void)feed(&reply, early, strlen(early));
 	assert_false(smtp_greeting_is_masked(&reply, early));
 	(void)feed(&reply, "354 go on\r\n", 11);
-	assert_string_equal(smtp_judge_greeting(&reply, 11).code, "smtp-greeting-unexpected");
+	assert_string_equal(
+		smtp_judge_greeting(&reply, "354 go on\r\n", 11).code, "smtp-greeting-unexpected");
 
 	(void)feed(&reply, xxxx, strlen(xxxx));
 	smtp_ehlo_parse(&reply, xxxx, NULL, &ehlo);
-	assert_string_equal(
-		smtp_judge_ehlo(&reply, strlen(xxxx), &ehlo, false).code, "starttls-stripped");
+	assert_string_equal(smtp_judge_ehlo(&reply, xxxx, strlen(xxxx), &ehlo, false).code,
+		"starttls-stripped");
 	ehlo.masked_keyword = false;
 	assert_string_equal(
-		smtp_judge_ehlo(&reply, strlen(xxxx), &ehlo, true).code, "starttls-stripped");
-	assert_string_equal(
-		smtp_judge_ehlo(&reply, strlen(xxxx), &ehlo, false).code, "starttls-not-offered");
+		smtp_judge_ehlo(&reply, xxxx, strlen(xxxx), &ehlo, true).code, "starttls-stripped");
+	assert_string_equal(smtp_judge_ehlo(&reply, xxxx, strlen(xxxx), &ehlo, false).code,
+		"starttls-not-offered");
 
 	(void)feed(&reply, params, strlen(params));
 	smtp_ehlo_parse(&reply, params, f->arena, &ehlo);
 	assert_true(ehlo.starttls && ehlo.starttls_parameters);
 	assert_int_equal(ehlo.keyword_count, 2);
-	j = smtp_judge_ehlo(&reply, strlen(params), &ehlo, false);
+	j = smtp_judge_ehlo(&reply, params, strlen(params), &ehlo, false);
 	assert_int_equal(j.verdict, SMTP_OK);
 	smtp_judgement_report(&j, &reply, params, strlen(params), &ehlo, "mx", &f->findings);
 	assert_int_equal(f->findings.count, 1);
@@ -968,7 +969,7 @@ test_smtp_judgements(void **state)
 	(void)feed(&reply, "250 go\r\n", 8);
 	assert_string_equal(smtp_judge_starttls(&reply, 8).code, "starttls-unexpected-code");
 	(void)feed(&reply, "554 5.7.0 \xff no\r\n", 16);
-	j = smtp_judge_greeting(&reply, 16);
+	j = smtp_judge_greeting(&reply, "554 5.7.0 \xff no\r\n", 16);
 	smtp_judgement_report(&j, &reply, "554 5.7.0 \xff no\r\n", 16, NULL, "mx", &f->findings);
 	assert_true(finding_list_has(&f->findings, "smtp-reply-non-ascii"));
 	assert_non_null(strstr(f->findings.items[1].message, "554 5.7.0 \\xff no"));
