@@ -269,6 +269,44 @@ tlsa_fix(struct judgement *j, const struct mx_host *h, const char *sentence)
 	return fix;
 }
 
+/* What mends a record set that does not match, with the names and keys of this host. */
+static const char *
+mismatch_fix(struct judgement *j, const struct mx_host *h, const char *code)
+{
+	static const struct {
+		const char *code;
+		const char *before, *after; /* the host's name; before NULL: not named */
+	} fixes[] = {
+		{"tlsa-mismatch", NULL,
+			"Publish the key now in use, and remove the old record when its TTL has "
+			"passed twice:"},
+		{"tlsa-agility-mismatch", NULL,
+			"Remove the records with matching type 2 that fit no key, and publish the "
+			"key now in use:"},
+		{"tlsa-ta-not-in-chain", "Let ",
+			" send the issuer too, root included; or publish its own key:"},
+		{"tlsa-chain-expired", "Renew the certificate of ",
+			"; or publish its own key, for which no date counts:"},
+		{"tlsa-chain-invalid", "Install the chain of ",
+			" exactly as the CA delivers it; or publish its own key, for which no "
+			"chain counts:"},
+		{"tlsa-name-mismatch", "Get a certificate that names ",
+			"; or publish its own key, for which no name counts:"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fixes); i++) {
+		const char *sentence = fixes[i].after;
+
+		if (strcmp(code, fixes[i].code) != 0)
+			continue;
+		if (fixes[i].before != NULL)
+			sentence = arena_printf(
+				j->r->arena, "%s%s%s", fixes[i].before, h->tlsa_base, sentence);
+		return tlsa_fix(j, h, sentence);
+	}
+	return NULL;
+}
+
 static void
 report_host_dane(struct judgement *j, size_t i)
 {
@@ -307,12 +345,8 @@ report_host_dane(struct judgement *j, size_t i)
 		if (a->dane_session != DANE_SESSION_MISMATCH || m->code == NULL)
 			continue;
 		finding_add(findings, m->code, SEVERITY_FAIL, a->subject,
-			strcmp(m->code, "tlsa-mismatch") == 0
-				? tlsa_fix(j, h,
-					  "Publish the key now in use, and remove the old record "
-					  "when its TTL has passed twice:")
-				: NULL,
-			"%s", m->message == NULL ? "the TLSA records do not match" : m->message);
+			mismatch_fix(j, h, m->code), "%s",
+			m->message == NULL ? "the TLSA records do not match" : m->message);
 	}
 }
 

@@ -289,6 +289,15 @@ judge_trust(struct pkix_result *out, const struct collected *c, X509_STORE *stor
 
 /* --- keys and signatures (R6.8, R6.9) ------------------------------------------------ */
 
+/* How people count, from the server's own on. */
+static const char *
+place_of(STACK_OF(X509) * chain, int depth, struct arena *arena)
+{
+	if (depth == 0)
+		return "the server's certificate";
+	return arena_printf(arena, "certificate %d of the %d sent", depth + 1, sk_X509_num(chain));
+}
+
 static void
 judge_strength(struct pkix_result *out, STACK_OF(X509) * chain, struct arena *arena)
 {
@@ -306,8 +315,8 @@ judge_strength(struct pkix_result *out, STACK_OF(X509) * chain, struct arena *ar
 		if (bits < least && !out->key_weak) {
 			out->key_weak = true;
 			problem(out, arena, "tls-key-weak",
-				"the key of certificate %d has %d bits, at least %d are needed", i,
-				bits, least);
+				"the key of %s has %d bits, at least %d are needed",
+				place_of(chain, i, arena), bits, least);
 		}
 		/* The signature on a self-signed certificate proves nothing anyway. */
 		if (X509_self_signed(c, 0) == 1)
@@ -317,7 +326,8 @@ judge_strength(struct pkix_result *out, STACK_OF(X509) * chain, struct arena *ar
 			!out->signature_weak) {
 			out->signature_weak = true;
 			problem(out, arena, "tls-signature-weak",
-				"certificate %d is signed with %s", i, OBJ_nid2sn(digest));
+				"%s is signed with %s, at least SHA256 is needed",
+				place_of(chain, i, arena), OBJ_nid2sn(digest));
 		}
 	}
 }
@@ -333,7 +343,8 @@ pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t 
 
 	memset(out, 0, sizeof(*out));
 	if (chain == NULL || sk_X509_num(chain) == 0) {
-		problem(out, arena, "pkix-chain-invalid", "the server sends no certificate");
+		problem(out, arena, "pkix-chain-invalid",
+			"the server sends no certificate, and must show one for %s", host);
 		return;
 	}
 	leaf = sk_X509_value(chain, 0);
@@ -345,14 +356,14 @@ pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t 
 	if (c.expired) {
 		const X509 *old = outside_its_dates(chain, now_s, true, &depth);
 
-		problem(out, arena, "pkix-expired", "certificate %d expired on %s", depth,
-			date_of(X509_get0_notAfter(old), date));
+		problem(out, arena, "pkix-expired", "%s expired on %s",
+			place_of(chain, depth, arena), date_of(X509_get0_notAfter(old), date));
 	}
 	if (c.not_yet) {
 		const X509 *young = outside_its_dates(chain, now_s, false, &depth);
 
-		problem(out, arena, "pkix-not-yet-valid", "certificate %d is valid from %s only",
-			depth, date_of(X509_get0_notBefore(young), date));
+		problem(out, arena, "pkix-not-yet-valid", "%s is valid from %s only",
+			place_of(chain, depth, arena), date_of(X509_get0_notBefore(young), date));
 	}
 	if (!dns_id_certificate_matches(leaf, host)) {
 		problem(out, arena, "pkix-name-mismatch", "the certificate names %s, not %s",
@@ -360,14 +371,15 @@ pkix_judge(X509_STORE *store, STACK_OF(X509) * chain, const char *host, int64_t 
 	}
 	if (c.purpose) {
 		problem(out, arena, "pkix-purpose",
-			"the certificate's extended key usage lacks serverAuth");
+			"the certificate's extended key usage lacks serverAuth, which a server "
+			"needs");
 	}
 	if (c.invalid) {
 		problem(out, arena, "pkix-chain-invalid", "the chain does not verify: %s",
 			X509_verify_cert_error_string(c.invalid_error));
 	} else if (!c.self_signed && (X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) {
 		problem(out, arena, "pkix-chain-invalid",
-			"the certificate is one for an authority, not for a server");
+			"the certificate is one for an authority, and one for a server is needed");
 	}
 	judge_strength(out, chain, arena);
 	out->expires_soon = !c.expired && out->not_after_s - now_s < PKIX_EXPIRES_SOON_S;

@@ -27,6 +27,7 @@ struct address_case {
 	int connect_errno;
 	enum verdict tls; /* STARTTLS and certificate */
 	enum dane_session dane;
+	const char *dane_code; /* of a mismatch; NULL: tlsa-mismatch */
 };
 
 struct host_case {
@@ -272,7 +273,8 @@ make_address(
 		a->dane.result = DANE_MATCH;
 	} else if (c->dane == DANE_SESSION_MISMATCH) {
 		a->dane.result = DANE_NO_MATCH;
-		a->dane.code = "tlsa-mismatch";
+		a->dane.code = c->dane_code == NULL ? "tlsa-mismatch" : c->dane_code;
+		a->spki_sha256 = "00ff";
 	}
 	finding_list_init(&a->findings, arena);
 }
@@ -391,10 +393,57 @@ table(void **state UNUSED)
 	assert_int_equal(bad, 0);
 }
 
+/* R21.4: whatever does not match about TLSA, the fix names the host and gives the record that would
+ * do. */
+static void
+mismatches_are_mended(void **state UNUSED)
+{
+	static const struct {
+		const char *code;
+		const char *first; /* line */
+	} fixes[] = {
+		{"tlsa-mismatch", "Publish the key now in use, "},
+		{"tlsa-agility-mismatch", "Remove the records with matching type 2 "},
+		{"tlsa-ta-not-in-chain", "Let mx1.example.org send the issuer too, "},
+		{"tlsa-chain-expired", "Renew the certificate of mx1.example.org; "},
+		{"tlsa-chain-invalid", "Install the chain of mx1.example.org exactly "},
+		{"tlsa-name-mismatch", "Get a certificate that names mx1.example.org; "},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(fixes); i++) {
+		struct judge_case c = {.what = fixes[i].code,
+			.policy = true,
+			.mx = DANE_LOOKUP_SECURE,
+			.hosts = {{.name = "mx1",
+				.address = DANE_LOOKUP_SECURE,
+				.tlsa = DANE_LOOKUP_SECURE,
+				.addresses = {{.text = "192.0.2.1",
+					.answered = true,
+					.tls = VERDICT_PASS,
+					.dane = DANE_SESSION_MISMATCH,
+					.dane_code = fixes[i].code}}}}};
+		struct report *r = report_new("example.org");
+		const char *fix = "";
+
+		judge(&c, r);
+		for (size_t k = 0; k < r->findings.count; k++) {
+			if (strcmp(r->findings.items[k].code, fixes[i].code) == 0)
+				fix = r->findings.items[k].fix;
+		}
+		if (strncmp(fix, fixes[i].first, strlen(fixes[i].first)) != 0 ||
+			strstr(fix, ":\n_25._tcp.mx1.example.org. IN TLSA 3 1 1 00ff") == NULL)
+			fail_msg("%s: \"%s\"", fixes[i].code, fix);
+		report_free(r);
+	}
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(table)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table),
+		cmocka_unit_test(mismatches_are_mended),
+	};
 
 	return cmocka_run_group_tests_name("domain_judge", tests, NULL, NULL);
 }
