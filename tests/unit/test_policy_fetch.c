@@ -20,8 +20,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +37,7 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "tests/unit/helper_server.h"
 #include "verifier/address.h"
 #include "verifier/dns.h"
 #include "verifier/mta_sts.h"
@@ -72,28 +71,23 @@
 	}
 
 enum op {
-	END,
-	SEND,
-	REQUEST,    /* read it and compare it octet by octet */
-	TLS,        /* handshake; a failure ends the script */
-	TLS_OLD,    /* TLS 1.1 at most */
-	TLS_NO_SNI, /* unrecognized_name for the name asked for */
-	NOTIFY,     /* close_notify, then close */
-	CLOSE,      /* without close_notify */
-	RESET,
-	WAIT_EOF, /* until the client is gone */
-	FILL,     /* as many octets as text says: 64 KiB of policy and the like */
-	FLOOD,    /* text again and again, until the client is gone */
-	DRIP,     /* text octet by octet, again and again, until the client is gone */
+	END = HELPER_SERVER_END,
+	SEND = HELPER_SERVER_SEND,
+	RESET = HELPER_SERVER_RESET,
+	WAIT_EOF = HELPER_SERVER_WAIT_EOF,
+	REQUEST = HELPER_SERVER_OWN, /* read it and compare it octet by octet */
+	TLS,                         /* handshake; a failure ends the script */
+	TLS_OLD,                     /* TLS 1.1 at most */
+	TLS_NO_SNI,                  /* unrecognized_name for the name asked for */
+	NOTIFY,                      /* close_notify, then close */
+	CLOSE,                       /* without close_notify */
+	FILL,  /* as many octets as text says: 64 KiB of policy and the like */
+	FLOOD, /* text again and again, until the client is gone */
+	DRIP,  /* text octet by octet, again and again, until the client is gone */
 };
 
 /* The certificate shown. */
 enum cert { CERT_OK, CERT_NAME, CERT_EXPIRED, CERT_SELF, CERT_UNKNOWN, CERT_CN_ONLY, CERT_PARENT };
-
-struct step {
-	enum op op;
-	const char *text;
-};
 
 struct fetch_case {
 	const char *name;
@@ -105,7 +99,7 @@ struct fetch_case {
 	const char *addresses[ADDRESSES_MAX];
 	bool rebinds; /* a second look-up would say 10.0.0.1 */
 	bool bogus;
-	struct step steps[STEPS_MAX], other[STEPS_MAX];
+	struct helper_server_step steps[STEPS_MAX], other[STEPS_MAX];
 	enum verdict fetched;
 	const char *code; /* that must be among the findings; NULL: no finding at all */
 	const char *text; /* of the policy; NULL: not compared */
@@ -498,32 +492,7 @@ static struct {
 static X509 *
 certificate(const char *cn, const char *san, X509 *issuer, bool expired)
 {
-	X509 *x = X509_new();
-
-	assert_true(X509_set_version(x, X509_VERSION_3) == 1);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -30 * 86400);
-	X509_gmtime_adj(X509_getm_notAfter(x), expired ? -86400 : 30 * 86400);
-	X509_NAME_add_entry_by_txt(
-		X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(issuer == NULL ? x : issuer));
-	X509_set_pubkey(x, pki.key);
-	if (san != NULL) {
-		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
-
-		assert_non_null(e);
-		assert_int_equal(X509_add_ext(x, e, -1), 1);
-		X509_EXTENSION_free(e);
-	}
-	if (issuer == NULL && san == NULL) {
-		X509_EXTENSION *e =
-			X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-
-		assert_int_equal(X509_add_ext(x, e, -1), 1);
-		X509_EXTENSION_free(e);
-	}
-	assert_true(X509_sign(x, pki.key, EVP_sha256()) > 0);
-	return x;
+	return helper_certificate(cn, san, pki.key, issuer, pki.key, expired);
 }
 
 static X509 *
@@ -546,38 +515,17 @@ certificate_for(const struct fetch_case *c, const char *host)
 /* --- the server ---------------------------------------------------------------------- */
 
 struct server {
+	struct helper_server script; /* first */
 	const struct fetch_case *c;
-	const struct step *steps;
-	bool refuse, untouched;
+	bool untouched;
 	const char *host;
 	char *request; /* owned: what must come */
-	int listener, fd;
-	SSL_CTX *tls;
-	SSL *ssl;
-	pthread_t thread;
-	char problem[300];
-	size_t sent;
 };
 
 static bool
-server_send(struct server *s, const char *data, size_t len)
+server_request(struct helper_server *s)
 {
-	while (len > 0) {
-		ssize_t n = s->ssl != NULL ? SSL_write(s->ssl, data, (int)len)
-					   : send(s->fd, data, len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		s->sent += (size_t)n;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool
-server_request(struct server *s)
-{
+	const char *want = ((struct server *)s)->request;
 	char text[4096];
 	size_t n = 0;
 	int got;
@@ -588,8 +536,8 @@ server_request(struct server *s)
 		n += (size_t)got;
 		text[n] = '\0';
 	}
-	if (strcmp(text, s->request) != 0)
-		(void)snprintf(s->problem, sizeof(s->problem), "got the request \"%.250s\"", text);
+	if (strcmp(text, want) != 0)
+		helper_server_problem(s, "got the request \"%.250s\"", text);
 	return true;
 }
 
@@ -604,16 +552,14 @@ static int
 on_alpn(SSL *ssl UNUSED, const unsigned char **out UNUSED, unsigned char *out_len UNUSED,
 	const unsigned char *in UNUSED, unsigned int in_len UNUSED, void *arg)
 {
-	struct server *s = arg;
-
-	(void)snprintf(s->problem, sizeof(s->problem), "ALPN was offered");
+	helper_server_problem(arg, "ALPN was offered");
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
 static bool
-server_tls(struct server *s, enum op op)
+server_tls(struct helper_server *s, int op)
 {
-	const char *sni;
+	const char *host = ((struct server *)s)->host, *sni;
 
 	s->ssl = SSL_new(s->tls);
 	if (op == TLS_OLD) {
@@ -623,94 +569,67 @@ server_tls(struct server *s, enum op op)
 	} else if (op == TLS_NO_SNI) {
 		SSL_CTX_set_tlsext_servername_callback(s->tls, refuse_name);
 	}
-	SSL_set_fd(s->ssl, s->fd);
-	if (SSL_accept(s->ssl) != 1) {
-		ERR_clear_error();
-		SSL_free(s->ssl);
-		s->ssl = NULL;
+	if (!helper_server_accept_tls(s))
 		return false;
-	}
 	sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
-	if (sni == NULL || strcmp(sni, s->host) != 0)
-		(void)snprintf(
-			s->problem, sizeof(s->problem), "SNI is %s", sni == NULL ? "-" : sni);
+	if (sni == NULL || strcmp(sni, host) != 0)
+		helper_server_problem(s, "SNI is %s", sni == NULL ? "-" : sni);
 	return true;
 }
 
 static bool
-server_fill(struct server *s, size_t len)
+server_fill(struct helper_server *s, size_t len)
 {
 	char *text = xcalloc(len, 1);
 	bool ok;
 
 	memset(text, 'x', len);
-	ok = server_send(s, text, len);
+	ok = helper_server_send(s, text, len);
 	free(text);
 	return ok;
 }
 
 /* Many repetitions at a time: a flood of small records would be mostly TLS. */
 static void
-server_flood(struct server *s, const char *text)
+server_flood(struct helper_server *s, const char *text)
 {
 	size_t len = strlen(text), times = 8192 / len;
 	char *block = xcalloc(times * len + 1, 1);
 
 	for (size_t i = 0; i < times; i++)
 		memcpy(block + i * len, text, len);
-	while (s->sent < FLOOD_MAX && server_send(s, block, times * len))
+	while (s->sent < FLOOD_MAX && helper_server_send(s, block, times * len))
 		;
 	if (s->sent > FLOOD_SEEN_MAX)
-		(void)snprintf(s->problem, sizeof(s->problem), "%zu octets were taken", s->sent);
+		helper_server_problem(s, "%zu octets were taken", s->sent);
 	free(block);
 }
 
 static void
-server_drip(struct server *s, const char *text)
+server_drip(struct helper_server *s, const char *text)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
 
 	/* The client sends nothing more: readable means gone. */
 	for (size_t i = 0; i < 1000 && poll(&p, 1, 20) == 0; i++) {
-		if (!server_send(s, &text[i % strlen(text)], 1))
+		if (!helper_server_send(s, &text[i % strlen(text)], 1))
 			return;
 	}
 }
 
 static bool
-server_step(struct server *s, const struct step *step)
+server_step(struct helper_server *s, const struct helper_server_step *step)
 {
-	struct linger reset = {1, 0};
 	char drain[4096];
 
 	switch (step->op) {
-	case SEND:
-		return server_send(s, step->text, strlen(step->text));
 	case REQUEST:
 		return server_request(s);
-	case TLS:
-	case TLS_OLD:
-	case TLS_NO_SNI:
-		return server_tls(s, step->op);
 	case NOTIFY:
 		(void)SSL_shutdown(s->ssl);
-		/* A close with unread data would be a reset. */
-		(void)shutdown(s->fd, SHUT_WR);
-		while (recv(s->fd, drain, sizeof(drain), 0) > 0)
-			;
-		return false;
+		break;
 	case CLOSE:
-		(void)shutdown(s->fd, SHUT_WR);
-		while (recv(s->fd, drain, sizeof(drain), 0) > 0)
-			;
-		return false;
-	case RESET:
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		return false;
-	case WAIT_EOF:
-		while (recv(s->fd, drain, sizeof(drain), 0) > 0)
-			;
-		return false;
+		break;
 	case FILL:
 		return server_fill(s, (size_t)strtoul(step->text, NULL, 10));
 	case FLOOD:
@@ -719,88 +638,58 @@ server_step(struct server *s, const struct step *step)
 	case DRIP:
 		server_drip(s, step->text);
 		return false;
-	case END:
-		break;
+	default:
+		return server_tls(s, step->op);
 	}
+	/* A close with unread data would be a reset. */
+	(void)shutdown(s->fd, SHUT_WR);
+	while (recv(s->fd, drain, sizeof(drain), 0) > 0)
+		;
 	return false;
 }
 
-static void *
-server_main(void *arg)
-{
-	struct server *s = arg;
-	const struct step *step = s->steps;
-	sigset_t pipe;
-
-	(void)sigemptyset(&pipe);
-	(void)sigaddset(&pipe, SIGPIPE);
-	(void)pthread_sigmask(SIG_BLOCK, &pipe, NULL);
-	s->fd = accept(s->listener, NULL, NULL);
-	while (s->fd >= 0 && server_step(s, step))
-		step++;
-	SSL_free(s->ssl);
-	if (s->fd >= 0)
-		(void)close(s->fd);
-	OPENSSL_thread_stop();
-	return NULL;
-}
-
 static void
-server_open(struct server *s, const struct fetch_case *c, const struct step *steps,
+server_open(struct server *s, const struct fetch_case *c, const struct helper_server_step *steps,
 	const char *host, const char *address, uint16_t *port)
 {
 	X509 *x = certificate_for(c, host);
-	struct address a;
-	socklen_t len = sizeof(a.u.in);
-	int on = 1, small = 65536;
+	bool refuse = steps == c->steps && c->refuse;
 
 	s->c = c;
-	s->steps = steps;
-	s->refuse = steps == c->steps && c->refuse;
 	s->untouched = steps == c->steps && c->untouched;
 	s->host = host;
-	s->tls = SSL_CTX_new(TLS_server_method());
-	assert_int_equal(SSL_CTX_use_certificate(s->tls, x), 1);
-	assert_int_equal(SSL_CTX_use_PrivateKey(s->tls, pki.key), 1);
-	SSL_CTX_set_cipher_list(s->tls, "DEFAULT:@SECLEVEL=0");
-	SSL_CTX_set_alpn_select_cb(s->tls, on_alpn, s);
+	s->script = (struct helper_server){
+		.steps = steps, .own = server_step, .tls = SSL_CTX_new(TLS_server_method())};
+	assert_int_equal(SSL_CTX_use_certificate(s->script.tls, x), 1);
+	assert_int_equal(SSL_CTX_use_PrivateKey(s->script.tls, pki.key), 1);
+	SSL_CTX_set_cipher_list(s->script.tls, "DEFAULT:@SECLEVEL=0");
+	SSL_CTX_set_alpn_select_cb(s->script.tls, on_alpn, &s->script);
 	X509_free(x);
-	assert_int_equal(address_from_text(address, *port, &a), 0);
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	(void)setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	(void)setsockopt(s->listener, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	if (bind(s->listener, &a.u.sa, address_len(&a)) < 0)
-		fail_msg("%s port %u: %s", address, *port, strerror(errno));
-	if (!s->refuse)
-		assert_int_equal(listen(s->listener, 5), 0);
-	assert_int_equal(getsockname(s->listener, &a.u.sa, &len), 0);
-	*port = ntohs(a.u.in.sin_port);
+	*port = helper_server_listen(&s->script, address, *port, refuse);
 	s->request = xasprintf("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: %s:%u\r\n"
 			       "User-Agent: preload25/" PRELOAD25_VERSION " (probe.example)\r\n"
 			       "Accept: */*\r\n\r\n",
 		host, *port);
 	if (s->untouched)
-		(void)fcntl(s->listener, F_SETFL, O_NONBLOCK);
-	else if (!s->refuse)
-		assert_int_equal(pthread_create(&s->thread, NULL, server_main, s), 0);
+		(void)fcntl(s->script.listener, F_SETFL, O_NONBLOCK);
+	else if (!refuse)
+		helper_server_start(&s->script);
 }
 
 /* Whether all was as the server wants it. */
 static bool
 server_close(struct server *s)
 {
-	if (s->untouched) {
-		if (accept(s->listener, NULL, NULL) >= 0 || errno != EAGAIN)
-			(void)snprintf(s->problem, sizeof(s->problem), "somebody connected");
-	} else if (!s->refuse) {
-		assert_int_equal(pthread_join(s->thread, NULL), 0);
-	}
-	(void)close(s->listener);
-	SSL_CTX_free(s->tls);
+	const char *problem = s->script.problem;
+
+	if (s->untouched && (accept(s->script.listener, NULL, NULL) >= 0 || errno != EAGAIN))
+		helper_server_problem(&s->script, "somebody connected");
+	helper_server_stop(&s->script);
+	SSL_CTX_free(s->script.tls);
 	free(s->request);
-	if (s->problem[0] != '\0')
-		print_error("%s: server: %s\n", s->c->name, s->problem);
-	return s->problem[0] == '\0';
+	if (problem[0] != '\0')
+		print_error("%s: server: %s\n", s->c->name, problem);
+	return problem[0] == '\0';
 }
 
 /* --- look-ups ------------------------------------------------------------------------ */
@@ -1073,8 +962,6 @@ freed_in_flight(void **state UNUSED)
 			assert_int_equal(address_from_text(runs[0].address, port, &a), 0);
 			assert_int_equal(connect(fd, &a.u.sa, address_len(&a)), 0);
 			(void)close(fd);
-			assert_int_equal(pthread_join(runs[0].server.thread, NULL), 0);
-			runs[0].server.refuse = true;
 		}
 		(void)server_close(&runs[0].server);
 		event_base_free(loop);

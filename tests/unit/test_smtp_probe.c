@@ -12,11 +12,8 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +29,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/xalloc.h"
+#include "tests/unit/helper_server.h"
 #include "verifier/address.h"
 #include "verifier/smtp_further.h"
 #include "verifier/smtp_probe.h"
@@ -51,32 +49,26 @@
 	}
 
 enum op {
-	END,
-	SEND,
-	EXPECT,     /* a line that is exactly this */
-	TLS,        /* handshake; any failure ends the script */
-	TLS_OLD,    /* offers TLS 1.1 at most */
-	TLS_CERT,   /* demands a client certificate, TLS 1.2 */
-	TLS_ASK,    /* asks for one */
-	TLS_CERT13, /* demands one, TLS 1.3 */
-	TLS_ANY,    /* TLS 1.0 and newer */
-	TLS_NAMED,  /* unrecognized_name without a server name */
-	TLS_NULL,   /* ciphers without encryption only */
-	TLS_DH,     /* Diffie-Hellman with 1,024 bits */
-	TLS_CBC,    /* forward secrecy, no authenticated encryption */
-	TLS_CHAIN,  /* eleven certificates */
-	TLS_HUGE,   /* certificates of more than 128 KiB */
+	SEND = HELPER_SERVER_SEND,
+	RESET = HELPER_SERVER_RESET,
+	WAIT_EOF = HELPER_SERVER_WAIT_EOF,
+	EXPECT = HELPER_SERVER_OWN, /* a line that is exactly this */
+	TLS,                        /* handshake; any failure ends the script */
+	TLS_OLD,                    /* offers TLS 1.1 at most */
+	TLS_CERT,                   /* demands a client certificate, TLS 1.2 */
+	TLS_ASK,                    /* asks for one */
+	TLS_CERT13,                 /* demands one, TLS 1.3 */
+	TLS_ANY,                    /* TLS 1.0 and newer */
+	TLS_NAMED,                  /* unrecognized_name without a server name */
+	TLS_NULL,                   /* ciphers without encryption only */
+	TLS_DH,                     /* Diffie-Hellman with 1,024 bits */
+	TLS_CBC,                    /* forward secrecy, no authenticated encryption */
+	TLS_CHAIN,                  /* eleven certificates */
+	TLS_HUGE,                   /* certificates of more than 128 KiB */
 	CLOSE,
-	RESET,
-	WAIT_EOF, /* until the client is gone */
-	FLOOD,    /* 1 MiB of one reply's lines */
-	LONG,     /* 100 lines of 2,000 octets: the longest reply that is one */
-	DRIP,     /* an octet every 50 ms, for ever */
-};
-
-struct step {
-	enum op op;
-	const char *text;
+	FLOOD, /* 1 MiB of one reply's lines */
+	LONG,  /* 100 lines of 2,000 octets: the longest reply that is one */
+	DRIP,  /* an octet every 50 ms, for ever */
 };
 
 struct probe_case {
@@ -86,7 +78,7 @@ struct probe_case {
 	enum smtp_ask ask;
 	int tls_version, alert; /* compared where the ask is not the usual one */
 	bool injected;
-	struct step steps[STEPS_MAX];
+	struct helper_server_step steps[STEPS_MAX];
 	enum verdict starttls;
 	enum smtp_reach reach;
 	const char *code;    /* that ended it; NULL: none */
@@ -420,58 +412,27 @@ static const struct probe_case cases[] = {
 
 /* --- the server ---------------------------------------------------------------------- */
 
-struct server {
-	const struct probe_case *c;
-	int listener;
-	int fd;
-	SSL_CTX *tls;
-	SSL *ssl;
-	pthread_t thread;
-	char problem[200]; /* a line that was not expected */
-};
-
-static ssize_t
-server_read(struct server *s, char *data, size_t len)
-{
-	return s->ssl != NULL ? SSL_read(s->ssl, data, (int)len) : recv(s->fd, data, len, 0);
-}
-
 static bool
-server_send(struct server *s, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = s->ssl != NULL ? SSL_write(s->ssl, data, (int)len)
-					   : send(s->fd, data, len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool
-server_expect(struct server *s, const char *want)
+server_expect(struct helper_server *s, const char *want)
 {
 	char line[600];
 	size_t n = 0;
 
 	if (want == NULL) /* whatever comes */
-		return server_read(s, line, sizeof(line)) > 0;
-	while (n < sizeof(line) - 1 && server_read(s, line + n, 1) == 1 && line[n++] != '\n')
+		return helper_server_read(s, line, sizeof(line)) > 0;
+	while (n < sizeof(line) - 1 && helper_server_read(s, line + n, 1) == 1 && line[n++] != '\n')
 		;
 	line[n] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	if (strcmp(line, want) == 0)
 		return true;
-	(void)snprintf(s->problem, sizeof(s->problem), "got \"%.80s\", want \"%s\"", line, want);
+	helper_server_problem(s, "got \"%.80s\", want \"%s\"", line, want);
 	return false;
 }
 
 /* A second certificate behind the leaf, n times; with_text makes it large. */
 static void
-lengthen_chain(struct server *s, int n, bool with_text)
+lengthen_chain(struct helper_server *s, int n, bool with_text)
 {
 	X509 *x = X509_dup(SSL_get_certificate(s->ssl));
 	EVP_PKEY *key = SSL_get_privatekey(s->ssl);
@@ -507,7 +468,7 @@ needs_name(SSL *ssl, int *alert, void *arg UNUSED)
 }
 
 static void
-server_tls12(struct server *s, const char *ciphers)
+server_tls12(struct helper_server *s, const char *ciphers)
 {
 	SSL_set_security_level(s->ssl, 0);
 	(void)SSL_set_max_proto_version(s->ssl, TLS1_2_VERSION);
@@ -515,7 +476,7 @@ server_tls12(struct server *s, const char *ciphers)
 }
 
 static bool
-server_tls(struct server *s, enum op op)
+server_tls(struct helper_server *s, int op)
 {
 	s->ssl = SSL_new(s->tls);
 	if (op == TLS_ANY) {
@@ -547,50 +508,20 @@ server_tls(struct server *s, enum op op)
 	} else if (op == TLS_ASK) {
 		SSL_set_verify(s->ssl, SSL_VERIFY_PEER, NULL);
 	}
-	SSL_set_fd(s->ssl, s->fd);
-	if (SSL_accept(s->ssl) == 1)
-		return true;
-	ERR_clear_error();
-	SSL_free(s->ssl);
-	s->ssl = NULL;
-	return false;
+	return helper_server_accept_tls(s);
 }
 
 static bool
-server_step(struct server *s, const struct step *step)
+server_step(struct helper_server *s, const struct helper_server_step *step)
 {
-	struct linger reset = {1, 0};
-	char drain[4096];
 	char line[2001];
 
 	switch (step->op) {
-	case SEND:
-		return server_send(s, step->text, strlen(step->text));
 	case EXPECT:
 		return server_expect(s, step->text);
-	case TLS:
-	case TLS_OLD:
-	case TLS_CERT:
-	case TLS_ASK:
-	case TLS_CERT13:
-	case TLS_ANY:
-	case TLS_NAMED:
-	case TLS_NULL:
-	case TLS_DH:
-	case TLS_CBC:
-	case TLS_CHAIN:
-	case TLS_HUGE:
-		(void)server_tls(s, step->op);
-		return true;
-	case RESET:
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		return false;
-	case WAIT_EOF:
-		while (server_read(s, drain, sizeof(drain)) > 0)
-			;
-		return false;
 	case FLOOD:
-		for (int i = 0; i < 40000 && server_send(s, "250-more and more of it\r\n", 25); i++)
+		for (int i = 0;
+			i < 40000 && helper_server_send(s, "250-more and more of it\r\n", 25); i++)
 			;
 		return true;
 	case LONG:
@@ -599,56 +530,27 @@ server_step(struct server *s, const struct step *step)
 			memcpy(line, step->text, 3);
 			line[3] = i == 99 ? ' ' : '-';
 			memcpy(line + 1998, "\r\n", 3);
-			if (!server_send(s, line, 2000))
+			if (!helper_server_send(s, line, 2000))
 				break;
 		}
 		return true;
 	case DRIP:
-		while (server_send(s, "x", 1))
+		while (helper_server_send(s, "x", 1))
 			(void)poll(NULL, 0, 50);
 		return false;
 	case CLOSE:
-	case END:
-		break;
+		return false;
+	default:
+		(void)server_tls(s, step->op);
+		return true;
 	}
-	return false;
-}
-
-static void *
-server_main(void *arg)
-{
-	struct server *s = arg;
-	const struct step *step = s->c->steps;
-	sigset_t pipe;
-
-	/* Here only: the probe must do without. */
-	(void)sigemptyset(&pipe);
-	(void)sigaddset(&pipe, SIGPIPE);
-	(void)pthread_sigmask(SIG_BLOCK, &pipe, NULL);
-	s->fd = accept(s->listener, NULL, NULL);
-	while (s->fd >= 0 && server_step(s, step))
-		step++;
-	SSL_free(s->ssl);
-	if (s->fd >= 0)
-		(void)close(s->fd);
-	return NULL;
 }
 
 static void
 server_identity(SSL_CTX *ctx, EVP_PKEY *key)
 {
-	X509 *x = X509_new();
+	X509 *x = helper_certificate("mx.example.org", NULL, key, NULL, key, false);
 
-	assert_non_null(key);
-	assert_true(X509_set_version(x, X509_VERSION_3) == 1);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-		(const unsigned char *)"mx.example.org", -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(x));
-	X509_set_pubkey(x, key);
-	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
 	assert_int_equal(SSL_CTX_use_certificate(ctx, x), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
 	X509_free(x);
@@ -671,7 +573,7 @@ server_tls_new(void)
 
 struct run {
 	const struct probe_case *c;
-	struct server server;
+	struct helper_server server;
 	struct arena *arena;
 	bool called, in_start;
 	int bad;
@@ -724,20 +626,6 @@ on_probe(const struct smtp_probe_result *result, void *arg)
 	}
 	if (--left == 0)
 		event_base_loopbreak(loop);
-}
-
-static uint16_t
-listen_somewhere(struct server *s, bool refuse)
-{
-	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(sin);
-
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(s->listener, (struct sockaddr *)&sin, sizeof(sin)), 0);
-	assert_int_equal(getsockname(s->listener, (struct sockaddr *)&sin, &len), 0);
-	if (!refuse)
-		assert_int_equal(listen(s->listener, 5), 0);
-	return ntohs(sin.sin_port);
 }
 
 static struct address_filter *
@@ -793,15 +681,13 @@ sinning_servers(void **state UNUSED)
 		struct address a;
 		uint16_t port;
 
-		r->c = r->server.c = &cases[i];
-		r->server.tls = tls;
+		r->c = &cases[i];
+		r->server = (struct helper_server){
+			.steps = cases[i].steps, .own = server_step, .tls = tls};
 		r->arena = arena_new();
-		port = listen_somewhere(&r->server, cases[i].refuse);
-		if (!cases[i].refuse) {
-			assert_int_equal(
-				pthread_create(&r->server.thread, NULL, server_main, &r->server),
-				0);
-		}
+		port = helper_server_listen(&r->server, "127.0.0.1", 0, cases[i].refuse);
+		if (!cases[i].refuse)
+			helper_server_start(&r->server);
 		assert_int_equal(address_from_text("127.0.0.1", port, &a), 0);
 		r->in_start = true;
 		(void)smtp_probe_start(cases[i].patient ? patient : prober, &a, "mx.example.org",
@@ -813,9 +699,7 @@ sinning_servers(void **state UNUSED)
 		struct run *r = &runs[i];
 
 		assert_true(r->called);
-		if (!cases[i].refuse)
-			assert_int_equal(pthread_join(r->server.thread, NULL), 0);
-		(void)close(r->server.listener);
+		helper_server_stop(&r->server);
 		if (r->server.problem[0] != '\0') {
 			print_error("%s: server %s\n", cases[i].name, r->server.problem);
 			r->bad = 1;
@@ -853,7 +737,7 @@ forbidden(void **state UNUSED)
 	struct address_filter *nothing_allowed = NULL;
 	struct arena *arena = arena_new();
 	struct smtp_prober *prober;
-	struct server server = {0};
+	struct helper_server server = {0};
 	struct pollfd pfd = {.events = POLLIN};
 	struct error err;
 	struct address a;
@@ -862,14 +746,16 @@ forbidden(void **state UNUSED)
 	loop = event_base_new();
 	assert_int_equal(address_filter_new(NULL, 0, &nothing_allowed, &err), 0);
 	prober = prober_filtered(5, 50, nothing_allowed);
-	assert_int_equal(address_from_text("127.0.0.1", listen_somewhere(&server, false), &a), 0);
+	assert_int_equal(address_from_text("127.0.0.1",
+				 helper_server_listen(&server, "127.0.0.1", 0, false), &a),
+		0);
 	(void)smtp_probe_start(prober, &a, "mx.example.org", SMTP_ASK_USUAL, arena,
 		"mx.example.org[127.0.0.1]", on_forbidden, &called);
 	assert_true(event_base_dispatch(loop) >= 0);
 	assert_true(called);
 	pfd.fd = server.listener;
 	assert_int_equal(poll(&pfd, 1, 0), 0);
-	(void)close(server.listener);
+	helper_server_stop(&server);
 	smtp_prober_free(prober);
 	address_filter_free(nothing_allowed);
 	event_base_free(loop);
@@ -886,7 +772,8 @@ cancelled(void **state UNUSED)
 	int turns;
 
 	for (turns = 0; turns < 100 && !finished; turns++) {
-		struct server server = {.c = &cases[0], .tls = tls};
+		struct helper_server server = {
+			.steps = cases[0].steps, .own = server_step, .tls = tls};
 		struct arena *arena = arena_new();
 		struct smtp_prober *prober;
 		struct smtp_probe *p;
@@ -895,8 +782,8 @@ cancelled(void **state UNUSED)
 
 		loop = event_base_new();
 		prober = prober_new(5, 50);
-		port = listen_somewhere(&server, false);
-		assert_int_equal(pthread_create(&server.thread, NULL, server_main, &server), 0);
+		port = helper_server_listen(&server, "127.0.0.1", 0, false);
+		helper_server_start(&server);
 		assert_int_equal(address_from_text("127.0.0.1", port, &a), 0);
 		p = smtp_probe_start(prober, &a, "mx.example.org", SMTP_ASK_USUAL, arena,
 			"cancelled", on_finished, &finished);
@@ -914,8 +801,7 @@ cancelled(void **state UNUSED)
 			assert_int_equal(connect(fd, &a.u.sa, address_len(&a)), 0);
 			(void)close(fd);
 		}
-		assert_int_equal(pthread_join(server.thread, NULL), 0);
-		(void)close(server.listener);
+		helper_server_stop(&server);
 		smtp_prober_free(prober);
 		event_base_free(loop);
 		arena_free(arena);
