@@ -9,6 +9,7 @@
 #include "common/arena.h"
 #include "common/attr.h"
 #include "common/str.h"
+#include "verifier/txt_record.h"
 
 #define DNS_WHY_MAX 300
 
@@ -46,6 +47,20 @@ dns_answer_fail(struct dns_answer *a, struct arena *arena, const char *why)
 	a->status = DNS_FAILED;
 	a->why = arena_strdup(arena, text);
 	a->count = 0;
+}
+
+struct txt_text *
+dns_answer_texts(const struct dns_answer *a, struct arena *arena, size_t *count)
+{
+	struct txt_text *texts = arena_calloc(arena, a->count + 1, sizeof(*texts));
+
+	*count = 0;
+	for (size_t i = 0; i < a->count; i++) {
+		if (txt_from_wire(a->records[i].data, a->records[i].len, arena, &texts[*count]) ==
+			0)
+			++*count;
+	}
+	return texts;
 }
 
 const char *

@@ -15,6 +15,7 @@
 #include "verifier/report.h" /* enum dns_secure */
 
 struct arena;
+struct txt_text;
 
 enum dns_type { DNS_A, DNS_AAAA, DNS_MX, DNS_TXT, DNS_TLSA, DNS_SOA, DNS_CNAME };
 
@@ -60,6 +61,10 @@ void dns_answer_parse(const uint8_t *packet, size_t len, struct arena *arena, st
 
 /* Makes it DNS_FAILED; why: anything, is escaped and cut. */
 void dns_answer_fail(struct dns_answer *a, struct arena *arena, const char *why);
+
+/* The texts of the TXT records; malformed RDATA is left out. */
+struct txt_text *dns_answer_texts(
+	const struct dns_answer *a, struct arena *arena, size_t *count) RETURNS_NONNULL;
 
 /* The code of the finding for a DNS_FAILED answer: R2.4, R2.5 or R2.7. */
 const char *dns_failure_code(const struct dns_answer *a) RETURNS_NONNULL;

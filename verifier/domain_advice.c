@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "common/clock.h"
-#include "common/str.h"
 #include "verifier/domain_judge.h"
 #include "verifier/domain_name.h"
 #include "verifier/finding.h"
@@ -112,23 +110,6 @@ mx_lines(const struct domain_facts *f, const char *const *patterns, size_t count
 	return text;
 }
 
-/* An id that senders have not seen: the time of the look. */
-static const char *
-sample_record(const struct domain_facts *f, struct arena *arena)
-{
-	char time[CLOCK_TEXT_SIZE], id[CLOCK_TEXT_SIZE];
-	size_t n = 0;
-
-	clock_format(f->now_s, time);
-	for (size_t i = 0; time[i] != '\0'; i++) {
-		if (str_is_digit((unsigned char)time[i]))
-			id[n++] = time[i];
-	}
-	id[n] = '\0';
-	return txt_publish_line(arena, arena_printf(arena, "_mta-sts.%s", f->domain),
-		arena_printf(arena, "v=STSv1; id=%s;", id));
-}
-
 /* Mode and max_age as the owner has them, where they will do; else testing, which is how RFC 8461
  * section 8 begins, and a month. NULL when no MX host can be named. */
 static const char *
@@ -183,7 +164,9 @@ advise(const struct domain_facts *f, enum sample sample, const char *sentence, s
 				", then publish the record.",
 				f->domain);
 		return arena_printf(arena, "%s Policy and record that would do:\n%s\n%s", sentence,
-			policy, sample_record(f, arena));
+			policy,
+			mta_sts_sample_record(
+				arena_printf(arena, "_mta-sts.%s", f->domain), f->now_s, arena));
 	case SAMPLE_PRELOAD:
 	case SAMPLE_FIRST_PRELOAD:
 		if (sample == SAMPLE_FIRST_PRELOAD)

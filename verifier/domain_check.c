@@ -18,6 +18,7 @@
 #include "verifier/dns.h"
 #include "verifier/domain_judge.h"
 #include "verifier/domain_name.h"
+#include "verifier/domain_stray.h"
 #include "verifier/mta_sts.h"
 #include "verifier/mx_host.h"
 #include "verifier/policy_fetch.h"
@@ -29,19 +30,13 @@
 /* Octets of a TXT record shown in the report. */
 #define RECORD_SHOWN_MAX 1000
 
-/* In the order in which they are asked for; those from LOOK_STRAY on only when there is no MTA-STS
- * record at its place, all at once: the places of R8.12, and the wildcard of R8.15. */
+/* In the order in which they are asked for. */
 enum {
 	LOOK_MX,
 	LOOK_TLSA, /* R12.9 */
 	LOOK_STS,
 	LOOK_PRELOAD,
 	LOOK_TLSRPT,
-	LOOK_STRAY,
-	LOOK_STRAY_DOMAIN = LOOK_STRAY,
-	LOOK_STRAY_HOST,
-	LOOK_STRAY_TCP,
-	LOOK_WILDCARD,
 	LOOKS
 };
 
@@ -59,9 +54,7 @@ struct domain_check {
 	struct dns_query *query[LOOKS];
 	struct mx_host_ref **hosts; /* by index of facts.mx; NULL: not asked for */
 	struct policy_waiter *policy;
-	struct policy_waiter *stray_policy; /* R8.13 */
-	const struct txt_text *sts_texts;   /* what stands at LOOK_STS instead of a record */
-	size_t sts_text_count;
+	struct domain_stray *stray; /* NULL unless under way */
 	struct domain_facts facts;
 	const char *tlsrpt_contact;
 	unsigned int pending;
@@ -82,8 +75,7 @@ one_less(struct domain_check *c)
 		wake(c);
 }
 
-static dns_answer_cb on_mx, on_tlsa, on_sts, on_preload, on_tlsrpt, on_stray, on_wildcard;
-static policy_fetch_cb on_stray_policy;
+static dns_answer_cb on_mx, on_tlsa, on_sts, on_preload, on_tlsrpt;
 
 /*
  * The TXT records come one after the other behind the MX look-up, side by side with hosts and
@@ -103,10 +95,6 @@ ask(struct domain_check *c, int i)
 		[LOOK_STS] = {"_mta-sts.", DNS_TXT, on_sts},
 		[LOOK_PRELOAD] = {"_preload25.", DNS_TXT, on_preload},
 		[LOOK_TLSRPT] = {"_smtp._tls.", DNS_TXT, on_tlsrpt},
-		[LOOK_STRAY_DOMAIN] = {"", DNS_TXT, on_stray},
-		[LOOK_STRAY_HOST] = {"mta-sts.", DNS_TXT, on_stray},
-		[LOOK_STRAY_TCP] = {"_mta-sts._tcp.", DNS_TXT, on_stray},
-		[LOOK_WILDCARD] = {"*.", DNS_TXT, on_wildcard},
 	};
 
 	c->pending++;
@@ -130,21 +118,6 @@ report_failure(struct domain_check *c, const struct dns_answer *a, const char *o
 {
 	finding_add(&c->report->findings, dns_failure_code(a), SEVERITY_TEMP, owner, NULL,
 		"%s look-up: %s", dns_type_name(a->type), a->why);
-}
-
-/* The texts of an answer; malformed RDATA is left out. */
-static struct txt_text *
-texts_of(struct domain_check *c, const struct dns_answer *a, size_t *count)
-{
-	struct txt_text *texts = arena_calloc(c->arena, a->count + 1, sizeof(*texts));
-
-	*count = 0;
-	for (size_t i = 0; i < a->count; i++) {
-		if (txt_from_wire(
-			    a->records[i].data, a->records[i].len, c->arena, &texts[*count]) == 0)
-			++*count;
-	}
-	return texts;
 }
 
 /* The record meant: the one that counts, or the first near miss; NULL without any. */
@@ -241,6 +214,32 @@ on_policy(const struct policy_fetch_result *result, void *arg)
 }
 
 static void
+on_stray(bool misplaced, void *arg)
+{
+	struct domain_check *c = arg;
+
+	c->stray = NULL;
+	if (misplaced)
+		c->facts.sts_record = SOURCE_STATE_BROKEN;
+	one_less(c);
+}
+
+/* The record is not at its place. */
+static void
+look_elsewhere(struct domain_check *c, const struct txt_text *texts, size_t count)
+{
+	struct domain_stray_options o = {.resolver = c->context->resolver,
+		.fetcher = c->context->fetcher,
+		.domain = c->domain,
+		.owner = c->owner[LOOK_STS],
+		.texts = texts,
+		.text_count = count};
+
+	c->pending++;
+	c->stray = domain_stray_start(&o, c->report, on_stray, c);
+}
+
+static void
 on_sts(const struct dns_answer *answer, void *arg)
 {
 	struct domain_check *c = arg;
@@ -256,22 +255,14 @@ on_sts(const struct dns_answer *answer, void *arg)
 		one_less(c);
 		return;
 	}
-	texts = texts_of(c, answer, &count);
+	texts = dns_answer_texts(answer, c->arena, &count);
 	mta_sts_rrset_parse(texts, count, c->owner[LOOK_STS], &r->findings, &record);
 	r->mta_sts_record = record_shown(c, &txt_kind_mta_sts, texts, count);
 	r->mta_sts_id = record.id;
 	c->facts.sts_record = source_of(record.outcome, record.code, "mta-sts-record-missing");
 	if (c->facts.sts_record == SOURCE_STATE_ABSENT && c->context->thorough) {
-		c->sts_texts = texts;
-		c->sts_text_count = count;
-		ask(c, LOOK_STRAY_DOMAIN);
-		ask(c, LOOK_STRAY_HOST);
-		ask(c, LOOK_STRAY_TCP);
-		if (count > 0 && answer->aliases == 0)
-			ask(c, LOOK_WILDCARD);
-		c->pending++;
-		c->stray_policy =
-			policy_fetch_start(c->context->fetcher, c->domain, on_stray_policy, c);
+		/* R8.15: no wildcard answers at an alias. */
+		look_elsewhere(c, texts, answer->aliases == 0 ? count : 0);
 	}
 	if (answer->aliases > 0 && answer->status == DNS_FOUND) {
 		finding_add(&r->findings, "mta-sts-record-cname", SEVERITY_INFO, c->owner[LOOK_STS],
@@ -280,100 +271,6 @@ on_sts(const struct dns_answer *answer, void *arg)
 	if (c->facts.sts_record == SOURCE_STATE_VALID) {
 		c->pending++;
 		c->policy = policy_fetch_start(c->context->fetcher, c->domain, on_policy, c);
-	}
-	one_less(c);
-}
-
-/* R8.12. A look-up that fails says nothing about the domain. */
-static void
-on_stray(const struct dns_answer *answer, void *arg)
-{
-	struct domain_check *c = arg;
-	int look = LOOK_STRAY;
-	struct txt_text *texts;
-	size_t count;
-
-	while (look < LOOK_STRAY_TCP &&
-		(c->owner[look] == NULL || strcmp(c->owner[look], answer->name) != 0))
-		look++;
-	c->query[look] = NULL;
-	texts = texts_of(c, answer, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct finding_list unheard;
-		struct mta_sts_record record;
-
-		finding_list_init(&unheard, c->arena);
-		mta_sts_record_parse(
-			texts[i].text, texts[i].len, c->owner[look], &unheard, &record);
-		if (record.outcome != TXT_VALID)
-			continue;
-		finding_add(&c->report->findings, "mta-sts-record-wrong-location", SEVERITY_FAIL,
-			c->owner[look],
-			arena_printf(c->arena, "Move the record to %s:\n%s", c->owner[LOOK_STS],
-				txt_publish_line(c->arena, c->owner[LOOK_STS],
-					finding_quote(c->arena, texts[i].text, texts[i].len))),
-			"the MTA-STS record stands here, where no sender looks; %s has none",
-			c->owner[LOOK_STS]);
-		c->facts.sts_record = SOURCE_STATE_BROKEN;
-		break;
-	}
-	one_less(c);
-}
-
-/* R8.15: the wildcard itself is asked for, so that it is known and not guessed. */
-static void
-on_wildcard(const struct dns_answer *answer, void *arg)
-{
-	struct domain_check *c = arg;
-	struct txt_text *texts;
-	size_t count;
-
-	c->query[LOOK_WILDCARD] = NULL;
-	texts = texts_of(c, answer, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (texts[i].len != c->sts_texts[0].len ||
-			memcmp(texts[i].text, c->sts_texts[0].text, texts[i].len) != 0)
-			continue;
-		finding_add(&c->report->findings, "mta-sts-record-missing", SEVERITY_INFO,
-			c->owner[LOOK_WILDCARD], NULL,
-			"the text at %s, \"%s\", comes from the wildcard record",
-			c->owner[LOOK_STS], finding_quote(c->arena, texts[i].text, texts[i].len));
-		break;
-	}
-	one_less(c);
-}
-
-/* R8.13. Whatever does not serve a valid policy serves none. */
-static void
-on_stray_policy(const struct policy_fetch_result *result, void *arg)
-{
-	struct domain_check *c = arg;
-	struct finding_list unheard;
-	struct mta_sts_policy policy = {.valid = false};
-	const char *url = arena_printf(c->arena, POLICY_URL_FORMAT, c->domain);
-
-	c->stray_policy = NULL;
-	finding_list_init(&unheard, c->arena);
-	if (result->fetched == VERDICT_PASS)
-		mta_sts_policy_parse(result->text, result->len, url, &unheard, &policy);
-	if (policy.valid) {
-		char id[CLOCK_TEXT_SIZE];
-		size_t n = 0;
-
-		/* The date and time, of which an id takes the letters and digits. */
-		clock_format(c->report->time_s, id);
-		for (size_t i = 0; id[i] != '\0'; i++) {
-			if (str_is_digit((unsigned char)id[i]))
-				id[n++] = id[i];
-		}
-		id[n] = '\0';
-		finding_add(&c->report->findings, "mta-sts-policy-without-record", SEVERITY_WARN,
-			url,
-			arena_printf(c->arena, "Publish the record:\n%s",
-				txt_publish_line(c->arena, c->owner[LOOK_STS],
-					arena_printf(c->arena, "v=STSv1; id=%s;", id))),
-			"a policy with mode %s is served, but %s has no record",
-			policy_mode_name(policy.mode), c->owner[LOOK_STS]);
 	}
 	one_less(c);
 }
@@ -390,7 +287,7 @@ on_tlsrpt(const struct dns_answer *answer, void *arg)
 	if (answer->status == DNS_FAILED) {
 		report_failure(c, answer, c->owner[LOOK_TLSRPT]);
 	} else {
-		texts = texts_of(c, answer, &count);
+		texts = dns_answer_texts(answer, c->arena, &count);
 		tlsrpt_rrset_parse(
 			texts, count, c->owner[LOOK_TLSRPT], &c->report->findings, &record);
 		c->report->tlsrpt_record = record_shown(c, &txt_kind_tlsrpt, texts, count);
@@ -416,7 +313,7 @@ on_preload(const struct dns_answer *answer, void *arg)
 		one_less(c);
 		return;
 	}
-	texts = texts_of(c, answer, &count);
+	texts = dns_answer_texts(answer, c->arena, &count);
 	preload_rrset_parse(texts, count, c->owner[LOOK_PRELOAD], &r->findings, record);
 	r->preload_record = record_shown(c, &txt_kind_preload, texts, count);
 	c->facts.preload = source_of(record->outcome, record->code, "preload-record-missing");
@@ -669,7 +566,7 @@ leave_loop(struct domain_check *c)
 			mx_host_mute(c->hosts[i]);
 	}
 	policy_fetch_cancel(c->policy);
-	policy_fetch_cancel(c->stray_policy);
+	domain_stray_cancel(c->stray);
 	event_free(c->timer);
 	c->timer = NULL;
 }
@@ -690,7 +587,7 @@ finish(struct domain_check *c)
 	struct report *r = c->report;
 
 	if (r->ascii != NULL) {
-		for (int i = 0; i < LOOK_STRAY; i++)
+		for (int i = 0; i < LOOKS; i++)
 			overdue(c, i);
 		if (c->policy != NULL) {
 			finding_add(&r->findings, "mta-sts-policy-timeout", SEVERITY_TEMP,
@@ -787,7 +684,7 @@ domain_check_is_parked(const struct domain_check *c)
 {
 	bool waiting = false;
 
-	if (!c->started || c->pending == 0 || c->policy != NULL || c->stray_policy != NULL)
+	if (!c->started || c->pending == 0 || c->policy != NULL || c->stray != NULL)
 		return false;
 	for (int i = 0; i < LOOKS; i++) {
 		if (c->query[i] != NULL)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/str.h"
 #include "verifier/domain_name.h"
 #include "verifier/string_list.h"
@@ -166,6 +167,22 @@ mta_sts_record_parse(const char *text, size_t len, const char *owner, struct fin
 		out->outcome = TXT_VALID;
 	else
 		out->id = NULL;
+}
+
+const char *
+mta_sts_sample_record(const char *owner, int64_t time_s, struct arena *arena)
+{
+	char time[CLOCK_TEXT_SIZE], id[CLOCK_TEXT_SIZE];
+	size_t n = 0;
+
+	/* Of which an id takes letters and digits. */
+	clock_format(time_s, time);
+	for (size_t i = 0; time[i] != '\0'; i++) {
+		if (str_is_digit((unsigned char)time[i]))
+			id[n++] = time[i];
+	}
+	id[n] = '\0';
+	return txt_publish_line(arena, owner, arena_printf(arena, "v=STSv1; id=%s;", id));
 }
 
 void

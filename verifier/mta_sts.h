@@ -33,6 +33,9 @@ struct mta_sts_record {
 /* One TXT record of the name owner ("_mta-sts.example.org"). */
 void mta_sts_record_parse(const char *text, size_t len, const char *owner,
 	struct finding_list *findings, struct mta_sts_record *out);
+/* The line that publishes a record with the date and time as its id, which senders have not seen.
+ */
+const char *mta_sts_sample_record(const char *owner, int64_t time_s, struct arena *arena);
 /* All TXT records of the name; count may be 0. */
 void mta_sts_rrset_parse(const struct txt_text *texts, size_t count, const char *owner,
 	struct finding_list *findings, struct mta_sts_record *out);
