@@ -30,6 +30,7 @@
 #include "common/xalloc.h"
 #include "verifier/address.h"
 #include "verifier/smtp_reply.h"
+#include "verifier/smtp_tls.h"
 
 #define READ_SIZE 16384
 
@@ -52,8 +53,7 @@ enum want { WANT_NOTHING, WANT_READ, WANT_WRITE };
 struct smtp_prober {
 	struct smtp_prober_options options;
 	struct event_base *base; /* borrowed */
-	SSL_CTX *tls;
-	BIO_METHOD *bio;
+	struct smtp_tls *tls;    /* owned */
 };
 
 struct smtp_probe {
@@ -66,114 +66,19 @@ struct smtp_probe {
 	struct arena *arena;     /* borrowed from the caller */
 	smtp_probe_cb *cb;
 	void *cb_arg;
-	int fd;
-	int socket_errno; /* why fd is -1 */
+	struct smtp_socket socket;
+	int socket_errno; /* why its fd is -1 */
 	bool connecting;
 	struct event *ev;
 	struct timeval step_end, session_end;
 	SSL *ssl;
 	enum want tls_want; /* what OpenSSL waits for */
 	struct buf in, out;
-	size_t received, before_tls;
+	size_t before_tls;
 	bool masked_greeting;
 	struct smtp_reply reply;
 	struct smtp_probe_result result;
 };
-
-/* --- the socket as OpenSSL sees it: no SIGPIPE, octets counted
- * ------------------------------------ */
-
-static int
-sock_write(BIO *bio, const char *data, int len)
-{
-	struct smtp_probe *p = BIO_get_data(bio);
-	ssize_t n = send(p->fd, data, (size_t)len, MSG_NOSIGNAL);
-
-	BIO_clear_retry_flags(bio);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		BIO_set_retry_write(bio);
-	return (int)n;
-}
-
-static int
-sock_read(BIO *bio, char *data, int len)
-{
-	struct smtp_probe *p = BIO_get_data(bio);
-	ssize_t n = recv(p->fd, data, (size_t)len, 0);
-
-	BIO_clear_retry_flags(bio);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		BIO_set_retry_read(bio);
-	if (n == 0)
-		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	if (n > 0)
-		p->received += (size_t)n;
-	return (int)n;
-}
-
-static long
-sock_ctrl(BIO *bio, int cmd, long number UNUSED, void *pointer UNUSED)
-{
-	switch (cmd) {
-	case BIO_CTRL_FLUSH:
-		return 1;
-	case BIO_CTRL_EOF:
-		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-	default:
-		return 0;
-	}
-}
-
-/* Only called when the server asks. What is configured is sent, else an empty list (R6.10). */
-static int
-on_client_cert(SSL *ssl, void *arg UNUSED)
-{
-	struct smtp_probe *p = SSL_get_app_data(ssl);
-
-	p->result.client_cert_requested = true;
-	return 1;
-}
-
-static int
-client_cert_load(const struct smtp_prober_options *o, SSL_CTX *tls, struct error *err)
-{
-	const char *why = NULL, *file = NULL;
-
-	if (o->client_cert == NULL)
-		return 0;
-	if (access(o->client_cert, R_OK) < 0)
-		return error_set_errno(err, ERROR_CONFIG, "client certificate %s", o->client_cert);
-	if (access(o->client_key, R_OK) < 0)
-		return error_set_errno(err, ERROR_CONFIG, "client key %s", o->client_key);
-	if (SSL_CTX_use_certificate_chain_file(tls, o->client_cert) != 1) {
-		file = o->client_cert;
-		why = "no certificate in PEM form";
-	} else if (SSL_CTX_use_PrivateKey_file(tls, o->client_key, SSL_FILETYPE_PEM) != 1) {
-		/* With a key that is another one's, too. */
-		file = o->client_key;
-		why = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509
-			? "not the key of the client certificate"
-			: "no private key in PEM form without passphrase";
-	} else if (SSL_CTX_check_private_key(tls) != 1) {
-		file = o->client_key; /* of another kind than the certificate's */
-		why = "not the key of the client certificate";
-	}
-	ERR_clear_error();
-	return why == NULL ? 0 : error_set(err, ERROR_CONFIG, "%s: %s", file, why);
-}
-
-/* OpenSSL would ask the terminal. */
-static int
-no_passphrase(char *out UNUSED, int size UNUSED, int writing UNUSED, void *arg UNUSED)
-{
-	return -1;
-}
-
-static int
-accept_any(X509_STORE_CTX *ctx UNUSED, void *arg UNUSED)
-{
-	return 1; /* judged afterwards, from what was sent */
-}
 
 int
 smtp_prober_new(const struct smtp_prober_options *options, struct event_base *base,
@@ -184,36 +89,10 @@ smtp_prober_new(const struct smtp_prober_options *options, struct event_base *ba
 	*out = NULL;
 	prober->options = *options;
 	prober->base = base;
-	prober->tls = SSL_CTX_new(TLS_client_method());
-	prober->bio = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "smtp probe");
-	if (prober->tls == NULL || prober->bio == NULL ||
-		BIO_meth_set_write(prober->bio, sock_write) != 1 ||
-		BIO_meth_set_read(prober->bio, sock_read) != 1 ||
-		BIO_meth_set_ctrl(prober->bio, sock_ctrl) != 1 ||
-		SSL_CTX_set_min_proto_version(prober->tls, TLS1_2_VERSION) != 1 ||
-		/* Level 1: weak keys are to be seen and named, not to end in an alert. */
-		SSL_CTX_set_cipher_list(prober->tls, "DEFAULT:@SECLEVEL=1") != 1) {
-		smtp_prober_free(prober);
-		ERR_clear_error();
-		return error_set(err, ERROR_TEMP, "cannot set up TLS");
-	}
-	SSL_CTX_set_verify(prober->tls, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_cert_verify_callback(prober->tls, accept_any, NULL);
-	SSL_CTX_set_cert_cb(prober->tls, on_client_cert, NULL);
-	/* R6.12: asked for, as senders that care do; nobody is asked about certificates otherwise.
-	 */
-	SSL_CTX_set_tlsext_status_type(prober->tls, TLSEXT_STATUSTYPE_ocsp);
-	SSL_CTX_set_default_passwd_cb(prober->tls, no_passphrase);
-	if (client_cert_load(options, prober->tls, err) < 0) {
-		smtp_prober_free(prober);
+	if (smtp_tls_new(options->client_cert, options->client_key, &prober->tls, err) < 0) {
+		free(prober);
 		return -1;
 	}
-	/* R6.13: nothing of one host is carried to another. */
-	SSL_CTX_set_options(prober->tls, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
-	SSL_CTX_set_session_cache_mode(prober->tls, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_max_cert_list(prober->tls, SMTP_HANDSHAKE_OCTETS_MAX);
-	SSL_CTX_set_mode(
-		prober->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	*out = prober;
 	return 0;
 }
@@ -223,8 +102,7 @@ smtp_prober_free(struct smtp_prober *prober)
 {
 	if (prober == NULL)
 		return;
-	SSL_CTX_free(prober->tls);
-	BIO_meth_free(prober->bio);
+	smtp_tls_free(prober->tls);
 	free(prober);
 }
 
@@ -417,19 +295,19 @@ on_connect(struct smtp_probe *p)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (p->fd < 0)
+	if (p->socket.fd < 0)
 		return on_connect_error(p, p->socket_errno);
 	if (!p->connecting) {
 		if (!address_filter_permits(p->prober->options.filter, &p->address))
 			return on_forbidden(p);
 		p->connecting = true;
-		if (connect(p->fd, &p->address.u.sa, address_len(&p->address)) == 0)
+		if (connect(p->socket.fd, &p->address.u.sa, address_len(&p->address)) == 0)
 			return WANT_WRITE;
 		if (errno != EINPROGRESS)
 			return on_connect_error(p, errno);
 		return WANT_WRITE;
 	}
-	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if (getsockopt(p->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error != 0)
 		return on_connect_error(p, error);
@@ -439,18 +317,6 @@ on_connect(struct smtp_probe *p)
 }
 
 /* --- TLS ----------------------------------------------------------------------------- */
-
-/* The alert in OpenSSL's first error, or -1. */
-static int
-alert_of(unsigned long error)
-{
-	int reason = ERR_GET_REASON(error);
-
-	if (ERR_GET_LIB(error) != ERR_LIB_SSL || reason < SSL_AD_REASON_OFFSET ||
-		reason > SSL_AD_REASON_OFFSET + 255)
-		return -1;
-	return reason - SSL_AD_REASON_OFFSET;
-}
 
 /* R6.11: an alert that a server sends when it misses our certificate. */
 static bool
@@ -464,7 +330,7 @@ alert_wants_cert(int alert)
 static void
 tls_failure(struct smtp_probe *p, unsigned long error)
 {
-	int alert = alert_of(error), reason = ERR_GET_REASON(error);
+	int alert = smtp_tls_alert(error), reason = ERR_GET_REASON(error);
 	char text[240];
 
 	p->result.alert = alert;
@@ -564,28 +430,13 @@ judge_key_exchange(struct smtp_probe *p)
 	}
 }
 
-static int
-version_of(const SSL *ssl)
-{
-	switch (SSL_version(ssl)) {
-	case TLS1_3_VERSION:
-		return 13;
-	case TLS1_1_VERSION:
-		return 11;
-	case TLS1_VERSION:
-		return 10;
-	default:
-		return 12;
-	}
-}
-
 static enum want
 on_handshake_done(struct smtp_probe *p)
 {
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(p->ssl);
 	long staple_len;
 
-	p->result.tls_version = version_of(p->ssl);
+	p->result.tls_version = smtp_tls_version(p->ssl);
 	/* R5.7: what was said in clear is forgotten. */
 	buf_reset(&p->in);
 	if (p->ask == SMTP_ASK_INJECTION) {
@@ -629,7 +480,8 @@ on_handshake(struct smtp_probe *p)
 	ERR_clear_error();
 	errno = 0;
 	rc = SSL_connect(p->ssl);
-	if (p->received - p->before_tls > SMTP_HANDSHAKE_OCTETS_MAX) {
+	p->result.client_cert_requested = p->socket.client_cert_requested;
+	if (p->socket.received - p->before_tls > SMTP_HANDSHAKE_OCTETS_MAX) {
 		add(p, "tls-chain-too-large", SEVERITY_FAIL,
 			"more than 128 KiB in the TLS handshake");
 		return end(p);
@@ -637,49 +489,14 @@ on_handshake(struct smtp_probe *p)
 	return rc == 1 ? on_handshake_done(p) : tls_problem(p, rc);
 }
 
-/* What the ask is about. Returns whether the library can do it at all. */
-static bool
-set_ask(struct smtp_probe *p)
-{
-	switch (p->ask) {
-	case SMTP_ASK_OLD_VERSIONS:
-		return SSL_set_min_proto_version(p->ssl, TLS1_VERSION) == 1 &&
-			SSL_set_max_proto_version(p->ssl, TLS1_1_VERSION) == 1 &&
-			SSL_set_cipher_list(p->ssl, "DEFAULT:@SECLEVEL=0") == 1;
-	case SMTP_ASK_BROKEN_CIPHERS:
-		/* No certificate is judged in this session, so that anonymous ones may be offered;
-		 * TLS 1.3 has no such ciphers. */
-		return SSL_set_max_proto_version(p->ssl, TLS1_2_VERSION) == 1 &&
-			SSL_set_cipher_list(
-				p->ssl, "eNULL:aNULL:EXPORT:LOW:RC4:3DES:@SECLEVEL=0") == 1;
-	case SMTP_ASK_USUAL:
-	case SMTP_ASK_NO_NAME:
-	case SMTP_ASK_INJECTION:
-	case SMTP_ASKS:
-		break;
-	}
-	return true;
-}
-
 static enum want
 start_tls(struct smtp_probe *p)
 {
-	BIO *bio = BIO_new(p->prober->bio);
-
-	p->ssl = SSL_new(p->prober->tls);
-	assert(p->ssl != NULL && bio != NULL);
-	BIO_set_data(bio, p);
-	BIO_set_init(bio, 1);
-	SSL_set_bio(p->ssl, bio, bio);
-	SSL_set_app_data(p->ssl, p);
-	if (!set_ask(p)) {
-		ERR_clear_error();
+	p->ssl = smtp_tls_open(p->prober->tls, &p->socket, p->ask,
+		p->ask == SMTP_ASK_NO_NAME ? NULL : p->server_name);
+	if (p->ssl == NULL)
 		return end(p);
-	}
-	/* A name that TLS does not take (over 255 octets) is not sent. */
-	if (p->ask != SMTP_ASK_NO_NAME && SSL_set_tlsext_host_name(p->ssl, p->server_name) != 1)
-		ERR_clear_error();
-	p->before_tls = p->received;
+	p->before_tls = p->socket.received;
 	probe_enter(p, PROBE_HANDSHAKE);
 	return on_handshake(p);
 }
@@ -705,10 +522,10 @@ static void
 read_behind_reply(struct smtp_probe *p)
 {
 	char line[SMTP_LINE_WARN];
-	ssize_t n = recv(p->fd, line, sizeof(line), 0);
+	ssize_t n = recv(p->socket.fd, line, sizeof(line), 0);
 
 	if (n > 0 && buf_add(&p->in, line, (size_t)n) == 0)
-		p->received += (size_t)n;
+		p->socket.received += (size_t)n;
 }
 
 static enum want
@@ -819,7 +636,7 @@ flush(struct smtp_probe *p)
 				return tls_problem(p, rc);
 			n = rc;
 		} else {
-			n = send(p->fd, p->out.data, p->out.len, MSG_NOSIGNAL);
+			n = send(p->socket.fd, p->out.data, p->out.len, MSG_NOSIGNAL);
 			if (n < 0 && (errno == EAGAIN || errno == EINTR))
 				return WANT_WRITE;
 			if (n < 0)
@@ -847,14 +664,14 @@ receive(struct smtp_probe *p)
 			return tls_problem(p, rc);
 		n = rc;
 	} else {
-		n = recv(p->fd, data, sizeof(data), 0);
+		n = recv(p->socket.fd, data, sizeof(data), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return WANT_READ;
 		if (n <= 0)
 			return on_lost(p, n < 0 ? errno : 0);
-		p->received += (size_t)n;
+		p->socket.received += (size_t)n;
 	}
-	if (p->received > SMTP_SESSION_OCTETS_MAX || buf_add(&p->in, data, (size_t)n) < 0) {
+	if (p->socket.received > SMTP_SESSION_OCTETS_MAX || buf_add(&p->in, data, (size_t)n) < 0) {
 		if (p->state != PROBE_QUIT)
 			add(p, "smtp-timeout", SEVERITY_TEMP, "more than 256 KiB in one session");
 		return end(p);
@@ -931,9 +748,9 @@ probe_hang_up(struct smtp_probe *p)
 	if (p->ev != NULL)
 		event_free(p->ev);
 	p->ev = NULL;
-	if (p->fd >= 0)
-		(void)close(p->fd);
-	p->fd = -1;
+	if (p->socket.fd >= 0)
+		(void)close(p->socket.fd);
+	p->socket.fd = -1;
 }
 
 static void
@@ -979,7 +796,7 @@ probe_arm(struct smtp_probe *p, enum want want)
 	if (evutil_timercmp(limit, &now, >))
 		evutil_timersub(limit, &now, &wait);
 	(void)event_del(p->ev);
-	if (event_assign(p->ev, p->prober->base, p->fd, what, probe_on_event, p) != 0 ||
+	if (event_assign(p->ev, p->prober->base, p->socket.fd, what, probe_on_event, p) != 0 ||
 		event_add(p->ev, &wait) != 0)
 		abort(); /* libevent refuses only bad arguments */
 }
@@ -1005,10 +822,11 @@ smtp_probe_start(struct smtp_prober *prober, const struct address *address, cons
 	probe_enter(p, PROBE_CONNECT);
 	event_base_gettimeofday_cached(prober->base, &p->session_end);
 	p->session_end.tv_sec += prober->options.session_s;
-	p->fd = socket(address->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd < 0)
+	p->socket.fd =
+		socket(address->u.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->socket.fd < 0)
 		p->socket_errno = errno; /* told from the loop like everything else */
-	p->ev = event_new(prober->base, p->fd, EV_WRITE, probe_on_event, p);
+	p->ev = event_new(prober->base, p->socket.fd, EV_WRITE, probe_on_event, p);
 	assert(p->ev != NULL);
 	event_active(p->ev, EV_WRITE, 0);
 	return p;
