@@ -248,6 +248,32 @@ serve "$tmp/s6" 'targets/* html'
 attack '200 with HTML for the list' 4 'list\.json\.zst: '
 honest "$tmp/s6"
 
+# --- runs that meet, runs that end, clocks ------------------------------------------------------------
+client "$tmp/s5"
+serve "$tmp/s6" 'targets/* stall'
+: >"$tmp/requests"
+sed 's/^low_speed_time.*/low_speed_time = 60/' "$tmp/u.conf" >"$tmp/patient.conf"
+preload25-update --config "$tmp/patient.conf" >"$tmp/log" 2>&1 &
+first=$!
+disown
+await line "$tmp/requests" 'list.json.zst' >/dev/null || not_ok 'a run in the middle of a download'
+attack 'a second run at the same time' 3 'another run'
+kill -KILL "$first"
+honest "$tmp/s6"
+check '... after the first was killed in its download' grep -q '^v6.test ' "$tmp/client/map"
+check '... of which nothing is left' test -z "$(find "$tmp/client" -name '.*')"
+
+client "$tmp/s5"
+serve "$tmp/s6"
+PRELOAD25_NOW=2000-01-01T00:00:00Z
+expect 'a clock that stands in 2000 is told' 0 'the clock of this machine is behind list 6' update
+PRELOAD25_NOW=2028-01-01T00:00:00Z
+expect 'one that stands in 2028 sees all expired' 5 'list 6 has expired' update
+check '... and no entry is in force any more' test "$(grep -c ' secure ' "$tmp/client/map")" = 0
+PRELOAD25_NOW=$start
+honest "$tmp/s6"
+check '... and all are back when it is right' grep -q '^v6.test ' "$tmp/client/map"
+
 # --- other authorities, old keys, stolen keys -------------------------------------------------------
 keys=$tmp/other/keys
 new_site "$tmp/theirs" other

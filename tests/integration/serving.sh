@@ -42,9 +42,18 @@ http {
 	proxy_temp_path $tmp/nginx/proxy;
 	uwsgi_temp_path $tmp/nginx/uwsgi;
 	scgi_temp_path $tmp/nginx/scgi;
+	server {
+		listen 127.0.0.1:8443 ssl;
+		ssl_certificate $tmp/tls.pem;
+		ssl_certificate_key $tmp/tls.key;
+		root $repo;
+	}
 $(text NGINX | sed "s,/var/lib/preload25/repository,$repo,")
 }
 END
+openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/tls.key"
+openssl req -x509 -key "$tmp/tls.key" -out "$tmp/tls.pem" -days 2 \
+	-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>"$tmp/log"
 LD_LIBRARY_PATH=$libs "$root/usr/sbin/nginx" -c "$tmp/nginx.conf" -e "$tmp/nginx.log" &
 nginx=$!
 disown
@@ -115,6 +124,15 @@ check 'a third publication' eval 'p25 build && p25 publish'
 : >"$tmp/access.log"
 check 'a visit with news' update
 requests '... gets what is new' '2.root.json timestamp.json 3.snapshot.json 3.targets.json list.json.zst'
+
+# --- by TLS -----------------------------------------------------------------------------------------
+by_tls() { # URL [CA-FILE]
+	sed "s,^url = .*,url = $1${2:+\nca_file = $2}," "$tmp/u.conf" >"$tmp/tls.conf"
+	preload25-update --config "$tmp/tls.conf"
+}
+expect 'https, by an authority that nobody knows' 3 '[Cc]ertificate|SSL' by_tls https://localhost:8443
+expect 'and by one that is configured' 0 '' by_tls https://localhost:8443 "$tmp/tls.pem"
+expect 'but not under another name' 3 'SSL|name|certificate' by_tls https://127.0.0.1:8443 "$tmp/tls.pem"
 
 # --- object storage ---------------------------------------------------------------------------------
 text 'OBJECT STORAGE' >"$tmp/upload"

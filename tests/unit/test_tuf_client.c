@@ -563,6 +563,25 @@ test_root_chain(void **state UNUSED)
 
 /* The first mirror has a root that revokes a key, and fails behind it; the second has no further
  * one. What was signed by that key is not trusted any more, though it was when the run began. */
+/* An endless chain of good roots is not followed for ever; the next run goes on from where this one
+ * stopped. */
+static void
+test_root_limit(void **state UNUSED)
+{
+	enum { BEYOND = 3 };
+	struct scene s;
+
+	scene_init(&s, "root-limit", false, false);
+	expect(&s, ERROR_NONE, NULL);
+	for (int i = 0; i < TUF_ROOTS_MAX + BEYOND; i++)
+		repo_root(&s.repo, NULL);
+	expect(&s, ERROR_NONE, NULL);
+	assert_int_equal(trusted(&s, TUF_ROLE_ROOT), 1 + TUF_ROOTS_MAX);
+	expect(&s, ERROR_NONE, NULL);
+	assert_int_equal(trusted(&s, TUF_ROLE_ROOT), 1 + TUF_ROOTS_MAX + BEYOND);
+	scene_clear(&s);
+}
+
 static void
 test_root_then_failure(void **state UNUSED)
 {
@@ -889,6 +908,48 @@ test_delegation_limits(void **state UNUSED)
 	}
 }
 
+/* A target's name is the mirror's and the signers' to choose: it never leads out of the folder, and
+ * goes out escaped. */
+static void
+test_names_of_targets(void **state UNUSED)
+{
+	static const char *const bad[] = {"../list.json", "a/../../list.json", "/etc/passwd",
+		"a//list.json", "./list.json", "a\\b", "a\nb", ""};
+	static const char *const good[] = {
+		"\xc3\xa9t\xc3\xa9 #1?.json", "%2e%2e", "...", "a&b=c;d:e@f+g,h$i!j'k(l)*"};
+	static const char text[] = "some text";
+	struct tuf_client *c;
+	struct tuf_target t;
+	struct error err = {0};
+	struct scene s;
+	struct buf got;
+
+	scene_init(&s, "names-of-targets", false, false);
+	OK(tuf_client_open(s.state, s.root, s.now_s, &c, &ok_err));
+	OK(tuf_client_refresh(c, s.fetch, s.base, &ok_err));
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		buf_init(&got, 100);
+		repo_target(&s.repo, good[i], text, strlen(text), &t);
+		if (tuf_client_download(
+			    c, s.fetch, s.targets, good[i], &t.file, collect, &got, &err) < 0)
+			fail_msg("%s: %s", good[i], err.text);
+		assert_string_equal(buf_str(&got), text);
+		buf_clear(&got);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		buf_init(&got, 100);
+		if (tuf_client_download(
+			    c, s.fetch, s.targets, bad[i], &t.file, collect, &got, &err) == 0)
+			fail_msg("taken: %s", bad[i]);
+		assert_int_equal(err.kind, ERROR_SECURITY);
+		assert_non_null(strstr(err.text, "not fit to be a target's name"));
+		assert_int_equal(got.len, 0);
+		buf_clear(&got);
+	}
+	tuf_client_free(c);
+	scene_clear(&s);
+}
+
 static void
 test_urls(void **state UNUSED)
 {
@@ -918,12 +979,14 @@ main(void)
 		cmocka_unit_test(test_oversized),
 		cmocka_unit_test(test_endless_target),
 		cmocka_unit_test(test_root_chain),
+		cmocka_unit_test(test_root_limit),
 		cmocka_unit_test(test_root_then_failure),
 		cmocka_unit_test(test_fast_forward),
 		cmocka_unit_test(test_local_files),
 		cmocka_unit_test(test_anchor),
 		cmocka_unit_test(test_delegations),
 		cmocka_unit_test(test_delegation_limits),
+		cmocka_unit_test(test_names_of_targets),
 		cmocka_unit_test(test_urls),
 	};
 
