@@ -216,8 +216,8 @@ expect 'expired metadata, first run' 4 '^preload25-update: .*expired' \
 expect 'a source that is not there' 3 '^preload25-update: ' \
 	sh -c "sed -i 's|^url = .*|url = http://127.0.0.1:9/|' '$up/u.conf'; preload25-update --config '$up/u.conf'"
 expect 'status before anything is installed' 1 '^preload25-update: ' preload25-update --config "$up/u.conf" status
-sed -i 's|^mta = .*|mta = exim|' "$up/u.conf"
-expect 'an MTA that is not supported yet' 2 "^preload25-update: $up/u.conf:[0-9]+: .*exim" \
+sed -i 's|^mta = .*|mta = qmail|' "$up/u.conf"
+expect 'an MTA that is not supported' 2 "^preload25-update: $up/u.conf:[0-9]+: .*qmail" \
 	preload25-update --config "$up/u.conf"
 
 # Interrupted at the keyboard: at once, with the exit code of that, and nothing half done.

@@ -31,6 +31,9 @@ check() {
 	if "$@" >"$tmp/check.out" 2>&1; then ok "$name"; else not_ok "$name" "$tmp/check.out"; fi
 }
 
+# without_clock FILE: standard error without what both programs say about PRELOAD25_NOW.
+without_clock() { sed -i '/: the clock stands at .* (PRELOAD25_NOW)$/d' "$1"; }
+
 # expect NAME CODE REGEX COMMAND...: exits with CODE, and its standard error is exactly one line that
 # matches REGEX (an empty REGEX: nothing on standard error), what it says about PRELOAD25_NOW apart.
 # Standard output is left in $tmp/out.
@@ -38,7 +41,7 @@ expect() {
 	local name=$1 code=$2 regex=$3 rc=0
 	shift 3
 	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
-	sed -i '/: the clock stands at .* (PRELOAD25_NOW)$/d' "$tmp/err"
+	without_clock "$tmp/err"
 	{
 		echo "command: $*"
 		echo "exit $rc, want $code; standard error (want $regex):"

@@ -32,6 +32,7 @@ verify() { preload25 --config "$conf" publish --verify; }
 finds() {
 	local rc=0
 	verify >"$tmp/out" 2>"$tmp/err" || rc=$?
+	without_clock "$tmp/err"
 	{ echo "exit $rc, want $2 with $3 problems and $4"; cat "$tmp/out" "$tmp/err"; } >"$tmp/seen"
 	if [ "$rc" -eq "$2" ] && [ ! -s "$tmp/err" ] && [ "$(wc -l <"$tmp/out")" -eq $(($3 + 1)) ] &&
 		grep -qE "$4" "$tmp/out"; then
