@@ -210,6 +210,8 @@ install_map(struct job *j, struct map_writer *w, const struct list_header *heade
 	struct state_map *m = &j->state.map;
 	bool other = m->version != header->version;
 
+	if (l->sha256[0] != '\0' && strcmp(l->sha256, sha256) != 0)
+		j->state.previous = *l;
 	*l = (struct state_list){.version = header->version,
 		.length = length,
 		.timestamp_s = header->timestamp_s,
@@ -399,6 +401,11 @@ obtain(struct job *j, struct tuf_client *c, struct fetch *fetch, const char *bas
 		return error_set(err, ERROR_SECURITY,
 			LIST_TARGET ": announced with %" PRId64 " bytes, more than list_max allows",
 			said->length);
+	if (strcmp(said->sha256, j->state.undone) == 0 && !j->options->allow_churn) {
+		log_info("the newest list was undone here: waiting for another one (--allow-churn "
+			 "takes it nevertheless)");
+		return 0;
+	}
 	path = job_list_path(j->s, said->sha256);
 	if (strcmp(said->sha256, j->state.list.sha256) == 0 && file_exists(path))
 		rc = 0;
@@ -485,7 +492,7 @@ out:
 	return rc;
 }
 
-/* Removes the lists that neither count nor are announced, and what killed downloads have left. */
+/* Removes the lists that neither count, nor did before, nor are announced, and what killed downloads have left. */
 static void
 remove_lists(const struct job *j, const char *announced)
 {
@@ -497,6 +504,7 @@ remove_lists(const struct job *j, const char *announced)
 	while ((e = readdir(dir)) != NULL) {
 		bool list = str_starts(e->d_name, "list-") && strlen(e->d_name) == 5 + 64 + 5 &&
 			strncmp(e->d_name + 5, j->state.list.sha256, 64) != 0 &&
+			strncmp(e->d_name + 5, j->state.previous.sha256, 64) != 0 &&
 			strncmp(e->d_name + 5, announced, 64) != 0;
 
 		if (list || str_starts(e->d_name, ".list-"))
@@ -518,8 +526,10 @@ take_list(struct job *j, const struct tuf_file *said, struct error *err)
 		rc = check_header(j, list_reader_header(list), said->sha256, err);
 	if (rc == 0)
 		rc = brake(j, list, err);
-	if (rc == 0)
+	if (rc == 0) {
+		j->state.undone[0] = '\0';
 		rc = make_map(j, path, said->sha256, err);
+	}
 	/* Signed, and yet no list: nothing the administrator could mend. */
 	if (rc < 0 && err->kind == ERROR_INPUT) {
 		err->kind = ERROR_SECURITY;
@@ -780,6 +790,47 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 out:
 	state_clear(&j.state);
 	file_lock_free(lock);
+	free(lock_path);
+	free(j.state_path);
+	return rc;
+}
+
+int
+job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struct error *err)
+{
+	const struct job_options options = {.now_s = now_s};
+	struct job j = {.s = s, .options = &options};
+	struct file_lock *lock = NULL;
+	char *lock_path = xasprintf("%s/lock", s->state_dir), *path = NULL;
+	struct state_list back;
+	int rc = -1;
+
+	j.state_path = job_state_path(s);
+	if (file_mkdirs(s->state_dir, DIR_MODE, err) < 0 ||
+		file_lock_take(lock_path, &lock, err) < 0 ||
+		state_load(j.state_path, &j.state, err) < 0)
+		goto out;
+	back = j.state.previous;
+	if (back.sha256[0] == '\0') {
+		error_set(err, ERROR_CONFIG, "there is no earlier list to go back to");
+		rc = 1;
+		goto out;
+	}
+	path = job_list_path(s, back.sha256);
+	if (!list_is_intact(path, back.sha256, err))
+		goto out;
+	(void)snprintf(j.state.undone, sizeof(j.state.undone), "%s", j.state.list.sha256);
+	s->mta->decide(s, j.state.map.recipe, &j.recipe);
+	rc = make_map(&j, path, back.sha256, err);
+	if (rc == 0) {
+		memset(&j.state.previous, 0, sizeof(j.state.previous));
+		*version = back.version;
+		rc = save(&j, err);
+	}
+out:
+	state_clear(&j.state);
+	file_lock_free(lock);
+	free(path);
 	free(lock_path);
 	free(j.state_path);
 	return rc;

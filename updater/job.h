@@ -29,6 +29,12 @@ struct job_options {
 int job_run(const struct update_settings *s, const struct job_options *options,
 	struct error *err) MUST_CHECK;
 
+/* Goes back to the list before the one that counts (*version), which is not taken again unless
+ * allow_churn says so; what has run out since is left out all the same. 1: there is none to go back
+ * to (err says so). */
+int job_undo(const struct update_settings *s, int64_t now_s, int64_t *version,
+	struct error *err) MUST_CHECK;
+
 /* Paths in the state directory; the caller frees them. */
 char *job_state_path(const struct update_settings *s) RETURNS_NONNULL;
 char *job_list_path(const struct update_settings *s, const char *sha256) RETURNS_NONNULL;

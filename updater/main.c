@@ -1,4 +1,5 @@
 /* preload25-update: the command line. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,19 @@ run_setup(struct app *app, const struct cli_call *call, struct error *err)
 }
 
 static int
+run_undo(struct app *app, const struct cli_call *call UNUSED, struct error *err)
+{
+	int64_t version;
+	int rc = job_undo(&app->settings, app->now_s, &version, err);
+
+	if (rc == 0)
+		printf("list %" PRId64 " is in force again; the one that was is not taken any more, but "
+		       "the next newer one is\n",
+			version);
+	return answer(rc, err);
+}
+
+static int
 run_status(struct app *app, const struct cli_call *call UNUSED, struct error *err)
 {
 	return answer(report_status(&app->settings, app->now_s, stdout, err), err);
@@ -194,6 +208,9 @@ static const struct cli_command commands[] = {
 	{.name = "status",
 		.summary = "what is installed, how old it is, what was left out",
 		.run = run_status},
+	{.name = "undo",
+		.summary = "go back to the list before the one that is installed",
+		.run = run_undo},
 	{.name = "explain",
 		.arguments = "DOMAIN",
 		.summary = "which rule applies to a domain, since when, and why",

@@ -109,6 +109,9 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 		fprintf(out, "last error   %s: exit code %d: %s\n",
 			when(state->last_error_s, now_s, text), state->last_error_code,
 			state->last_error);
+	if (state->undone[0] != '\0')
+		fprintf(out,
+			"undone       by hand: a newer list than that one is waited for\n");
 	if (m->version != l->version)
 		fprintf(out,
 			"warning      list %" PRId64 " was accepted, but is not installed yet\n",

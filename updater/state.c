@@ -20,7 +20,6 @@
 /* Every field of state.json, so that reading and writing cannot differ. */
 enum field_type {
 	FIELD_INT,
-	FIELD_COUNT, /* not in the files of earlier versions: then 0 */
 	FIELD_TIME,
 	FIELD_BOOL,
 	FIELD_CODE,
@@ -32,11 +31,16 @@ struct field {
 	const char *name;
 	enum field_type type;
 	size_t offset;
+	bool later; /* not in the files of earlier versions: then 0 or "" */
 };
 
 #define FIELD(name, type, member) \
 	{ \
-		name, type, offsetof(struct state, member) \
+		name, type, offsetof(struct state, member), false \
+	}
+#define LATER(name, type, member) \
+	{ \
+		name, type, offsetof(struct state, member), true \
 	}
 
 static const struct field fields[] = {
@@ -46,6 +50,13 @@ static const struct field fields[] = {
 	FIELD("list_timestamp", FIELD_TIME, list.timestamp_s),
 	FIELD("list_expires", FIELD_TIME, list.expires_s),
 	FIELD("list_confirmed_since", FIELD_TIME, list.confirmed_since_s),
+	LATER("previous_version", FIELD_INT, previous.version),
+	LATER("previous_length", FIELD_INT, previous.length),
+	LATER("previous_sha256", FIELD_HASH, previous.sha256),
+	LATER("previous_timestamp", FIELD_TIME, previous.timestamp_s),
+	LATER("previous_expires", FIELD_TIME, previous.expires_s),
+	LATER("previous_confirmed_since", FIELD_TIME, previous.confirmed_since_s),
+	LATER("undone_sha256", FIELD_HASH, undone),
 	FIELD("anchor_sha256", FIELD_HASH, anchor),
 	FIELD("map_path", FIELD_TEXT, map.path),
 	FIELD("map_recipe", FIELD_TEXT, map.recipe),
@@ -55,11 +66,11 @@ static const struct field fields[] = {
 	FIELD("map_since", FIELD_TIME, map.since_s),
 	FIELD("map_lines", FIELD_INT, map.lines),
 	FIELD("map_lines_dane", FIELD_INT, map.lines_dane),
-	FIELD("map_lines_wider", FIELD_COUNT, map.lines_wider),
+	LATER("map_lines_wider", FIELD_INT, map.lines_wider),
 	FIELD("left_testing", FIELD_INT, map.left_testing),
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),
-	FIELD("left_long", FIELD_COUNT, map.left_long),
+	LATER("left_long", FIELD_INT, map.left_long),
 	FIELD("map_next_end", FIELD_TIME, map.next_end_s),
 	FIELD("map_inode", FIELD_INT, map.inode),
 	FIELD("map_size", FIELD_INT, map.size),
@@ -111,11 +122,9 @@ read_field(const json_t *doc, const struct field *f, struct state *s, struct err
 	const char *text;
 	int64_t number;
 
+	if (value == NULL && f->later)
+		return 0;
 	switch (f->type) {
-	case FIELD_COUNT:
-		if (value == NULL)
-			return 0;
-		return json_get_int(doc, f->name, 0, INT64_MAX, at(s, f), err);
 	case FIELD_INT:
 		return json_get_int(doc, f->name, INT64_MIN, INT64_MAX, at(s, f), err);
 	case FIELD_TIME:
@@ -192,7 +201,6 @@ field_value(const struct state *s, const struct field *f)
 
 	switch (f->type) {
 	case FIELD_INT:
-	case FIELD_COUNT:
 	case FIELD_TIME:
 		return json_integer(*(const int64_t *)(const void *)p);
 	case FIELD_CODE:

@@ -41,6 +41,8 @@ struct state_map {
 
 struct state {
 	struct state_list list;
+	struct state_list previous; /* the one before it, for undo; its file is kept */
+	char undone[65];            /* SHA-256 of a list that undo has put away; "": none */
 	struct state_map map;
 	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
 	bool reload_due;

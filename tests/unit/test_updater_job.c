@@ -490,6 +490,60 @@ test_repair(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* undo goes back one list and stays there until a newer one than the undone one comes. */
+static void
+test_undo(void **state UNUSED)
+{
+	struct job_options churn = {.now_s = NOW, .allow_churn = true};
+	struct error err = {0};
+	struct world w;
+	int64_t version = 0;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "undo", "texthash", NULL);
+	assert_int_equal(job_undo(&w.settings, NOW, &version, &err), 1);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	expect_job(&w, NOW, 0, NULL);
+	assert_int_equal(job_undo(&w.settings, NOW, &version, &err), 1);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 4));
+	OK(job_undo(&w.settings, NOW, &version, &ok_err));
+	assert_int_equal(version, 1);
+	assert_true(has_example(&w, 3) && !has_example(&w, 4));
+	/* One step back only. */
+	assert_int_equal(job_undo(&w.settings, NOW, &version, &err), 1);
+	for (int i = 0; i < 2; i++) {
+		expect_job(&w, NOW, 0, NULL);
+		assert_false(has_example(&w, 4));
+	}
+	/* By hand it may come back, and be undone again. */
+	OK(job_run(&w.settings, &churn, &ok_err));
+	assert_true(has_example(&w, 4));
+	OK(job_undo(&w.settings, NOW, &version, &ok_err));
+	assert_false(has_example(&w, 4));
+	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 4) && has_example(&w, 5));
+	/* An altered file is not gone back to. */
+	{
+		char *path = NULL;
+		struct state s;
+		char *state_path = job_state_path(&w.settings);
+
+		assert_int_equal(state_load(state_path, &s, &err), 1);
+		path = job_list_path(&w.settings, s.previous.sha256);
+		write_text(path, "{}", 2);
+		assert_int_equal(job_undo(&w.settings, NOW, &version, &err), -1);
+		assert_int_equal(error_exit_code(&err), 4);
+		assert_true(has_example(&w, 5));
+		state_clear(&s);
+		free(state_path);
+		free(path);
+	}
+	world_clear(&w);
+}
+
 /* The stored list was altered: it is not used, and fetched again. */
 static void
 test_altered_state(void **state UNUSED)
@@ -863,6 +917,7 @@ main(void)
 		cmocka_unit_test(test_brake),
 		cmocka_unit_test(test_dry_run),
 		cmocka_unit_test(test_repair),
+		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_altered_state),
 		cmocka_unit_test(test_damaged_state),
 		cmocka_unit_test(test_kill),
