@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "common/descriptors.h"
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "verifier/engine.h"
@@ -113,6 +114,7 @@ check_run(const struct engine_options *options, const char *const *domains, size
 		own.workers = engine_default_workers();
 	if (own.workers > count)
 		own.workers = (unsigned)count;
+	descriptors_raise();
 	if (engine_new(&own, c.base, &c.engine, err) < 0)
 		goto out;
 	c.fill = event_new(c.base, -1, EV_PERSIST, on_fill, &c);

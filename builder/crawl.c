@@ -11,6 +11,7 @@
 #include "builder/look.h"
 #include "builder/settings.h"
 #include "builder/store.h"
+#include "common/descriptors.h"
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "verifier/engine.h"
@@ -323,6 +324,7 @@ set_up(struct crawl *c, struct error *err)
 	c->base = event_base_new();
 	if (c->base == NULL)
 		return error_set(err, ERROR_TEMP, "crawl: no event loop");
+	descriptors_raise();
 	if (engine_new(c->options->engine != NULL ? c->options->engine : &c->settings->engine,
 		    c->base, &c->engine, err) < 0)
 		return -1;

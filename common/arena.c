@@ -9,7 +9,10 @@
 
 #include "common/xalloc.h"
 
-#define ARENA_BLOCK ((size_t)4096)
+/* The first block is small, since thousands of arenas wait with little in them; each further one
+ * has half the size of all before it on top, up to the largest. */
+#define ARENA_BLOCK_FIRST ((size_t)1024)
+#define ARENA_BLOCK_MAX   ((size_t)8192)
 
 struct arena_block {
 	struct arena_block *next;
@@ -20,12 +23,16 @@ struct arena_block {
 
 struct arena {
 	struct arena_block *blocks; /* newest first */
+	size_t next_size;
 };
 
 struct arena *
 arena_new(void)
 {
-	return xcalloc(1, sizeof(struct arena));
+	struct arena *a = xcalloc(1, sizeof(*a));
+
+	a->next_size = ARENA_BLOCK_FIRST;
+	return a;
 }
 
 void
@@ -53,12 +60,14 @@ arena_calloc(struct arena *a, size_t count, size_t size)
 		abort();
 	want = (want + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	if (b == NULL || b->size - b->used < want) {
-		size_t block = want > ARENA_BLOCK ? want : ARENA_BLOCK;
+		size_t block = want > a->next_size ? want : a->next_size;
 
 		b = xcalloc(1, sizeof(*b) + block);
 		b->size = block;
 		b->next = a->blocks;
 		a->blocks = b;
+		if (a->next_size < ARENA_BLOCK_MAX)
+			a->next_size += block / 2;
 	}
 	p = b->data + b->used;
 	b->used += want;

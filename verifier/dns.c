@@ -21,6 +21,9 @@
 
 /* Callbacks in one turn of the loop. */
 #define READY_BATCH 64
+/* Look-ups that unbound works on at once: each costs it some 20 KiB, and a crawl that begins with
+ * ten thousand domains need not send ten thousand packets at once. */
+#define UNDER_WAY_MAX 1000
 
 enum { UB_SEC_INSECURE = 0, UB_SEC_BOGUS = 1, UB_SEC_SECURE = 2 };
 
@@ -43,8 +46,9 @@ struct attempt {
 };
 
 /*
- * A query stands in exactly one list: asked[step] until it is answered, `ready` until its callback
- * is called, `orphans` when its owner is gone but unbound still holds a pointer to it.
+ * A query stands in exactly one list: `waiting` or `waiting_mx` while unbound has enough to do,
+ * asked[step] until it is answered, `ready` until its callback is called, `orphans` when its owner
+ * is gone but unbound still holds a pointer to it.
  */
 struct dns_query {
 	TAILQ_ENTRY(dns_query) link;
@@ -54,7 +58,7 @@ struct dns_query {
 	dns_answer_cb *cb;
 	void *cb_arg;
 	struct timeval deadline; /* of the step, on the event loop's clock */
-	enum { ASKED, READY, ORPHAN } list;
+	enum { WAITING, ASKED, READY, ORPHAN } list;
 	enum step step; /* assigned by step_enter() only */
 	struct attempt attempts[STEPS];
 	const char *why;     /* of the first failure; NULL before it */
@@ -67,12 +71,16 @@ struct dns_resolver {
 	struct event_base *base;           /* borrowed */
 	struct dns_options options;        /* strings owned */
 	struct ub_ctx *contexts[DNS_WAYS]; /* but for the first NULL until needed */
-	struct query_list asked[STEPS];    /* each in order of start, so of deadline */
+	/* Domains begin with their MX look-up. Those wait until nothing else does: what has begun
+	 * comes to its end, and few domains hold much memory. */
+	struct query_list waiting, waiting_mx;
+	struct query_list asked[STEPS]; /* each in order of start, so of deadline */
 	struct query_list ready;
 	struct query_list orphans;
 	struct event *ready_event;
 	struct event *limit_event;
 	int64_t query_s;
+	unsigned int under_way; /* attempts in unbound */
 	atomic_uint_fast64_t count;
 	bool closing;
 };
@@ -81,6 +89,8 @@ static struct query_list *
 list_of(struct dns_query *q)
 {
 	switch (q->list) {
+	case WAITING:
+		return q->answer->type == DNS_MX ? &q->resolver->waiting_mx : &q->resolver->waiting;
 	case ASKED:
 		return &q->resolver->asked[q->step];
 	case READY:
@@ -97,6 +107,14 @@ move_to(struct dns_query *q, int list)
 	TAILQ_REMOVE(list_of(q), q, link);
 	q->list = list;
 	TAILQ_INSERT_TAIL(list_of(q), q, link);
+}
+
+static struct dns_query *
+first_waiting(const struct dns_resolver *r)
+{
+	struct dns_query *q = TAILQ_FIRST(&r->waiting);
+
+	return q != NULL ? q : TAILQ_FIRST(&r->waiting_mx);
 }
 
 /* --- the time limits of the steps ---------------------------------------------------- */
@@ -209,12 +227,14 @@ context_ask(struct dns_query *q, enum step step, const char *name, enum dns_type
 	}
 	t->query = q;
 	t->in_unbound = true;
+	r->under_way++;
 	/* The callback may come before this returns. */
 	rc = ub_resolve_event(
 		*ctx, name, dns_type_number(type), LDNS_RR_CLASS_IN, t, on_unbound, &id);
 	if (rc == 0)
 		return 0;
 	t->in_unbound = false;
+	r->under_way--;
 	if (q->why == NULL)
 		q->why = ub_strerror(rc);
 	return -1;
@@ -260,6 +280,9 @@ on_unbound(void *arg, int rcode, void *packet, int packet_len, int sec, char *wh
 	enum step step = (enum step)(t - q->attempts);
 
 	t->in_unbound = false;
+	q->resolver->under_way--;
+	if (first_waiting(q->resolver) != NULL)
+		event_active(q->resolver->ready_event, EV_TIMEOUT, 0);
 	/* Without its owner a query has no arena any more: nothing of its answer may be touched. */
 	if (q->resolver->closing)
 		return;
@@ -303,12 +326,28 @@ query_free(struct dns_query *q)
 	free(q);
 }
 
+/* Lets those that wait begin, in order. Not from unbound's callback, which may come before the call
+ * that asks has returned. */
+static void
+admit(struct dns_resolver *r)
+{
+	struct dns_query *q;
+
+	while (r->under_way < UNDER_WAY_MAX && (q = first_waiting(r)) != NULL) {
+		move_to(q, ASKED);
+		step_enter(q, STEP_USUAL);
+		if (context_ask(q, STEP_USUAL, q->answer->name, q->answer->type) < 0)
+			query_failed(q); /* malformed name: no step could ask for it */
+	}
+}
+
 static void
 on_ready(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct dns_resolver *r = arg;
 	struct dns_query *q;
 
+	admit(r);
 	/* Callbacks may start and cancel look-ups; a bounded batch lets other events have a turn.
 	 */
 	for (int i = 0; i < READY_BATCH && (q = TAILQ_FIRST(&r->ready)) != NULL; i++) {
@@ -374,6 +413,8 @@ dns_resolver_new(const struct dns_options *options, struct event_base *base,
 
 	*out = NULL;
 	options_copy(&r->options, options);
+	TAILQ_INIT(&r->waiting);
+	TAILQ_INIT(&r->waiting_mx);
 	for (int i = 0; i < STEPS; i++)
 		TAILQ_INIT(&r->asked[i]);
 	TAILQ_INIT(&r->ready);
@@ -413,6 +454,8 @@ dns_resolver_free(struct dns_resolver *r)
 		if (r->contexts[i] != NULL)
 			ub_ctx_delete(r->contexts[i]);
 	}
+	list_free(&r->waiting);
+	list_free(&r->waiting_mx);
 	for (int i = 0; i < STEPS; i++)
 		list_free(&r->asked[i]);
 	list_free(&r->ready);
@@ -437,13 +480,11 @@ dns_query_start(struct dns_resolver *r, const char *name, enum dns_type type, st
 	q->answer->name = arena_strdup(arena, name);
 	q->answer->type = type;
 	q->answer->canonical = q->answer->name;
-	q->list = ASKED;
-	TAILQ_INSERT_TAIL(&r->asked[STEP_USUAL], q, link);
-	step_enter(q, STEP_USUAL);
+	q->list = WAITING;
+	TAILQ_INSERT_TAIL(list_of(q), q, link);
 	(void)atomic_fetch_add_explicit(&r->count, 1, memory_order_relaxed);
 	log_debug("dns: %s %s", dns_type_name(type), name);
-	if (context_ask(q, STEP_USUAL, q->answer->name, type) < 0)
-		query_failed(q); /* malformed name: no step could ask for it */
+	admit(r);
 	return q;
 }
 

@@ -14,9 +14,16 @@
 #include "common/str.h"
 #include "verifier/dns.h"
 
-/* Of a context that is only there for the retries of R2.8. */
-#define SOCKETS_SMALL 200
-#define QUERIES_SMALL 1000
+/* UDP sockets of a context: one for each packet that is not answered yet. What finds none waits
+ * inside unbound. */
+#define SOCKETS_MIN 100
+#define SOCKETS_MAX 1000
+/* A context that is only there for the retries of R2.8 has fewer, by this factor. */
+#define SMALL_FACTOR 5
+#define TCP_MIN      10
+#define TCP_MAX      50
+#define QUERIES_MIN  1000
+#define QUERIES_MAX  20000
 
 static const char *const usual_anchors[] = {
 	"/usr/share/dns/root.key",
@@ -35,19 +42,59 @@ set_option(struct ub_ctx *ctx, const char *name, const char *value, struct error
 	return 0;
 }
 
+static unsigned int
+between(unsigned int least, unsigned int n, unsigned int most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
+/* Sockets for UDP; *tcp: for TCP. */
+static unsigned int
+sockets_of(const struct dns_options *o, enum dns_way way, unsigned int *tcp)
+{
+	unsigned int sockets = between(SOCKETS_MIN, o->concurrency * 2, SOCKETS_MAX);
+
+	if (way != DNS_WAY_USUAL)
+		sockets /= SMALL_FACTOR;
+	*tcp = between(TCP_MIN, sockets / 2, TCP_MAX);
+	return sockets;
+}
+
+size_t
+dns_context_descriptors(const struct dns_options *options)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < DNS_WAYS; i++) {
+		unsigned int tcp;
+
+		count += sockets_of(options, (enum dns_way)i, &tcp);
+		count += tcp;
+	}
+	return count;
+}
+
+static int
+set_number(struct ub_ctx *ctx, const char *name, unsigned int n, struct error *err)
+{
+	char number[32];
+
+	(void)snprintf(number, sizeof(number), "%u", n);
+	return set_option(ctx, name, number, err);
+}
+
 static int
 set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, struct error *err)
 {
 	char number[32], date[32];
-	unsigned int queries = o->concurrency < 100 ? 1000 : o->concurrency * 10;
-	unsigned int sockets = o->concurrency < 100 ? 200 : o->concurrency * 2;
+	unsigned int queries = between(QUERIES_MIN, o->concurrency * 10, QUERIES_MAX);
+	unsigned int tcp, sockets = sockets_of(o, way, &tcp);
 	static const char *const fixed[][2] = {
 		{"do-not-query-localhost:", "no"}, /* a forwarder on loopback is the lab's */
 		{"val-bogus-ttl:", "60"},          /* R2.10 */
 		{"infra-host-ttl:", "60"},         /* likewise: a server that is down */
 		{"cache-max-ttl:", "3600"},        /* entries are looked at anew every 6 hours */
 		{"cache-max-negative-ttl:", "900"},
-		{"outgoing-num-tcp:", "50"},
 	};
 	/* Of all resolvers of the program together. The small ones see only what the usual way has
 	 * failed for. */
@@ -55,10 +102,10 @@ set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, s
 		const char *name;
 		unsigned int kib, small_kib;
 	} caches[] = {
-		{"msg-cache-size:", 16 * 1024, 1024},
-		{"rrset-cache-size:", 32 * 1024, 2048},
-		{"key-cache-size:", 8 * 1024, 1024},
-		{"neg-cache-size:", 4 * 1024, 512},
+		{"msg-cache-size:", 8 * 1024, 1024},
+		{"rrset-cache-size:", 16 * 1024, 2048},
+		{"key-cache-size:", 4 * 1024, 1024},
+		{"neg-cache-size:", 2 * 1024, 512},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
@@ -81,14 +128,11 @@ set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, s
 		/* R2.8: once. The usual way has asked each name server up to five times. */
 		if (set_option(ctx, "outbound-msg-retry:", "1", err) < 0)
 			return -1;
-		sockets = sockets < SOCKETS_SMALL ? sockets : SOCKETS_SMALL;
-		queries = queries < QUERIES_SMALL ? queries : QUERIES_SMALL;
+		queries = QUERIES_MIN;
 	}
-	(void)snprintf(number, sizeof(number), "%u", sockets > 4096 ? 4096 : sockets);
-	if (set_option(ctx, "outgoing-range:", number, err) < 0)
-		return -1;
-	(void)snprintf(number, sizeof(number), "%u", queries > 20000 ? 20000 : queries);
-	if (set_option(ctx, "num-queries-per-thread:", number, err) < 0)
+	if (set_number(ctx, "outgoing-range:", sockets, err) < 0 ||
+		set_number(ctx, "outgoing-num-tcp:", tcp, err) < 0 ||
+		set_number(ctx, "num-queries-per-thread:", queries, err) < 0)
 		return -1;
 	if (o->clock.fixed) {
 		char text[CLOCK_TEXT_SIZE];

@@ -8,6 +8,8 @@
 #ifndef VERIFIER_DNS_CONTEXT_H
 #define VERIFIER_DNS_CONTEXT_H
 
+#include <stddef.h>
+
 #include "common/attr.h"
 
 struct dns_options;
@@ -25,5 +27,8 @@ enum dns_way {
 /* base is borrowed; the options are not kept. The caller deletes the context by ub_ctx_delete(). */
 int dns_context_new(const struct dns_options *options, enum dns_way way, struct event_base *base,
 	struct ub_ctx **out, struct error *err) MUST_CHECK;
+
+/* File descriptors that all contexts of one resolver together may come to hold. */
+size_t dns_context_descriptors(const struct dns_options *options);
 
 #endif

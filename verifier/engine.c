@@ -19,11 +19,14 @@
 #include <event2/event.h>
 #include <openssl/x509.h>
 
+#include "common/descriptors.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "common/xalloc.h"
 #include "verifier/address.h"
 #include "verifier/dane_check.h"
 #include "verifier/dns.h"
+#include "verifier/dns_context.h"
 #include "verifier/domain_check.h"
 #include "verifier/mailbox.h"
 #include "verifier/mx_host.h"
@@ -36,6 +39,12 @@
 #define PARKED_COUNT_US 50000
 /* In flight at most, as a multiple of `concurrency`, however many of them only stand in line. */
 #define PARKED_FACTOR 10
+/* SMTP sessions at once: each costs a descriptor, and in a TLS handshake 35 KiB. */
+#define SESSIONS_MAX 2000
+/* File descriptors for all else than connections: the program's own, and a worker's loops, boxes
+ * and timers. */
+#define DESCRIPTORS_PROGRAM 64
+#define DESCRIPTORS_WORKER  16
 /* By default; more can be asked for. */
 #define WORKERS_DEFAULT_MAX 8
 
@@ -198,12 +207,10 @@ worker_run(void *arg)
 
 /* --- workers ------------------------------------------------------------------------- */
 
-static int
-worker_open(struct worker *w, struct error *err)
+static struct dns_options
+dns_options_of(const struct engine_options *o)
 {
-	struct engine *e = w->engine;
-	const struct engine_options *o = &e->options;
-	struct dns_options dns = {
+	return (struct dns_options){
 		.clock = o->clock,
 		.forward = o->dns_forward,
 		.forward_count = o->dns_forward_count,
@@ -213,6 +220,20 @@ worker_open(struct worker *w, struct error *err)
 		.resolvers = o->workers,
 		.query_s = o->deadline_s / 2 < DNS_QUERY_S ? o->deadline_s / 2 : DNS_QUERY_S,
 	};
+}
+
+static unsigned
+sessions_of(const struct engine_options *o)
+{
+	return o->concurrency < SESSIONS_MAX ? o->concurrency : SESSIONS_MAX;
+}
+
+static int
+worker_open(struct worker *w, struct error *err)
+{
+	struct engine *e = w->engine;
+	const struct engine_options *o = &e->options;
+	struct dns_options dns = dns_options_of(o);
 	struct smtp_prober_options smtp = {
 		.ehlo_name = o->ehlo_name,
 		.connect_s = o->connect_s,
@@ -323,7 +344,7 @@ engine_open(struct engine *e, struct error *err)
 		.port = o->smtp_port,
 		.per_address = o->per_address,
 		.per_operator = o->per_operator,
-		.sessions = o->concurrency,
+		.sessions = sessions_of(o),
 		.share_s = o->share_s,
 		.look_ups_only = o->look_ups_only,
 		.further = {.look = o->thorough, .injection = o->test_injection},
@@ -344,6 +365,40 @@ engine_open(struct engine *e, struct error *err)
 	return 0;
 }
 
+/* At the worst: every domain fetches a policy, and there are as many SMTP sessions as there may be.
+ */
+static uint64_t
+descriptors_needed(const struct engine_options *o)
+{
+	struct dns_options dns = dns_options_of(o);
+
+	return DESCRIPTORS_PROGRAM +
+		(uint64_t)o->workers * (dns_context_descriptors(&dns) + DESCRIPTORS_WORKER) +
+		sessions_of(o) + o->concurrency;
+}
+
+/* As many domains at once as there are descriptors for: a host that cannot be connected to for want
+ * of one would be blamed for it. */
+static void
+fit_concurrency(struct engine_options *o)
+{
+	uint64_t limit = descriptors_limit();
+	unsigned wanted = o->concurrency, fits = 1, too_many = wanted;
+
+	if (descriptors_needed(o) <= limit)
+		return;
+	while (too_many - fits > 1) {
+		o->concurrency = fits + (too_many - fits) / 2;
+		if (descriptors_needed(o) <= limit)
+			fits = o->concurrency;
+		else
+			too_many = o->concurrency;
+	}
+	o->concurrency = fits;
+	log_warning("engine: concurrency lowered from %u to %u: no more than %llu file descriptors",
+		wanted, fits, (unsigned long long)limit);
+}
+
 int
 engine_new(const struct engine_options *options, struct event_base *base, struct engine **out,
 	struct error *err)
@@ -354,6 +409,7 @@ engine_new(const struct engine_options *options, struct event_base *base, struct
 	e->options = *options;
 	if (e->options.workers == 0)
 		e->options.workers = engine_default_workers();
+	fit_concurrency(&e->options);
 	e->workers = xcalloc(e->options.workers, sizeof(*e->workers));
 	e->base = base;
 	TAILQ_INIT(&e->jobs);

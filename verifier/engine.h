@@ -76,8 +76,9 @@ void engine_options_default(struct engine_options *options);
 /* As many as there are processors to run on, within reason. */
 unsigned engine_default_workers(void);
 
-/* base is borrowed and must outlive the engine. Unreadable files and malformed options are
- * ERROR_CONFIG that names them. */
+/* Where there are too few file descriptors for so many domains (see descriptors.h), fewer are
+ * looked at at once, and a warning in the log says so. base is borrowed and must outlive the
+ * engine. Unreadable files and malformed options are ERROR_CONFIG that names them. */
 int engine_new(const struct engine_options *options, struct event_base *base, struct engine **out,
 	struct error *err) MUST_CHECK;
 /* Ends the workers and cancels what is in flight: its callbacks do not come any more. Not from a

@@ -12,8 +12,9 @@
 #include "common/error.h"
 #include "common/xalloc.h"
 
-/* Deliveries in one turn of the loop: other events have a turn in between. */
-#define MAILBOX_BATCH 64
+/* Deliveries in one turn of the loop: other events have a turn in between. Many, because a turn in
+ * which a thousand handshakes go on may bring a thousand results. */
+#define MAILBOX_BATCH 1024
 
 struct mailbox {
 	pthread_mutex_t lock; /* guards `mails` and the mails in it */

@@ -546,6 +546,7 @@ on_addresses(struct host_entry *e)
 	const struct dns_answer *found = h->a->count > 0 ? h->a : h->aaaa;
 	enum dane_lookup a = lookup_of(h->a), aaaa = lookup_of(h->aaaa);
 	const char *registrable = domain_name_registrable(h->a->canonical);
+	size_t records;
 
 	/* The worse of the two: insecure, failed, bogus in this order. */
 	if (a == DANE_LOOKUP_BOGUS || aaaa == DANE_LOOKUP_BOGUS)
@@ -563,7 +564,10 @@ on_addresses(struct host_entry *e)
 	h->failed = h->a->status == DNS_FAILED  ? h->a
 		: h->aaaa->status == DNS_FAILED ? h->aaaa
 						: NULL;
-	h->addresses = arena_calloc(e->arena, MX_ADDRESSES_MAX + 1, sizeof(*h->addresses));
+	records = h->a->count + h->aaaa->count;
+	h->addresses = arena_calloc(e->arena,
+		(records < MX_ADDRESSES_MAX ? records : MX_ADDRESSES_MAX) + 1,
+		sizeof(*h->addresses));
 	addresses_take(e, h->a);
 	addresses_take(e, h->aaaa);
 	if (h->address_count == 0) {

@@ -41,8 +41,9 @@ struct mx_host_table;
 
 /* R3.17 */
 #define MX_ADDRESSES_MAX 16
-/* Hosts that are remembered without anybody holding them. */
-#define MX_HOSTS_SHARED_MAX 50000
+/* Hosts that are remembered without anybody holding them, some 6 KiB each: those of providers are
+ * asked for again and again, and that of a single domain never. */
+#define MX_HOSTS_SHARED_MAX 5000
 
 /* Pointers are borrowed until mx_host_table_free(). */
 struct mx_host_options {

@@ -34,8 +34,9 @@ struct policy_fetcher;
 struct policy_table;
 struct policy_waiter;
 
-/* Finished fetches that are remembered at most. */
-#define POLICY_SHARED_MAX 10000
+/* Finished fetches that are remembered at most: a policy host is asked for one domain only, and few
+ * domains are looked at twice in a short time. */
+#define POLICY_SHARED_MAX 1000
 
 /* All pointers are borrowed until policy_fetcher_free(). */
 struct policy_fetcher_options {

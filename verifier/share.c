@@ -32,7 +32,7 @@ struct share_table {
 	pthread_mutex_t lock; /* guards all of the following, and in entries and references what is
 				 not said to be somebody's */
 	void *by_name;        /* tsearch() tree of struct share_entry */
-	struct entry_list idle; /* done, in the tree, oldest first */
+	struct entry_list idle; /* done, in the tree, longest not asked for first */
 	size_t idle_count;
 	uint64_t hits;
 };
@@ -66,21 +66,24 @@ forget(struct share_table *t, struct share_entry *e, struct entry_list *dead)
 		TAILQ_INSERT_TAIL(dead, e, idle_link);
 }
 
+static bool
+is_stale(const struct share_entry *e, int64_t now_s)
+{
+	int64_t age_s = now_s - e->done_s;
+
+	return atomic_load_explicit(&e->done, memory_order_relaxed) &&
+		(age_s >= e->keep_s || age_s >= e->table->options.share_s);
+}
+
+/* What is stale further back in the list goes when it is asked for, or gets here. */
 static void
 forget_old(struct share_table *t, int64_t now_s, struct entry_list *dead)
 {
 	struct share_entry *e;
 
 	while ((e = TAILQ_FIRST(&t->idle)) != NULL &&
-		(now_s - e->done_s >= t->options.share_s || t->idle_count > t->options.max))
+		(is_stale(e, now_s) || t->idle_count > t->options.max))
 		forget(t, e, dead);
-}
-
-static bool
-is_stale(const struct share_entry *e, int64_t now_s)
-{
-	return atomic_load_explicit(&e->done, memory_order_relaxed) &&
-		now_s - e->done_s >= e->keep_s;
 }
 
 static void
@@ -189,6 +192,8 @@ share_get(struct share_table *t, const char *name, struct mailbox *box, share_ma
 	ref->entry = e;
 	e->refs++;
 	if (atomic_load_explicit(&e->done, memory_order_relaxed)) {
+		TAILQ_REMOVE(&t->idle, e, idle_link);
+		TAILQ_INSERT_TAIL(&t->idle, e, idle_link);
 		mailbox_post(box, &ref->mail);
 	} else {
 		ref->waiting = true;
@@ -242,6 +247,7 @@ share_release(struct share_ref *ref)
 void
 share_done(struct share_entry *e, int64_t keep_s)
 {
+	struct entry_list dead = TAILQ_HEAD_INITIALIZER(dead);
 	struct share_table *t = e->table;
 	struct share_ref *ref;
 
@@ -257,7 +263,9 @@ share_done(struct share_entry *e, int64_t keep_s)
 		ref->waiting = false;
 		mailbox_post(ref->box, &ref->mail);
 	}
+	forget_old(t, e->done_s, &dead);
 	(void)pthread_mutex_unlock(&t->lock);
+	free_all(t, &dead);
 }
 
 struct share_entry *

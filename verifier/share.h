@@ -7,9 +7,9 @@
  *	    on_done(arg)            once for each reference, through the box of the one who asked
  *	share_release(ref);         at any time, also before the callback (which then does not come)
  *
- * A finished entry serves whoever asks within share_s seconds; entries nobody holds are forgotten
- * oldest first when there are more than `max`. Any thread may call; the lock is private, and only
- *make() is called under it.
+ * A finished entry serves whoever asks within share_s seconds; when there are more than `max`,
+ *those are forgotten first that nobody has asked for in the longest time. Any thread may call; the
+ *lock is private, and only make() is called under it.
  */
 #ifndef VERIFIER_SHARE_H
 #define VERIFIER_SHARE_H

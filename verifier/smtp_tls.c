@@ -144,8 +144,10 @@ smtp_tls_new(
 	SSL_CTX_set_options(tls->context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(tls->context, SMTP_HANDSHAKE_OCTETS_MAX);
-	SSL_CTX_set_mode(
-		tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Thousands of sessions may wait for a server at once: no buffers meanwhile. */
+	SSL_CTX_set_mode(tls->context,
+		SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_RELEASE_BUFFERS);
 	*out = tls;
 	return 0;
 }

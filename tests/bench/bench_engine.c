@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/error.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -258,6 +259,7 @@ main(int argc, char **argv)
 			usage();
 		}
 	}
+	descriptors_raise();
 	base = event_base_new();
 	if (clock_from_env(&o.clock, &err) < 0 || engine_new(&o, base, &engine, &err) < 0) {
 		fprintf(stderr, "bench_engine: %s\n", err.text);

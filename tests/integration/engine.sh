@@ -17,21 +17,25 @@ in_a_lab "${1:-}" --sinners "${SINNERS:-0}" --seed "${SEED:-1}"
 export TSAN_OPTIONS="suppressions=$top/tests/tsan.supp ${TSAN_OPTIONS:-}"
 truth=$(truth_counts "$LAB_DIR/truth.jsonl")
 
-# crawl_with WORKERS: sets $counts; SMTP connections by host and address in $tmp/sessions.WORKERS.
+# crawl_with WORKERS [CONCURRENCY [FILES]]: sets $counts; SMTP connections by host and address in
+# $tmp/sessions.WORKERS. FILES: file descriptors, no more (hard limit).
 crawl_with() {
 	local auth=$tmp/auth$1
+
 	if ! { authority_make "$auth" "$LAB_DIR" &&
 		preload25 --config "$auth/preload25.conf" import "$LAB_DIR/domains.txt"; } >"$tmp/log" 2>&1; then
 		not_ok "an authority for $1 workers" "$tmp/log"
 		return
 	fi
 	lab stats --reset "$LAB_DIR" >/dev/null
-	check "crawl --workers $1" preload25 --config "$auth/preload25.conf" crawl --once --workers "$1" \
-		--concurrency "${CONCURRENCY:-300}" --per-host 2
+	check "crawl --workers $1" limited_to "${3:-$(ulimit -Hn)}" preload25 --config "$auth/preload25.conf" \
+		crawl --once --workers "$1" --concurrency "${2:-${CONCURRENCY:-300}}" --per-host 2
 	counts=$(sed -n 's/.* s: \(.*\) could not be told.*/\1/p' "$tmp/check.out")
 	lab stats "$LAB_DIR" >"$tmp/stats.$1"
 	grep '^address	smtp' "$tmp/stats.$1" | cut -f 3,4 | sort >"$tmp/sessions.$1"
 }
+# limited_to FILES COMMAND...: soft limit as most systems have it, hard limit as said.
+limited_to() { (ulimit -Sn 1024 && ulimit -Hn "$1" && shift && exec "$@"); }
 for workers in 1 4; do
 	crawl_with "$workers"
 	printf 'want %s\ngot  %s\n' "$truth" "$counts" >"$tmp/seen"
@@ -47,6 +51,17 @@ for workers in 1 4; do
 		ok "$workers workers: never more than two sessions at once with an address"
 	fi
 done
+check 'a low soft limit on files is raised' test -z "$(grep 'concurrency lowered' "$tmp/check.out")"
+
+crawl_with 2 5000 1300
+lowered=$(grep -c 'concurrency lowered from 5000 to [0-9]*: no more than 1300 file descriptors$' "$tmp/check.out")
+printf 'want %s\ngot  %s\n%s lines\n' "$truth" "$counts" "$lowered" >"$tmp/seen"
+if [ "$counts" = "$truth" ] && [ "$lowered" = 1 ]; then
+	ok 'few file descriptors: fewer domains at once, one line says so, the ground truth is met'
+else
+	not_ok 'few file descriptors: fewer domains at once, one line says so, the ground truth is met' "$tmp/seen"
+fi
+
 check 'there were SMTP sessions' test "$(wc -l <"$tmp/sessions.1")" -gt 300
 check 'four workers make the same SMTP sessions as one' diff "$tmp/sessions.1" "$tmp/sessions.4"
 

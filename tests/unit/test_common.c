@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -448,6 +450,22 @@ test_file_mkdirs(void **state)
 }
 
 static void
+test_descriptors(void **state UNUSED)
+{
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 50;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(descriptors_limit(), 50);
+	descriptors_raise();
+	assert_true(before.rlim_max == RLIM_INFINITY || descriptors_limit() == before.rlim_max);
+	assert_true(descriptors_limit() > 50);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void
 test_json(void **state UNUSED)
 {
 	static const struct {
@@ -513,6 +531,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_file_lock, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_mkdirs, make_dir, remove_dir),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -230,6 +231,29 @@ default_workers(void **state UNUSED)
 	assert_in_range(engine_default_workers(), 1, 8);
 }
 
+/* Fewer file descriptors than `concurrency` asks for: not so many at once, but some. */
+static void
+few_descriptors(void **state UNUSED)
+{
+	struct engine_options o = options();
+	struct rlimit before, few;
+	unsigned submitted = 0;
+	struct engine *e;
+
+	o.concurrency = 5000;
+	o.deadline_s = 60;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 300 + 300 * workers;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	e = engine_for_test(&o);
+	for (; submitted < o.concurrency && engine_has_room(e); submitted++)
+		engine_submit(e, "a.example.org", not_to_be_called, NULL);
+	engine_free(e);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_in_range(submitted, 10, few.rlim_cur / 2);
+}
+
 static int
 one_worker(void **state UNUSED)
 {
@@ -256,6 +280,8 @@ main(void)
 		cmocka_unit_test_setup(rate, four_workers),
 		cmocka_unit_test_setup(bad_options, four_workers),
 		cmocka_unit_test_setup(default_workers, one_worker),
+		cmocka_unit_test_setup(few_descriptors, one_worker),
+		cmocka_unit_test_setup(few_descriptors, four_workers),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, set_up, tear_down);

@@ -375,6 +375,40 @@ thing_is_stale(void **state UNUSED)
 	event_base_free(p.base);
 }
 
+/* Asks, waits for the answer, and lets go. Returns whether it had to be made. */
+static bool
+has_to_be_made(struct party *p, const char *name)
+{
+	int before = atomic_load(&library.made), called = 0;
+	struct share_ref *ref = ask(p, name, on_kept, &called);
+
+	while (called == 0)
+		(void)event_base_loop(p->base, EVLOOP_ONCE);
+	share_release(ref);
+	return atomic_load(&library.made) > before;
+}
+
+/* With more than are remembered, those go that nobody asks for. */
+static void
+thing_is_forgotten(void **state UNUSED)
+{
+	struct party p = {.base = event_base_new()};
+	struct error err;
+
+	assert_int_equal(mailbox_new(p.base, &p.box, &err), 0);
+	library_open(3600, 2);
+	assert_true(has_to_be_made(&p, "often"));
+	assert_true(has_to_be_made(&p, "once"));
+	assert_false(has_to_be_made(&p, "often"));
+	assert_true(has_to_be_made(&p, "new"));
+	assert_false(has_to_be_made(&p, "often")); /* there were three: "once" went */
+	assert_true(has_to_be_made(&p, "once"));
+	share_table_free(library.table);
+	assert_int_equal(library.freed, library.made);
+	mailbox_free(p.box);
+	event_base_free(p.base);
+}
+
 /* --- gates --------------------------------------------------------------------------- */
 
 #define PASSES 400
@@ -526,6 +560,7 @@ main(void)
 		cmocka_unit_test(things_are_made_once),
 		cmocka_unit_test(things_are_forgotten),
 		cmocka_unit_test(thing_is_stale),
+		cmocka_unit_test(thing_is_forgotten),
 		cmocka_unit_test(gates_hold),
 		cmocka_unit_test(big_provider_stalls_nobody),
 	};
