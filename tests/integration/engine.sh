@@ -3,8 +3,9 @@
 # same SMTP sessions, one for each host name and address, never more at once than per_address allows;
 # then every domain in detail with four. The same script runs under ThreadSanitizer (B=build/tsan).
 #
-# SINNERS, SEED and CONCURRENCY in the environment: so many misbehaving hosts more, another lab, and
-# how many domains are in flight (scripts/ground-truth does that again and again).
+# SINNERS, SEED, CONCURRENCY and PATIENCE in the environment: so many misbehaving hosts more, another
+# lab, how many domains are in flight, and all time limits so many times as long as the lab's
+# (scripts/ground-truth does that again and again).
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 # shellcheck source=tests/lab/authority.bash
@@ -15,6 +16,8 @@ in_a_lab "${1:-}" --sinners "${SINNERS:-0}" --seed "${SEED:-1}"
 # A report of ThreadSanitizer ends a program with exit code 66. What is not compiled with it (OpenSSL,
 # libunbound, libcurl) is locked by means it cannot see.
 export TSAN_OPTIONS="suppressions=$top/tests/tsan.supp ${TSAN_OPTIONS:-}"
+awk -v n="${PATIENCE:-1}" '/^(deadline|[a-z]+_timeout) = [0-9]+$/ { $3 *= n } 1' \
+	"$LAB_DIR/preload25.conf" >"$tmp/patient" && mv "$tmp/patient" "$LAB_DIR/preload25.conf"
 truth=$(truth_counts "$LAB_DIR/truth.jsonl")
 
 # crawl_with WORKERS [CONCURRENCY [FILES]]: sets $counts; SMTP connections by host and address in
