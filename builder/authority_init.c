@@ -10,18 +10,16 @@
 #include "common/xalloc.h"
 #include "export/repository.h"
 #include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 
 void
-authority_repository_options(const struct settings *s, struct repository_options *out)
+authority_repository_options(
+	const struct settings *s, enum authority_keys keys, struct repository_options *out)
 {
 	*out = (struct repository_options){
 		.path = s->repository.path,
 		.author_name = s->repository.committer_name,
 		.author_mail = s->repository.committer_mail,
-		.keys = {[TUF_ROLE_ROOT] = s->repository.root_key,
-			[TUF_ROLE_TARGETS] = s->repository.targets_key,
-			[TUF_ROLE_SNAPSHOT] = s->repository.snapshot_key,
-			[TUF_ROLE_TIMESTAMP] = s->repository.timestamp_key},
 		.expires_s = {[TUF_ROLE_ROOT] = s->repository.root_expires_s,
 			[TUF_ROLE_TARGETS] = s->repository.targets_expires_s,
 			[TUF_ROLE_SNAPSHOT] = s->repository.snapshot_expires_s,
@@ -34,6 +32,12 @@ authority_repository_options(const struct settings *s, struct repository_options
 			.ca_file = s->engine.ca_file,
 			.ssh_key = s->repository.push_key},
 	};
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
+		if (keys >= AUTHORITY_PUBLISHING_KEYS ||
+			(keys == AUTHORITY_TIMESTAMP_KEYS && i == TUF_ROLE_TIMESTAMP))
+			out->keys[i] = s->repository.keys[i];
+	}
+	out->keys[TUF_ROLE_ROOT].quiet = keys == AUTHORITY_PUBLISHING_KEYS;
 }
 
 /* A key in a file is made when it is not there; keys elsewhere must be. */
@@ -55,7 +59,7 @@ make_key(const char *uri, struct error *err)
 	rc = dir[0] == '\0' ? 0 : file_mkdirs(dir, 0700, err);
 	free(dir);
 	if (rc == 0)
-		rc = tuf_signer_generate(path, &signer, err);
+		rc = tuf_signer_generate(path, "ed25519", NULL, &signer, err);
 	tuf_signer_free(signer);
 	return rc;
 }
@@ -65,9 +69,10 @@ authority_init(const struct settings *settings, int64_t now_s, struct error *err
 {
 	struct repository_options options;
 
-	authority_repository_options(settings, &options);
+	authority_repository_options(settings, AUTHORITY_ALL_KEYS, &options);
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-		if (make_key(options.keys[i], err) < 0)
-			return -1;
+		for (size_t k = 0; k < options.keys[i].count; k++)
+			if (make_key(options.keys[i].uris[k], err) < 0)
+				return -1;
 	return repository_create(&options, now_s, err);
 }

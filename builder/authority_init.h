@@ -12,8 +12,16 @@ struct error;
 struct repository_options;
 struct settings;
 
-/* What the settings say of the repository; strings are lent by them. */
-void authority_repository_options(const struct settings *settings, struct repository_options *out);
+/* What the settings say of the repository, with as many keys as are needed; strings are lent by
+ * them. */
+enum authority_keys {
+	AUTHORITY_NO_KEYS,
+	AUTHORITY_TIMESTAMP_KEYS,
+	AUTHORITY_PUBLISHING_KEYS, /* the root's only as far as nobody has to be asked */
+	AUTHORITY_ALL_KEYS,
+};
+void authority_repository_options(
+	const struct settings *settings, enum authority_keys keys, struct repository_options *out);
 
 /* Makes the keys that are missing (files of mode 0600 in directories of mode 0700) and the
  * repository with its first root. What was begun and not finished is finished. */

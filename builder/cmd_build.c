@@ -54,7 +54,7 @@ cmd_build(struct app *app, const struct cli_call *call, struct error *err)
 		.churn_percent = s->list.churn_percent,
 		.allow_churn = cli_flag(call, "allow-churn"),
 	};
-	authority_repository_options(s, &options);
+	authority_repository_options(s, AUTHORITY_NO_KEYS, &options);
 	if (repository_open(&options, &repository, err) < 0)
 		return -1;
 	rc = build_list(store, repository, &rules, clock_now(&app->clock), &b, err);

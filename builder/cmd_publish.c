@@ -20,6 +20,11 @@ report(const struct published *p)
 		printf("no new list; the published one is signed anew, commit %.12s\n", p->commit);
 		return;
 	}
+	if (p->waits) {
+		printf("list %" PRId64 " waits for signatures; the published one stays\n",
+			p->build.version);
+		return;
+	}
 	buf_init(&summary, 200);
 	build_summary(&p->build, &summary);
 	printf("list %" PRId64 " is published: %s, commit %.12s\n", p->build.version,
@@ -51,29 +56,73 @@ verify(const struct settings *s, int64_t now_s, struct error *err)
 	return v.security ? 4 : v.problems > 0 ? 1 : 0;
 }
 
+/* The root first, because it says who signs the rest. */
+static int
+publish_all(struct app *app, struct repository *repository, int64_t now_s, struct error *err)
+{
+	char commit[GIT_COMMIT_SIZE];
+	enum repository_root root;
+	struct published done;
+	struct store *store;
+
+	if (app_store(app, &store, err) < 0 ||
+		repository_tend_root(repository, now_s, &root, commit, err) < 0)
+		return -1;
+	switch (root) {
+	case REPOSITORY_ROOT_SAME:
+		break;
+	case REPOSITORY_ROOT_NEW:
+		printf("root %" PRId64 " is published, commit %.12s\n",
+			tuf_meta_version(repository_meta(repository, TUF_ROLE_ROOT)), commit);
+		break;
+	case REPOSITORY_ROOT_BLOCKED:
+		printf("a new root waits until the targets are signed with its keys; the published "
+		       "list stays until then\n");
+		return repository_renew(repository, REPOSITORY_ONLINE, now_s, commit, err);
+	}
+	if (publish_next(store, repository, now_s, &done, err) < 0)
+		return -1;
+	report(&done);
+	return 0;
+}
+
+static int
+publish_timestamp(struct repository *repository, int64_t now_s, struct error *err)
+{
+	const struct tuf_meta *timestamp;
+	char commit[GIT_COMMIT_SIZE];
+	char expires[CLOCK_TEXT_SIZE];
+
+	if (repository_renew(repository, REPOSITORY_TIMESTAMP, now_s, commit, err) < 0)
+		return -1;
+	timestamp = repository_meta(repository, TUF_ROLE_TIMESTAMP);
+	clock_format(tuf_meta_expires(timestamp), expires);
+	printf("timestamp %" PRId64 " is published, good until %s, commit %.12s\n",
+		tuf_meta_version(timestamp), expires, commit);
+	return 0;
+}
+
 int
 cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 {
+	const bool timestamp = cli_flag(call, "timestamp");
 	const struct settings *s;
 	struct repository_options options;
 	struct repository *repository;
-	struct published done;
-	struct store *store;
 	int rc;
 
 	if (app_settings(app, false, &s, err) < 0)
 		return -1;
 	if (cli_flag(call, "verify"))
 		return verify(s, clock_now(&app->clock), err);
-	if (app_store(app, &store, err) < 0)
-		return -1;
-	authority_repository_options(s, &options);
+	authority_repository_options(
+		s, timestamp ? AUTHORITY_TIMESTAMP_KEYS : AUTHORITY_PUBLISHING_KEYS, &options);
 	options.adopt = cli_flag(call, "adopt");
 	if (repository_open(&options, &repository, err) < 0)
 		return -1;
-	rc = publish_next(store, repository, clock_now(&app->clock), &done, err);
+	rc = timestamp ? publish_timestamp(repository, clock_now(&app->clock), err)
+		       : publish_all(app, repository, clock_now(&app->clock), err);
 	if (rc == 0) {
-		report(&done);
 		rc = repository_push(repository, err);
 		if (rc == 0 && options.remote_count > 0)
 			printf("pushed to %zu %s\n", options.remote_count,

@@ -43,8 +43,26 @@ static const struct cli_option build_options[] = {
 	{.name = "allow-churn", .help = "also if much leaves or weakens at once"},
 };
 static const struct cli_option publish_options[] = {
+	{.name = "timestamp", .help = "only a new timestamp: needs no other key"},
 	{.name = "adopt", .help = "go on from a commit that another hand has made"},
 	{.name = "verify", .help = "only look through the repository, history included"},
+};
+
+static const struct cli_option key_options[] = {
+	{.name = "role", .argument = "ROLE", .help = "root, targets, snapshot or timestamp"},
+	{.name = "threshold", .argument = "K", .help = "so many of the role's keys must sign"},
+	{.name = "expires", .argument = "DAYS", .help = "how long the new root is good for"},
+	{.name = "type", .argument = "TYPE", .help = "ed25519 (default), ecdsa or rsa"},
+	{.name = "passphrase-from", .argument = "SOURCE", .help = "ask, file:PATH or fd:N"},
+	{.name = "replace", .argument = "KEYID", .help = "the key that gives way"},
+	{.name = "pem", .help = "as PEM instead of a TUF key object"},
+	{.name = "json", .help = "one object"},
+};
+static const struct cli_option sign_options[] = {
+	{.name = "key", .argument = "URI", .help = "private key: file:PATH or pkcs11:..."},
+	{.name = "passphrase-from", .argument = "SOURCE", .help = "ask, file:PATH or fd:N"},
+	{.name = "root", .argument = "FILE", .help = "your own copy of the root it must build on"},
+	{.name = "show", .help = "only say what it is"},
 };
 
 #define OPTIONS(table)    .options = table, .option_count = ARRAY_LEN(table)
@@ -125,11 +143,42 @@ static const struct cli_command commands[] = {
 		.run = cmd_build},
 	{.name = "publish",
 		.summary = "sign, commit and push the list",
-		.help = "Exit status of --verify: 0 all is well, 1 something is missing or has expired, "
+		.help = "Takes up what others have signed (see key and sign), and says where the "
+			"file\n"
+			"is that waits for their signatures.\n"
+			"Exit status of --verify: 0 all is well, 1 something is missing or has expired, "
 			"4 worse.\n",
 		ARGS(0, 0),
 		OPTIONS(publish_options),
 		.run = cmd_publish},
+	{.name = "key",
+		.arguments = "ACT [KEY...]",
+		.summary = "who may sign: keys, roles, thresholds",
+		.help = "ACT: generate [FILE]      make a private key (--type, --passphrase-from)\n"
+			"     list                 roles, thresholds, keys, what waits for "
+			"signatures\n"
+			"     export [KEYID|URI]   print a public key, for others or from a "
+			"private one\n"
+			"     add PUBLIC...        let further keys sign for --role; --threshold "
+			"K\n"
+			"     rotate [PUBLIC]      new keys for the files here; or --replace KEYID "
+			"PUBLIC\n"
+			"     revoke KEYID...      let them sign no more\n"
+			"The last three make a new root, which is published at once if enough root "
+			"keys "
+			"are\n"
+			"here; else they say where the file is that is to be signed (see sign).\n",
+		ARGS(1, 64),
+		OPTIONS(key_options),
+		.run = cmd_key},
+	{.name = "sign",
+		.arguments = "FILE",
+		.summary = "sign what waits for signatures, on any machine",
+		.help = "Says first in plain words what it is. Needs no repository and no "
+			"database.\n",
+		ARGS(1, 1),
+		OPTIONS(sign_options),
+		.run = cmd_sign},
 	{.name = "status",
 		.arguments = "[DOMAIN]",
 		.summary = "the state of the authority, or of one domain",

@@ -201,11 +201,19 @@ publish_next(struct store *store, struct repository *repository, int64_t now_s,
 		return -1;
 	if (rc == 0) {
 		out->renewed = true;
-		return repository_renew(repository, now_s, out->commit, err);
+		return repository_renew(repository, REPOSITORY_ALL, now_s, out->commit, err);
 	}
 	if (version < out->build.version) {
-		if (publish_files(repository, &out->build, now_s, out->commit, err) < 0)
+		rc = publish_files(repository, &out->build, now_s, out->commit, err);
+		if (rc < 0)
 			return -1;
+		if (rc > 0) {
+			out->waits = true;
+			/* Meanwhile what is published must not run out. */
+			return version == 0 ? 0
+					    : repository_renew(repository, REPOSITORY_ONLINE, now_s,
+						      out->commit, err);
+		}
 	} else if (repository_head(repository, out->commit, err) < 0) {
 		/* Published by a run that was killed before the store knew. */
 		return -1;

@@ -17,6 +17,7 @@ struct store;
 
 struct published {
 	bool renewed; /* no new list was waiting: only the metadata was made new */
+	bool waits;   /* the new list waits for signatures of others; the same */
 	struct build build;
 	char commit[GIT_COMMIT_SIZE];
 };

@@ -141,12 +141,18 @@ const struct config_key settings_keys[] = {
 	STRING("repository", "sign_key", NULL,
 		"Ed25519 private key of ssh-keygen or openssl, without pass phrase, that signs the "
 		"commits"),
-	STRING("repository", "root_key", "file:keys/root.pem",
-		"private key of the role, file:PATH or "
-		"another URI of OpenSSL"),
-	STRING("repository", "targets_key", "file:keys/targets.pem", "the same"),
-	STRING("repository", "snapshot_key", "file:keys/snapshot.pem", "the same"),
-	STRING("repository", "timestamp_key", "file:keys/timestamp.pem", "the same"),
+	STRINGS("repository", "root_key",
+		"private key of the role: file:PATH or pkcs11:..., or none if all are elsewhere "
+		"(without any: file:keys/root.pem if it is there)"),
+	STRING("repository", "root_passphrase_from", NULL,
+		"where their pass phrase or PIN comes from: file:PATH, fd:N, or ask, the "
+		"terminal, which is the default"),
+	STRINGS("repository", "targets_key", "the same (without any: file:keys/targets.pem)"),
+	STRING("repository", "targets_passphrase_from", NULL, "the same"),
+	STRINGS("repository", "snapshot_key", "the same (without any: file:keys/snapshot.pem)"),
+	STRING("repository", "snapshot_passphrase_from", NULL, "the same"),
+	STRINGS("repository", "timestamp_key", "the same (without any: file:keys/timestamp.pem)"),
+	STRING("repository", "timestamp_passphrase_from", NULL, "the same"),
 	INT("repository", "root_expires", "31536000", HOUR, 10 * (int64_t)YEAR,
 		"seconds for which the "
 		"role's signature is good"),
@@ -181,14 +187,45 @@ path_of(struct holder *h, const char *section, const char *name)
 
 /* "file:PATH", a bare path, or a URI of another scheme, which is left alone. */
 static const char *
-key_of(struct holder *h, const char *name)
+key_of(struct holder *h, const char *uri)
 {
-	const char *uri = config_string(h->config, "repository", name);
 	size_t scheme = strcspn(uri, ":/");
 
 	if (str_starts(uri, "file:"))
 		return arena_printf(h->arena, "file:%s", resolve(h, uri + strlen("file:")));
 	return uri[scheme] == ':' ? uri : resolve(h, uri);
+}
+
+/* The private keys of one role that are here. */
+static int
+read_keys(struct holder *h, enum tuf_role role, struct error *err)
+{
+	const char *key = arena_printf(h->arena, "%s_key", tuf_role_name(role));
+	const char *from = config_string(h->config, "repository",
+		arena_printf(h->arena, "%s_passphrase_from", tuf_role_name(role)));
+	struct repository_keys *out = &h->settings.repository.keys[role];
+	size_t count = config_count(h->config, "repository", key);
+	const char **uris = arena_calloc(h->arena, count + 1, sizeof(*uris));
+
+	for (size_t i = 0; i < count; i++) {
+		const char *uri = config_nth(h->config, "repository", key, i);
+
+		if (strcmp(uri, "none") != 0)
+			uris[out->count++] = key_of(h, uri);
+		else if (count > 1)
+			return error_set(err, ERROR_CONFIG, "%s: %s = none beside other keys",
+				config_where(h->config, "repository", key), key);
+	}
+	if (count == 0)
+		uris[out->count++] =
+			key_of(h, arena_printf(h->arena, "file:keys/%s.pem", tuf_role_name(role)));
+	out->uris = uris;
+	out->passphrase_from = from != NULL && str_starts(from, "file:")
+		? arena_printf(h->arena, "file:%s", resolve(h, from + strlen("file:")))
+		: from;
+	/* The root's are best kept elsewhere. */
+	out->optional = role == TUF_ROLE_ROOT;
+	return 0;
 }
 
 /* NULL when there is none. */
@@ -405,10 +442,9 @@ read_publication(struct holder *h, struct error *err)
 		if (check_committer(c, "authority", "name", err) < 0)
 			return -1;
 	}
-	s->repository.root_key = key_of(h, "root_key");
-	s->repository.targets_key = key_of(h, "targets_key");
-	s->repository.snapshot_key = key_of(h, "snapshot_key");
-	s->repository.timestamp_key = key_of(h, "timestamp_key");
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
+		if (read_keys(h, (enum tuf_role)i, err) < 0)
+			return -1;
 	s->repository.root_expires_s = config_int(c, "repository", "root_expires");
 	s->repository.targets_expires_s = config_int(c, "repository", "targets_expires");
 	s->repository.snapshot_expires_s = config_int(c, "repository", "snapshot_expires");

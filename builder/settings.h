@@ -15,6 +15,7 @@
 #include "common/attr.h"
 #include "common/clock.h"
 #include "common/config.h"
+#include "export/repository.h"
 #include "verifier/engine.h"
 
 struct error;
@@ -53,11 +54,8 @@ struct settings {
 		const char *push_key; /* NULL: the agent's */
 		const char *committer_name;
 		const char *committer_mail;
-		const char *sign_key; /* NULL: commits are not signed */
-		const char *root_key; /* key URIs, "file:..." with the path resolved */
-		const char *targets_key;
-		const char *snapshot_key;
-		const char *timestamp_key;
+		const char *sign_key;                        /* NULL: commits are not signed */
+		struct repository_keys keys[TUF_ROLE_COUNT]; /* paths resolved */
 		int64_t root_expires_s;
 		int64_t targets_expires_s;
 		int64_t snapshot_expires_s;

@@ -17,6 +17,7 @@
 #include "export/repository_private.h"
 #include "export/ssh_sign.h"
 #include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 
 #define ROOT_WARN_S ((int64_t)60 * 86400)
 
@@ -25,60 +26,6 @@ static const char attributes[] = "* -text\n";
 
 /* --- making one ---------------------------------------------------------------------------------
  */
-
-static void
-draft_init(struct draft *d, const struct repository *r)
-{
-	memset(d, 0, sizeof(*d));
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
-		buf_init(&d->text[i], tuf_role_max((enum tuf_role)i));
-		d->version[i] = r->meta[i] != NULL ? tuf_meta_version(r->meta[i]) : 0;
-	}
-}
-
-static void
-draft_clear(struct draft *d)
-{
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-		buf_clear(&d->text[i]);
-}
-
-/* Signs one role's new version; *out says what is said of it by the role above. */
-static int
-draft_sign(struct draft *d, const struct repository *r, enum tuf_role role, json_t *signed_part,
-	struct tuf_file *out, struct error *err)
-{
-	const struct tuf_signer *signer = r->signers[role];
-	int rc = tuf_sign(signed_part, &signer, 1, &d->text[role], err);
-
-	json_decref(signed_part);
-	if (rc < 0)
-		return error_prefix(err, "%s", tuf_role_name(role));
-	tuf_file_of(d->text[role].data, d->text[role].len, out);
-	out->version = d->version[role];
-	return 0;
-}
-
-/* Signs snapshot and timestamp above the given targets. */
-static int
-draft_upwards(struct draft *d, const struct repository *r, const struct tuf_file *targets,
-	int64_t now_s, struct error *err)
-{
-	const int64_t *expires_s = r->options.expires_s;
-	struct tuf_file snapshot, ignored;
-
-	d->version[TUF_ROLE_SNAPSHOT]++;
-	if (draft_sign(d, r, TUF_ROLE_SNAPSHOT,
-		    tuf_build_snapshot(d->version[TUF_ROLE_SNAPSHOT],
-			    now_s + expires_s[TUF_ROLE_SNAPSHOT], targets),
-		    &snapshot, err) < 0)
-		return -1;
-	d->version[TUF_ROLE_TIMESTAMP]++;
-	return draft_sign(d, r, TUF_ROLE_TIMESTAMP,
-		tuf_build_timestamp(d->version[TUF_ROLE_TIMESTAMP],
-			now_s + expires_s[TUF_ROLE_TIMESTAMP], &snapshot),
-		&ignored, err);
-}
 
 /* Not refused: what is published may still be wanted, and the new root can follow. */
 static void
@@ -117,7 +64,7 @@ repository_publish(struct repository *r, const struct repository_publication *p,
 	assert(p->file_count <= REPOSITORY_FILES_MAX);
 	assert(str_is_utf8(p->message, strlen(p->message)));
 	warn_of_root(r, now_s);
-	draft_init(&d, r);
+	repository_draft_init(&d, r);
 	for (size_t i = 0; i < p->file_count; i++) {
 		assert(target_name_valid(p->files[i].name));
 		targets[i].name = p->files[i].name;
@@ -125,16 +72,19 @@ repository_publish(struct repository *r, const struct repository_publication *p,
 			goto out;
 	}
 	d.version[TUF_ROLE_TARGETS]++;
-	if (draft_sign(&d, r, TUF_ROLE_TARGETS,
-		    tuf_build_targets(d.version[TUF_ROLE_TARGETS],
-			    now_s + r->options.expires_s[TUF_ROLE_TARGETS], targets, p->file_count),
-		    &said, err) < 0 ||
-		draft_upwards(&d, r, &said, now_s, err) < 0)
-		goto out;
-	rc = repository_put(
-		r, &d, p->files, targets, p->file_count, p->message, now_s, commit, err);
+	rc = repository_draft_targets(&d, r,
+		tuf_build_targets(d.version[TUF_ROLE_TARGETS],
+			now_s + r->options.expires_s[TUF_ROLE_TARGETS], targets, p->file_count),
+		now_s, &said, err);
+	if (rc == 0)
+		rc = repository_draft_upwards(&d, r, &said, now_s, err);
+	if (rc == 0)
+		rc = repository_put(
+			r, &d, p->files, targets, p->file_count, p->message, now_s, commit, err);
+	if (rc == 0)
+		repository_tidy_requests(r);
 out:
-	draft_clear(&d);
+	repository_draft_clear(&d);
 	return rc;
 }
 
@@ -145,90 +95,68 @@ is_old(const struct repository *r, enum tuf_role role, int64_t now_s)
 	return tuf_meta_expires(r->meta[role]) - now_s < r->options.expires_s[role] / 2;
 }
 
-/* The published targets once more, as they were, with a new version and expiry. */
-static json_t *
-same_targets(const struct repository *r, int64_t version, int64_t expires_s)
+/* Puts the draft, which holds no new targets of another content. */
+static int
+put_renewal(struct repository *r, const struct draft *d, int64_t now_s,
+	char commit[static GIT_COMMIT_SIZE], struct error *err)
 {
-	struct tuf_target targets[REPOSITORY_FILES_MAX];
-	size_t n = 0;
+	char *message =
+		xasprintf("timestamp %" PRId64 ": the same list\n", d->version[TUF_ROLE_TIMESTAMP]);
+	int rc = repository_put(r, d, NULL, NULL, 0, message, now_s, commit, err);
 
-	while (n < REPOSITORY_FILES_MAX &&
-		tuf_targets_nth(r->meta[TUF_ROLE_TARGETS], n, &targets[n].name, &targets[n].file))
-		n++;
-	return tuf_build_targets(version, expires_s, targets, n);
+	free(message);
+	if (rc == 0)
+		repository_tidy_requests(r);
+	return rc;
 }
 
-int
-repository_renew(
-	struct repository *r, int64_t now_s, char commit[static GIT_COMMIT_SIZE], struct error *err)
+static int
+check_published(const struct repository *r, struct error *err)
 {
-	const int64_t *expires_s = r->options.expires_s;
-	struct tuf_file targets, snapshot, ignored;
-	struct draft d;
-	char message[100];
-	int rc = -1;
-
 	if (r->meta[TUF_ROLE_TIMESTAMP] == NULL)
 		return error_set(
 			err, ERROR_CONFIG, "%s: nothing is published yet: build a list", r->path);
+	return 0;
+}
+
+int
+repository_renew(struct repository *r, enum repository_renewal what, int64_t now_s,
+	char commit[static GIT_COMMIT_SIZE], struct error *err)
+{
+	struct tuf_file targets, snapshot;
+	struct draft d;
+	int rc = 1;
+
+	if (check_published(r, err) < 0)
+		return -1;
 	warn_of_root(r, now_s);
-	draft_init(&d, r);
+	repository_draft_init(&d, r);
 	(void)tuf_meta_find(r->meta[TUF_ROLE_SNAPSHOT], "targets.json", &targets);
 	(void)tuf_meta_find(r->meta[TUF_ROLE_TIMESTAMP], "snapshot.json", &snapshot);
-	if (is_old(r, TUF_ROLE_TARGETS, now_s)) {
+	if (what == REPOSITORY_ALL && is_old(r, TUF_ROLE_TARGETS, now_s)) {
 		d.version[TUF_ROLE_TARGETS]++;
-		if (draft_sign(&d, r, TUF_ROLE_TARGETS,
-			    same_targets(r, d.version[TUF_ROLE_TARGETS],
-				    now_s + expires_s[TUF_ROLE_TARGETS]),
-			    &targets, err) < 0 ||
-			draft_upwards(&d, r, &targets, now_s, err) < 0)
-			goto out;
-	} else if (is_old(r, TUF_ROLE_SNAPSHOT, now_s)) {
-		if (draft_upwards(&d, r, &targets, now_s, err) < 0)
-			goto out;
-	} else {
-		d.version[TUF_ROLE_TIMESTAMP]++;
-		if (draft_sign(&d, r, TUF_ROLE_TIMESTAMP,
-			    tuf_build_timestamp(d.version[TUF_ROLE_TIMESTAMP],
-				    now_s + expires_s[TUF_ROLE_TIMESTAMP], &snapshot),
-			    &ignored, err) < 0)
-			goto out;
+		rc = repository_draft_targets(&d, r,
+			repository_same_targets(r, d.version[TUF_ROLE_TARGETS],
+				now_s + r->options.expires_s[TUF_ROLE_TARGETS]),
+			now_s, &targets, err);
+		/* Targets that wait for others must not let the rest run out. */
+		if (rc == 1)
+			d.version[TUF_ROLE_TARGETS]--;
 	}
-	snprintf(message, sizeof(message), "timestamp %" PRId64 ": the same list\n",
-		d.version[TUF_ROLE_TIMESTAMP]);
-	rc = repository_put(r, &d, NULL, NULL, 0, message, now_s, commit, err);
-out:
-	draft_clear(&d);
+	if (rc >= 0)
+		rc = rc == 0 ||
+				(what != REPOSITORY_TIMESTAMP &&
+					is_old(r, TUF_ROLE_SNAPSHOT, now_s))
+			? repository_draft_upwards(&d, r, &targets, now_s, err)
+			: repository_draft_timestamp(&d, r, &snapshot, now_s, err);
+	if (rc == 0)
+		rc = put_renewal(r, &d, now_s, commit, err);
+	repository_draft_clear(&d);
 	return rc;
 }
 
 /* --- opening and making -------------------------------------------------------------------------
  */
-
-/* A wrong key would sign what no client takes. */
-static int
-check_keys(const struct repository *r, struct error *err)
-{
-	const struct tuf_meta *root = r->meta[TUF_ROLE_ROOT];
-
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
-		if (i == TUF_ROLE_ROOT)
-			continue;
-		if (!tuf_root_has_key(
-			    root, (enum tuf_role)i, tuf_key_id(tuf_signer_key(r->signers[i]))))
-			return error_set(err, ERROR_CONFIG,
-				"%s: not a repository of ours: its root names another key for %s "
-				"than %s",
-				r->path, tuf_role_name((enum tuf_role)i), r->options.keys[i]);
-		if (tuf_root_threshold(root, (enum tuf_role)i) != 1)
-			return error_set(err, ERROR_CONFIG,
-				"%s: its root asks for %" PRId64
-				" signatures for %s, and one key is configured",
-				r->path, tuf_root_threshold(root, (enum tuf_role)i),
-				tuf_role_name((enum tuf_role)i));
-	}
-	return 0;
-}
 
 static struct repository *
 new_repository(const struct repository_options *options)
@@ -245,11 +173,11 @@ repository_close(struct repository *r)
 {
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
 		tuf_meta_free(r->meta[i]);
-		tuf_signer_free(r->signers[i]);
-	}
 	ssh_signer_free(r->commit_signer);
+	tuf_meta_free(r->root_before);
+	repository_free_keys(r);
 	file_lock_free(r->lock);
 	gitrepo_close(r->git);
 	free(r->path);
@@ -280,6 +208,57 @@ load_commit_signer(struct repository *r, struct error *err)
 	return 0;
 }
 
+/* Ends a change of keys that was killed behind its root. */
+static int
+sign_anew(struct repository *r, const struct journal *j, struct error *err)
+{
+	char commit[GIT_COMMIT_SIZE];
+	struct draft d;
+	int rc;
+
+	gitrepo_unlock(r->git);
+	repository_draft_init(&d, r);
+	rc = repository_draft_rest(&d, r, j->time_s, err);
+	if (rc == 1)
+		rc = error_set(err, ERROR_CONFIG,
+			"%s: root version %" PRId64
+			" is there, and the targets wait for signatures by its keys",
+			r->path, j->root);
+	tuf_meta_free(r->root_before);
+	r->root_before = NULL;
+	if (rc == 0)
+		rc = repository_put(r, &d, NULL, NULL, 0, j->message, j->time_s, commit, err);
+	repository_draft_clear(&d);
+	if (rc == 0)
+		log_info("%s: completed the change of keys that was interrupted, commit %.10s",
+			r->path, commit);
+	return rc;
+}
+
+/* What is published, and what a killed run has left of it. */
+static int
+complete(struct repository *r, struct error *err)
+{
+	struct tuf_meta *root = r->meta[TUF_ROLE_ROOT];
+	struct journal j = {0};
+	struct error why;
+	int rc;
+
+	if (repository_load_published(r, err) >= 0)
+		return repository_recover(r, err);
+	/* A new root came first and the rest is still signed by keys of the one before. */
+	rc = repository_read_journal(r, &j, &why);
+	if (rc > 0 && j.root == tuf_meta_version(root) &&
+		repository_load_root_version(r, j.root - 1, &r->root_before, &why) > 0 &&
+		tuf_meta_verify(root, r->root_before, &why) == 0 &&
+		repository_load_published(r, err) > 0)
+		rc = sign_anew(r, &j, err);
+	else
+		rc = -1;
+	free(j.message);
+	return rc;
+}
+
 int
 repository_open(
 	const struct repository_options *options, struct repository **out, struct error *err)
@@ -290,17 +269,14 @@ repository_open(
 	if (gitrepo_open(options->path, &r->git, err) < 0)
 		goto fail;
 	/* First whether it is ours at all: the lock is the first thing that is written. */
-	if (repository_load_root(r, err) < 0)
-		goto fail;
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-		if (i != TUF_ROLE_ROOT &&
-			tuf_signer_load(options->keys[i], &r->signers[i], err) < 0)
-			goto fail;
-	if (check_keys(r, err) < 0 || load_commit_signer(r, err) < 0 || take_lock(r, err) < 0 ||
-		repository_load_published(r, err) < 0 || repository_recover(r, err) < 0 ||
+	if (repository_load_root(r, err) < 0 || repository_load_keys(r, err) < 0 ||
+		repository_check_keys(r, err) < 0 || load_commit_signer(r, err) < 0 ||
+		take_lock(r, err) < 0 || complete(r, err) < 0 ||
 		gitrepo_check_unlocked(r->git, err) < 0 || repository_check_head(r, err) < 0 ||
-		gitrepo_check_clean(r->git, repository_dirs, ARRAY_LEN(repository_dirs), err) < 0)
+		gitrepo_check_clean(r->git, repository_dirs, ARRAY_LEN(repository_dirs), err) < 0 ||
+		repository_swap_keys(r, err) < 0)
 		goto fail;
+	repository_tidy_requests(r);
 	*out = r;
 	return 0;
 fail:
@@ -308,26 +284,54 @@ fail:
 	return -1;
 }
 
-/* Version 1 of the root: each role has its one key. */
+int
+repository_look(
+	const struct repository_options *options, struct repository **out, struct error *err)
+{
+	struct repository *r = new_repository(options);
+
+	*out = NULL;
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
+		r->options.keys[i].optional = r->options.keys[i].quiet = true;
+	if (gitrepo_open(options->path, &r->git, err) < 0 || repository_load_root(r, err) < 0 ||
+		repository_load_published(r, err) < 0 || repository_load_keys(r, err) < 0) {
+		repository_close(r);
+		return -1;
+	}
+	*out = r;
+	return 0;
+}
+
+/* Version 1 of the root: each role has the keys that are here, and one of them is enough. */
 static int
 write_root(struct repository *r, int64_t now_s, struct error *err)
 {
-	const struct tuf_key *keys[TUF_ROLE_COUNT];
+	const struct tuf_key *keys[TUF_ROLE_COUNT][REPOSITORY_HELD_MAX];
+	const struct tuf_signer *signers[REPOSITORY_HELD_MAX];
 	struct tuf_role_keys roles[TUF_ROLE_COUNT];
-	const struct tuf_signer *signer = r->signers[TUF_ROLE_ROOT];
 	char *path = repository_metadata_path(r, 1, TUF_ROLE_ROOT);
 	struct buf text;
 	json_t *root;
 	int rc;
 
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
-		keys[i] = tuf_signer_key(r->signers[i]);
-		roles[i] = (struct tuf_role_keys){&keys[i], 1, 1};
+		size_t count = r->held[i].count;
+
+		if (count == 0) {
+			free(path);
+			return error_set(err, ERROR_CONFIG, "no key for %s is here",
+				tuf_role_name((enum tuf_role)i));
+		}
+		for (size_t k = 0; k < count; k++)
+			keys[i][k] = tuf_signer_key(r->held[i].list[k].signer);
+		roles[i] = (struct tuf_role_keys){keys[i], count, 1};
 	}
+	for (size_t k = 0; k < r->held[TUF_ROLE_ROOT].count; k++)
+		signers[k] = r->held[TUF_ROLE_ROOT].list[k].signer;
 	root = tuf_build_root(1, now_s + r->options.expires_s[TUF_ROLE_ROOT], roles);
 	buf_init(&text, TUF_ROOT_MAX);
 	file_remove_stale(path);
-	rc = tuf_sign(root, &signer, 1, &text, err);
+	rc = tuf_sign(root, signers, r->held[TUF_ROLE_ROOT].count, &text, err);
 	if (rc == 0)
 		rc = file_replace(path, text.data, text.len, REPOSITORY_FILE_MODE, err);
 	buf_clear(&text);
@@ -358,10 +362,7 @@ repository_create(const struct repository_options *options, int64_t now_s, struc
 	int rc = -1;
 
 	j.message = xstrdup("root 1: a new authority\n");
-	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-		if (tuf_signer_load(options->keys[i], &r->signers[i], err) < 0)
-			goto out;
-	if (load_commit_signer(r, err) < 0)
+	if (repository_load_keys(r, err) < 0 || load_commit_signer(r, err) < 0)
 		goto out;
 	if (gitrepo_create(options->path, &r->git, err) < 0)
 		goto out;

@@ -31,12 +31,23 @@ struct kept {
 	struct tuf_meta *before;         /* targets of the state before; owned */
 };
 
+/* Whoever has signed it: keys may have changed since, and it only says what may stay. */
+static bool
+read_version(const struct repository *r, enum tuf_role role, int64_t version, struct tuf_meta **out)
+{
+	char *path = repository_metadata_path(r, version, role);
+	struct error ignored;
+	int rc = repository_read_meta(path, role, out, &ignored);
+
+	free(path);
+	return rc > 0;
+}
+
 static void
 find_kept(const struct repository *r, struct kept *k)
 {
 	struct tuf_meta *snapshot = NULL;
 	struct tuf_file file;
-	struct error ignored;
 
 	memset(k, 0, sizeof(*k));
 	if (r->meta[TUF_ROLE_TIMESTAMP] == NULL)
@@ -44,13 +55,10 @@ find_kept(const struct repository *r, struct kept *k)
 	k->snapshot[0] = tuf_meta_version(r->meta[TUF_ROLE_SNAPSHOT]);
 	k->targets[0] = tuf_meta_version(r->meta[TUF_ROLE_TARGETS]);
 	k->snapshot[1] = k->snapshot[0] - 1;
-	if (k->snapshot[1] > 0 &&
-		repository_load_meta(r, TUF_ROLE_SNAPSHOT, k->snapshot[1], &snapshot, &ignored) >
-			0) {
+	if (k->snapshot[1] > 0 && read_version(r, TUF_ROLE_SNAPSHOT, k->snapshot[1], &snapshot)) {
 		(void)tuf_meta_find(snapshot, "targets.json", &file);
 		k->targets[1] = file.version;
-		(void)repository_load_meta(
-			r, TUF_ROLE_TARGETS, k->targets[1], &k->before, &ignored);
+		(void)read_version(r, TUF_ROLE_TARGETS, k->targets[1], &k->before);
 	}
 	tuf_meta_free(snapshot);
 }
@@ -152,7 +160,8 @@ repository_write_journal(const struct repository *r, const struct journal *j, st
 	struct buf text;
 	int rc;
 
-	if (object == NULL)
+	if (object == NULL ||
+		(j->root > 0 && json_object_set_new(object, "root", json_integer(j->root)) < 0))
 		abort(); /* the message was checked to be UTF-8 */
 	buf_init(&text, JOURNAL_MAX);
 	rc = json_compact(object, &text, err);
@@ -164,7 +173,6 @@ repository_write_journal(const struct repository *r, const struct journal *j, st
 	return rc;
 }
 
-/* 1, 0 there is none, -1. */
 int
 repository_read_journal(const struct repository *r, struct journal *j, struct error *err)
 {
@@ -180,6 +188,8 @@ repository_read_journal(const struct repository *r, struct journal *j, struct er
 		if (json_parse(buf_str(&text), text.len, &object, err) < 0 ||
 			json_get_int(object, "timestamp", 0, TUF_INT_MAX, &j->timestamp, err) < 0 ||
 			json_get_int(object, "time", 0, INT64_MAX, &j->time_s, err) < 0 ||
+			(json_object_get(object, "root") != NULL &&
+				json_get_int(object, "root", 1, TUF_INT_MAX, &j->root, err) < 0) ||
 			json_get_string(object, "message", &message, err) < 0)
 			rc = error_prefix(err, "%s", path);
 		else
@@ -258,7 +268,6 @@ name_targets(struct repository *r, struct error *err)
 	return rc;
 }
 
-/* A clone of a repository without targets has no directory for them. */
 int
 repository_make_dirs(const struct repository *r, struct error *err)
 {
@@ -273,7 +282,6 @@ repository_make_dirs(const struct repository *r, struct error *err)
 	return rc;
 }
 
-/* Everything behind the rename of timestamp.json; each step may be done again. */
 int
 repository_finish(struct repository *r, const struct journal *j,
 	char commit[static GIT_COMMIT_SIZE], struct error *err)
@@ -292,7 +300,6 @@ repository_finish(struct repository *r, const struct journal *j,
 	return remove_journal(r, err);
 }
 
-/* A run was killed: end what it did, or undo what it had begun. */
 int
 repository_recover(struct repository *r, struct error *err)
 {
@@ -305,6 +312,12 @@ repository_recover(struct repository *r, struct error *err)
 	gitrepo_unlock(r->git);
 	if ((r->meta[TUF_ROLE_TIMESTAMP] != NULL ? tuf_meta_version(r->meta[TUF_ROLE_TIMESTAMP])
 						 : 0) == j.timestamp) {
+		/* The timestamp is good without the root that was to come behind it. */
+		if (j.root > tuf_meta_version(r->meta[TUF_ROLE_ROOT])) {
+			free(j.message);
+			j.message =
+				xasprintf("timestamp %" PRId64 ": the same list\n", j.timestamp);
+		}
 		rc = repository_finish(r, &j, commit, err);
 		if (rc == 0)
 			log_info("%s: completed the publication that was interrupted, commit %.10s",
@@ -322,7 +335,17 @@ repository_recover(struct repository *r, struct error *err)
 	return rc;
 }
 
-/* Writes the draft, the timestamp last, and ends the publication. */
+static int
+put_file(const struct repository *r, const struct draft *d, enum tuf_role role, struct error *err)
+{
+	char *path = repository_metadata_path(r, d->version[role], role);
+	int rc = file_replace(
+		path, d->text[role].data, d->text[role].len, REPOSITORY_FILE_MODE, err);
+
+	free(path);
+	return rc;
+}
+
 int
 repository_put(struct repository *r, const struct draft *d, const struct repository_file *files,
 	const struct tuf_target *targets, size_t count, const char *message, int64_t now_s,
@@ -331,8 +354,10 @@ repository_put(struct repository *r, const struct draft *d, const struct reposit
 	static const enum tuf_role order[] = {
 		TUF_ROLE_TARGETS, TUF_ROLE_SNAPSHOT, TUF_ROLE_TIMESTAMP};
 	struct journal j = {.timestamp = d->version[TUF_ROLE_TIMESTAMP], .time_s = now_s};
+	const bool root = d->text[TUF_ROLE_ROOT].len > 0;
 	int rc;
 
+	j.root = root ? d->version[TUF_ROLE_ROOT] : 0;
 	j.message = xstrdup(message);
 	rc = repository_make_dirs(r, err);
 	if (rc == 0)
@@ -343,22 +368,24 @@ repository_put(struct repository *r, const struct draft *d, const struct reposit
 		rc = give_name(files[i].path, path, err);
 		free(path);
 	}
+	if (rc == 0 && root && d->root_first)
+		rc = put_file(r, d, TUF_ROLE_ROOT, err);
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(order); i++) {
-		char *path = repository_metadata_path(r, d->version[order[i]], order[i]);
-
 		/* What the timestamp leads to must be on disk before it is. */
 		if (order[i] == TUF_ROLE_TIMESTAMP)
 			rc = sync_dirs(r, err);
 		if (rc == 0 && d->text[order[i]].len > 0)
-			rc = file_replace(path, d->text[order[i]].data, d->text[order[i]].len,
-				REPOSITORY_FILE_MODE, err);
-		free(path);
+			rc = put_file(r, d, order[i], err);
 	}
+	if (rc == 0 && root && !d->root_first)
+		rc = put_file(r, d, TUF_ROLE_ROOT, err);
 	/* Before the commit: a name less later on would change the files' ctime, and git would have
 	 * to read them again to see that they are the same. */
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		(void)unlink(files[i].path);
-	if (rc == 0 && repository_load_published(r, err) < 0)
+	if (rc == 0 &&
+		((root && repository_load_root(r, err) < 0) ||
+			repository_load_published(r, err) < 0))
 		rc = -1;
 	if (rc == 0)
 		rc = repository_finish(r, &j, commit, err);

@@ -39,7 +39,6 @@ repository_state_path(const struct repository *r, const char *name)
 	return xasprintf("%s/%s", gitrepo_state_dir(r->git), name);
 }
 
-/* "12.ROLE.json": 12; 0 for anything else. */
 int64_t
 repository_version_of(const char *file, enum tuf_role role)
 {
@@ -57,8 +56,8 @@ repository_version_of(const char *file, enum tuf_role role)
  */
 
 /* Reads and parses one file: 1, 0 it is not there, -1. Verifies nothing. */
-static int
-read_meta(const char *path, enum tuf_role role, struct tuf_meta **out, struct error *err)
+int
+repository_read_meta(const char *path, enum tuf_role role, struct tuf_meta **out, struct error *err)
 {
 	struct buf text;
 	int rc;
@@ -78,11 +77,12 @@ repository_load_meta(const struct repository *r, enum tuf_role role, int64_t ver
 	struct tuf_meta **out, struct error *err)
 {
 	char *path = repository_metadata_path(r, version, role);
-	int rc = read_meta(path, role, out, err);
+	int rc = repository_read_meta(path, role, out, err);
 
 	if (rc <= 0)
 		goto out;
-	if (tuf_meta_verify(*out, r->meta[TUF_ROLE_ROOT], err) < 0)
+	if (tuf_meta_verify(*out, r->meta[TUF_ROLE_ROOT], err) < 0 &&
+		(r->root_before == NULL || tuf_meta_verify(*out, r->root_before, err) < 0))
 		rc = error_prefix(err, "%s", path);
 	else if (version > 0 && tuf_meta_version(*out) != version)
 		rc = error_set(err, ERROR_SECURITY, "%s: it says version %" PRId64, path,
@@ -121,7 +121,9 @@ repository_load_root(struct repository *r, struct error *err)
 		goto out;
 	}
 	path = repository_metadata_path(r, newest, TUF_ROLE_ROOT);
-	if (read_meta(path, TUF_ROLE_ROOT, root, err) <= 0)
+	tuf_meta_free(*root);
+	*root = NULL;
+	if (repository_read_meta(path, TUF_ROLE_ROOT, root, err) <= 0)
 		goto out;
 	if (tuf_meta_version(*root) != newest) {
 		error_set(err, ERROR_SECURITY, "%s: it says version %" PRId64, path,
@@ -137,6 +139,22 @@ out:
 	if (d != NULL)
 		(void)closedir(d);
 	free(dir);
+	free(path);
+	return rc;
+}
+
+int
+repository_load_root_version(
+	const struct repository *r, int64_t version, struct tuf_meta **out, struct error *err)
+{
+	char *path = repository_metadata_path(r, version, TUF_ROLE_ROOT);
+	int rc = repository_read_meta(path, TUF_ROLE_ROOT, out, err);
+
+	if (rc > 0 && tuf_meta_verify(*out, *out, err) < 0) {
+		rc = error_prefix(err, "%s", path);
+		tuf_meta_free(*out);
+		*out = NULL;
+	}
 	free(path);
 	return rc;
 }
@@ -208,4 +226,10 @@ int
 repository_head(struct repository *r, char commit[static GIT_COMMIT_SIZE], struct error *err)
 {
 	return gitrepo_head(r->git, commit, err);
+}
+
+const struct tuf_meta *
+repository_meta(const struct repository *r, enum tuf_role role)
+{
+	return r->meta[role];
 }

@@ -212,7 +212,7 @@ read_file(const char *path, char text[static KEY_FILE_MAX], size_t *len, struct 
 	int fd;
 
 	*len = 0;
-	if (key_file_open(path, &fd, err) < 0)
+	if (key_file_open(path, "private key", &fd, err) < 0)
 		return -1;
 	for (;;) {
 		ssize_t n = read(fd, text + *len, KEY_FILE_MAX - 1 - *len);

@@ -1,12 +1,8 @@
 #include "export/tuf_key.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -14,18 +10,14 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/store.h>
-#include <openssl/ui.h>
 
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
-#include "export/key_file.h"
 
 #define ED25519_KEY_SIZE 32
-#define ED25519_SIG_SIZE 64
 #define RSA_BITS_MIN     2048
 
 struct tuf_key {
@@ -33,11 +25,6 @@ struct tuf_key {
 	char id[TUF_KEYID_SIZE];
 	EVP_PKEY *pkey; /* owned; NULL: verifies nothing */
 	const struct scheme *scheme;
-};
-
-struct tuf_signer {
-	EVP_PKEY *pkey;
-	struct tuf_key *key;
 };
 
 /* --- public keys --------------------------------------------------------------------------------
@@ -72,6 +59,24 @@ pem_public(const char *value)
 	pkey = PEM_read_bio_PUBKEY(bio, NULL, no_pass_phrase, NULL);
 	BIO_free(bio);
 	return pkey;
+}
+
+/* The caller frees it. */
+static char *
+pem_of(EVP_PKEY *pkey)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data, *text = NULL;
+	long len;
+
+	if (bio == NULL)
+		abort();
+	if (PEM_write_bio_PUBKEY(bio, pkey) == 1) {
+		len = BIO_get_mem_data(bio, &data);
+		text = xstrndup(data, (size_t)len);
+	}
+	BIO_free(bio);
+	return text;
 }
 
 static EVP_PKEY *
@@ -191,6 +196,18 @@ tuf_key_json(const struct tuf_key *k)
 	return k->json;
 }
 
+const char *
+tuf_key_type(const struct tuf_key *k)
+{
+	return json_string_value(json_object_get(k->json, "keytype"));
+}
+
+char *
+tuf_key_pem(const struct tuf_key *k)
+{
+	return k->pkey != NULL ? pem_of(k->pkey) : NULL;
+}
+
 bool
 tuf_key_usable(const struct tuf_key *k)
 {
@@ -204,6 +221,14 @@ tuf_key_same(const struct tuf_key *a, const struct tuf_key *b)
 
 	ERR_clear_error();
 	return same;
+}
+
+static bool
+set_pss(EVP_PKEY_CTX *pctx)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1 &&
+		EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) == 1 &&
+		EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, EVP_sha256()) == 1;
 }
 
 bool
@@ -224,10 +249,7 @@ tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const char
 	if (EVP_DigestVerifyInit(
 		    ctx, &pctx, k->scheme->digest_first ? EVP_sha256() : NULL, NULL, k->pkey) != 1)
 		goto out;
-	if (k->scheme->pss &&
-		(EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-			EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) != 1 ||
-			EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, EVP_sha256()) != 1))
+	if (k->scheme->pss && !set_pss(pctx))
 		goto out;
 	good = EVP_DigestVerify(ctx, sig, digits / 2, data, len) == 1;
 out:
@@ -236,207 +258,108 @@ out:
 	return good;
 }
 
-/* --- private keys -------------------------------------------------------------------------------
+/* --- what signers need --------------------------------------------------------------------------
  */
 
-/* Sets the error from OpenSSL's queue and empties it. */
-static int
-openssl_error(struct error *err, enum error_kind kind, const char *subject, const char *what)
-{
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-
-	ERR_clear_error();
-	return error_set(err, kind, "%s: %s%s%s", subject, what, reason != NULL ? ": " : "",
-		reason != NULL ? reason : "");
-}
-
-/* The public half as a key object of TUF. Takes pkey over, in any case. */
-static int
-signer_new(EVP_PKEY *pkey, const char *name, struct tuf_signer **out, struct error *err)
+int
+tuf_key_of_pkey(EVP_PKEY *pkey, const char *name, struct tuf_key **out, struct error *err)
 {
 	uint8_t raw[ED25519_KEY_SIZE];
 	size_t len = sizeof(raw);
 	char hex[2 * sizeof(raw) + 1];
-	json_t *object = NULL;
-	struct tuf_signer *s = xcalloc(1, sizeof(*s));
-
-	s->pkey = pkey;
-	if (!EVP_PKEY_is_a(pkey, "ED25519")) {
-		error_set(err, ERROR_CONFIG, "%s: not an Ed25519 key", name);
-		goto fail;
-	}
-	if (EVP_PKEY_get_raw_public_key(pkey, raw, &len) != 1 || len != sizeof(raw)) {
-		openssl_error(err, ERROR_CONFIG, name, "no public key");
-		goto fail;
-	}
-	str_hex(raw, len, hex);
-	object = json_pack("{s:s, s:s, s:{s:s}}", "keytype", "ed25519", "scheme", "ed25519",
-		"keyval", "public", hex);
-	if (object == NULL)
-		abort();
-	if (tuf_key_from_json(object, &s->key, err) < 0)
-		goto fail;
-	json_decref(object);
-	*out = s;
-	return 0;
-fail:
-	json_decref(object);
-	tuf_signer_free(s);
-	return -1;
-}
-
-/* Whether uri is a file, and if so its path. A scheme has two letters or more. */
-static const char *
-file_of(const char *uri)
-{
-	if (str_starts(uri, "file://"))
-		return uri + strlen("file://");
-	if (str_starts(uri, "file:"))
-		return uri + strlen("file:");
-	return strchr(uri, ':') == NULL || uri[0] == '/' || uri[0] == '.' ? uri : NULL;
-}
-
-int
-tuf_signer_load(const char *uri, struct tuf_signer **out, struct error *err)
-{
-	const char *path = file_of(uri);
-	OSSL_STORE_CTX *store = NULL;
-	EVP_PKEY *pkey = NULL;
-	BIO *bio = NULL;
-	int fd = -1, rc = -1;
+	const char *keytype = NULL, *scheme = NULL;
+	char *text = NULL;
+	json_t *object;
+	int rc = -1;
 
 	*out = NULL;
-	/* UI_null: a key that wants a pass phrase fails instead of asking whoever is at the
-	 * terminal. */
-	if (path != NULL) {
-		if (key_file_open(path, &fd, err) < 0)
-			return -1;
-		bio = BIO_new_fd(fd, BIO_NOCLOSE);
-		if (bio == NULL)
+	if (EVP_PKEY_is_a(pkey, "ED25519") && EVP_PKEY_get_raw_public_key(pkey, raw, &len) == 1 &&
+		len == sizeof(raw)) {
+		str_hex(raw, len, hex);
+		text = xstrdup(hex);
+		keytype = scheme = "ed25519";
+	} else if (EVP_PKEY_is_a(pkey, "EC")) {
+		text = pem_of(pkey);
+		keytype = "ecdsa";
+		scheme = "ecdsa-sha2-nistp256";
+	} else if (EVP_PKEY_is_a(pkey, "RSA")) {
+		text = pem_of(pkey);
+		keytype = "rsa";
+		scheme = "rsassa-pss-sha256";
+	}
+	if (text != NULL) {
+		object = json_pack("{s:s, s:s, s:{s:s}}", "keytype", keytype, "scheme", scheme,
+			"keyval", "public", text);
+		if (object == NULL)
 			abort();
-		store = OSSL_STORE_attach(
-			bio, "file", NULL, NULL, UI_null(), NULL, NULL, NULL, NULL);
-	} else {
-		store = OSSL_STORE_open(uri, UI_null(), NULL, NULL, NULL);
+		rc = tuf_key_from_json(object, out, err);
+		json_decref(object);
+		free(text);
+		if (rc < 0)
+			return error_prefix(err, "%s", name);
 	}
-	if (store == NULL) {
-		openssl_error(err, ERROR_CONFIG, uri, "cannot open the private key");
-		goto out;
+	if (*out == NULL || !tuf_key_usable(*out)) {
+		tuf_key_free(*out);
+		*out = NULL;
+		ERR_clear_error();
+		return error_set(err, ERROR_CONFIG,
+			"%s: not an Ed25519, ECDSA P-256 or RSA key (of %d bits or more)", name,
+			RSA_BITS_MIN);
 	}
-	(void)OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
-	while (pkey == NULL && !OSSL_STORE_eof(store)) {
-		OSSL_STORE_INFO *info = OSSL_STORE_load(store);
-
-		if (info == NULL && OSSL_STORE_error(store))
-			break;
-		if (info != NULL && OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY)
-			pkey = OSSL_STORE_INFO_get1_PKEY(info);
-		OSSL_STORE_INFO_free(info);
-	}
-	if (pkey == NULL) {
-		openssl_error(err, ERROR_CONFIG, uri, "no private key in it");
-		goto out;
-	}
-	rc = signer_new(pkey, uri, out, err);
-out:
-	(void)OSSL_STORE_close(store);
-	BIO_free(bio);
-	if (fd >= 0)
-		(void)close(fd);
-	ERR_clear_error();
-	return rc;
-}
-
-/* Not by file_writer: its buffer would keep the private key. */
-static int
-write_key(const char *path, const char *pem, size_t len, struct error *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s: cannot make the private key", path);
-	while (len > 0) {
-		ssize_t n = write(fd, pem, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			goto fail;
-		pem += n;
-		len -= (size_t)n;
-	}
-	if (fsync(fd) < 0)
-		goto fail;
-	(void)close(fd);
 	return 0;
-fail:
-	error_set_errno(err, ERROR_TEMP, "%s: cannot write", path);
-	(void)close(fd);
-	(void)unlink(path);
-	return -1;
 }
 
 int
-tuf_signer_generate(const char *path, struct tuf_signer **out, struct error *err)
+tuf_key_from_pem(const char *pem, const char *name, struct tuf_key **out, struct error *err)
 {
-	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	BIO *bio = BIO_new(BIO_s_secmem());
-	char *pem;
-	long len;
+	EVP_PKEY *pkey = pem_public(pem);
 	int rc;
 
 	*out = NULL;
-	if (pkey == NULL || bio == NULL ||
-		PEM_write_bio_PKCS8PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) != 1)
-		abort();
-	len = BIO_get_mem_data(bio, &pem);
-	rc = write_key(path, pem, (size_t)len, err);
-	BIO_free(bio); /* wipes it */
-	if (rc < 0) {
-		EVP_PKEY_free(pkey);
-		return -1;
-	}
-	return signer_new(pkey, path, out, err);
-}
-
-void
-tuf_signer_free(struct tuf_signer *s)
-{
-	if (s == NULL)
-		return;
-	EVP_PKEY_free(s->pkey); /* OpenSSL clears private keys before it frees them */
-	tuf_key_free(s->key);
-	free(s);
-}
-
-const struct tuf_key *
-tuf_signer_key(const struct tuf_signer *s)
-{
-	return s->key;
+	ERR_clear_error();
+	if (pkey == NULL)
+		return error_set(err, ERROR_CONFIG, "%s: not a public key in PEM", name);
+	rc = tuf_key_of_pkey(pkey, name, out, err);
+	EVP_PKEY_free(pkey);
+	return rc;
 }
 
 int
-tuf_signer_sign(
-	const struct tuf_signer *s, const void *data, size_t len, char **sig_hex, struct error *err)
+tuf_key_sign(const struct tuf_key *k, EVP_PKEY *pkey, const void *data, size_t len, char **sig_hex,
+	struct error *err)
 {
-	uint8_t sig[ED25519_SIG_SIZE];
+	uint8_t sig[TUF_SIG_HEX_MAX / 2];
 	size_t sig_len = sizeof(sig);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_PKEY_CTX *pctx; /* belongs to ctx */
+	unsigned long code;
 	int rc = -1;
 
 	*sig_hex = NULL;
 	if (ctx == NULL)
 		abort();
-	if (EVP_DigestSignInit(ctx, NULL, NULL, NULL, s->pkey) != 1 ||
+	if (EVP_DigestSignInit(
+		    ctx, &pctx, k->scheme->digest_first ? EVP_sha256() : NULL, NULL, pkey) != 1 ||
+		(k->scheme->pss && !set_pss(pctx)) ||
 		EVP_DigestSign(ctx, sig, &sig_len, data, len) != 1) {
-		openssl_error(err, ERROR_TEMP, "signing key", "cannot sign");
+		code = ERR_peek_last_error();
+		error_set(err, ERROR_TEMP, "key %.12s cannot sign%s%s", k->id,
+			code != 0 ? ": " : "", code != 0 ? ERR_reason_error_string(code) : "");
 		goto out;
 	}
 	*sig_hex = xcalloc(2 * sig_len + 1, 1);
 	str_hex(sig, sig_len, *sig_hex);
+	/* A token may answer anything. */
+	if (!tuf_key_verify(k, data, len, *sig_hex)) {
+		free(*sig_hex);
+		*sig_hex = NULL;
+		error_set(err, ERROR_SECURITY, "key %.12s made a signature that does not verify",
+			k->id);
+		goto out;
+	}
 	rc = 0;
 out:
 	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
 	return rc;
 }

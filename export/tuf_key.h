@@ -1,7 +1,5 @@
 /*
- * tuf_key: public keys as TUF metadata names them, and the private keys that sign.
- *
- * Verifies ed25519, ecdsa-sha2-nistp256 and rsassa-pss-sha256; makes and signs with ed25519 only.
+ * tuf_key: public keys as TUF metadata names them: ed25519, ecdsa-sha2-nistp256, rsassa-pss-sha256.
  */
 #ifndef EXPORT_TUF_KEY_H
 #define EXPORT_TUF_KEY_H
@@ -10,12 +8,12 @@
 #include <stddef.h>
 
 #include <jansson.h>
+#include <openssl/types.h>
 
 #include "common/attr.h"
 
 struct error;
 struct tuf_key;
-struct tuf_signer;
 
 /* Hex digits of a key id and the NUL. */
 #define TUF_KEYID_SIZE 65
@@ -40,18 +38,19 @@ bool tuf_key_same(const struct tuf_key *a, const struct tuf_key *b);
 /* Whether sig_hex is a signature of the data by this key. */
 bool tuf_key_verify(const struct tuf_key *k, const void *data, size_t len, const char *sig_hex);
 
-/* A private key by its URI: "file:PATH", a bare PATH, or whatever OpenSSL's stores know. A key file
- * that others than its owner may read is ERROR_SECURITY; what is missing or no Ed25519 key is
- * ERROR_CONFIG. A pass phrase is not asked for. */
-int tuf_signer_load(const char *uri, struct tuf_signer **out, struct error *err) MUST_CHECK;
-/* Makes a key and writes it to a new file of mode 0600; an existing file is ERROR_CONFIG. */
-int tuf_signer_generate(const char *path, struct tuf_signer **out, struct error *err) MUST_CHECK;
-/* Wipes the private part. NULL is allowed. */
-void tuf_signer_free(struct tuf_signer *s);
-/* Its public key, lent. */
-const struct tuf_key *tuf_signer_key(const struct tuf_signer *s);
-/* The signature in hex; the caller frees it. */
-int tuf_signer_sign(const struct tuf_signer *s, const void *data, size_t len, char **sig_hex,
-	struct error *err) MUST_CHECK;
+/* Its keytype, lent; its public key as PEM, which the caller frees, NULL if it is not usable. */
+const char *tuf_key_type(const struct tuf_key *k);
+char *tuf_key_pem(const struct tuf_key *k);
+
+/* From a public key in PEM, which name stands for in errors (ERROR_CONFIG). */
+int tuf_key_from_pem(
+	const char *pem, const char *name, struct tuf_key **out, struct error *err) MUST_CHECK;
+
+/* For tuf_signer: the public half of a key, which name stands for (ERROR_CONFIG: of no kind that
+ * signs here); a signature by the private half of k in hex, verified, which the caller frees. */
+int tuf_key_of_pkey(
+	EVP_PKEY *pkey, const char *name, struct tuf_key **out, struct error *err) MUST_CHECK;
+int tuf_key_sign(const struct tuf_key *k, EVP_PKEY *pkey, const void *data, size_t len,
+	char **sig_hex, struct error *err) MUST_CHECK;
 
 #endif

@@ -17,6 +17,7 @@
 #include "common/xalloc.h"
 #include "export/tuf_delegation.h"
 #include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 #include "export/tuf_trust.h"
 
 struct named_file {
@@ -52,6 +53,18 @@ const char *
 tuf_role_name(enum tuf_role role)
 {
 	return role_table[role].name;
+}
+
+int
+tuf_role_parse(const char *name, enum tuf_role *out)
+{
+	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
+		if (strcmp(role_table[i].name, name) == 0) {
+			*out = (enum tuf_role)i;
+			return 0;
+		}
+	}
+	return -1;
 }
 
 size_t
@@ -295,8 +308,28 @@ tuf_meta_expires(const struct tuf_meta *m)
 	return m->expires_s;
 }
 
+const json_t *
+tuf_meta_document(const struct tuf_meta *m)
+{
+	return m->document;
+}
+
+const struct buf *
+tuf_meta_octets(const struct tuf_meta *m)
+{
+	return &m->signed_part;
+}
+
 /* --- signatures ---------------------------------------------------------------------------------
  */
+
+bool
+tuf_meta_signed_by(const struct tuf_meta *m, const struct tuf_key *k)
+{
+	const char *sig = tuf_trust_signature(m->document, tuf_key_id(k));
+
+	return sig != NULL && tuf_key_verify(k, m->signed_part.data, m->signed_part.len, sig);
+}
 
 int
 tuf_meta_verify(const struct tuf_meta *m, const struct tuf_meta *root, struct error *err)
@@ -355,6 +388,32 @@ bool
 tuf_root_has_key(const struct tuf_meta *root, enum tuf_role role, const char *keyid)
 {
 	return tuf_signatories_have(&root->roles[role], keyid);
+}
+
+const struct tuf_key *
+tuf_root_key(const struct tuf_meta *root, enum tuf_role role, size_t i)
+{
+	const struct tuf_signatories *s = &root->roles[role];
+
+	/* A key id without key is nobody. */
+	for (size_t k = 0; k < s->count; k++) {
+		const struct tuf_key *key = tuf_trust_key(&root->keys, s->ids[k]);
+
+		if (key != NULL && i-- == 0)
+			return key;
+	}
+	return NULL;
+}
+
+size_t
+tuf_root_signed(const struct tuf_meta *root, const struct tuf_meta *m)
+{
+	const struct tuf_key *key;
+	size_t good = 0;
+
+	for (size_t i = 0; (key = tuf_root_key(root, m->role, i)) != NULL; i++)
+		good += tuf_meta_signed_by(m, key);
+	return good;
 }
 
 bool
@@ -740,6 +799,16 @@ add_piece(const char *piece, size_t len, void *out)
 }
 
 int
+tuf_format(const json_t *document, struct buf *out, struct error *err)
+{
+	/* Indented, so that a commit shows what changed; what is signed is the canonical form. */
+	if (json_dump_callback(document, add_piece, out, JSON_INDENT(1) | JSON_SORT_KEYS) < 0 ||
+		buf_add_char(out, '\n') < 0)
+		return error_set(err, ERROR_INPUT, "metadata larger than %zu bytes", out->max);
+	return 0;
+}
+
+int
 tuf_sign(const json_t *signed_part, const struct tuf_signer *const *signers, size_t count,
 	struct buf *out, struct error *err)
 {
@@ -763,13 +832,7 @@ tuf_sign(const json_t *signed_part, const struct tuf_signer *const *signers, siz
 	}
 	document = must(json_pack("{s:O, s:o}", "signatures", signatures, "signed",
 		must(json_deep_copy(signed_part))));
-	/* Indented, so that a commit shows what changed; what is signed is the canonical form. */
-	if (json_dump_callback(document, add_piece, out, JSON_INDENT(1) | JSON_SORT_KEYS) < 0 ||
-		buf_add_char(out, '\n') < 0) {
-		error_set(err, ERROR_INPUT, "metadata larger than %zu bytes", out->max);
-		goto out;
-	}
-	rc = 0;
+	rc = tuf_format(document, out, err);
 out:
 	json_decref(document);
 	json_decref(signatures);

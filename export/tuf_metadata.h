@@ -38,7 +38,9 @@ enum tuf_role { TUF_ROLE_ROOT, TUF_ROLE_TIMESTAMP, TUF_ROLE_SNAPSHOT, TUF_ROLE_T
 #define TUF_ROLE_COUNT 4
 
 const char *tuf_role_name(enum tuf_role role); /* "root", ... */
-size_t tuf_role_max(enum tuf_role role);       /* TUF_ROOT_MAX, ... */
+/* The role of that name: 0, or -1. */
+int tuf_role_parse(const char *name, enum tuf_role *out) MUST_CHECK;
+size_t tuf_role_max(enum tuf_role role); /* TUF_ROOT_MAX, ... */
 
 /* What one file says of another. */
 struct tuf_file {
@@ -70,10 +72,19 @@ enum tuf_role tuf_meta_role(const struct tuf_meta *m);
 int64_t tuf_meta_version(const struct tuf_meta *m);
 int64_t tuf_meta_expires(const struct tuf_meta *m); /* seconds; expired when <= the time */
 
+/* The whole file and the octets that are signed, lent; whether k has signed them. */
+const json_t *tuf_meta_document(const struct tuf_meta *m);
+const struct buf *tuf_meta_octets(const struct tuf_meta *m);
+bool tuf_meta_signed_by(const struct tuf_meta *m, const struct tuf_key *k);
+
 /* Root only. */
 bool tuf_root_consistent_snapshot(const struct tuf_meta *root);
 int64_t tuf_root_threshold(const struct tuf_meta *root, enum tuf_role role);
 bool tuf_root_has_key(const struct tuf_meta *root, enum tuf_role role, const char *keyid);
+/* The keys of a role, for i from 0, lent; NULL behind the last. */
+const struct tuf_key *tuf_root_key(const struct tuf_meta *root, enum tuf_role role, size_t i);
+/* How many of them have signed m, whatever their threshold. */
+size_t tuf_root_signed(const struct tuf_meta *root, const struct tuf_meta *m);
 /* Whether both give the role the same keys and threshold (recovery from fast-forward attacks). */
 bool tuf_root_same_role(const struct tuf_meta *a, const struct tuf_meta *b, enum tuf_role role);
 
@@ -136,5 +147,7 @@ json_t *tuf_build_targets(
  * bytes. */
 int tuf_sign(const json_t *signed_part, const struct tuf_signer *const *signers, size_t count,
 	struct buf *out, struct error *err) MUST_CHECK;
+/* Appends a whole file ("signatures", "signed") as tuf_sign() lays it out. */
+int tuf_format(const json_t *document, struct buf *out, struct error *err) MUST_CHECK;
 
 #endif

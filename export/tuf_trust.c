@@ -125,8 +125,8 @@ tuf_signatures_check(const json_t *document, struct error *err)
 	return 0;
 }
 
-static const struct tuf_key *
-key_of(const struct tuf_keys *keys, const char *id)
+const struct tuf_key *
+tuf_trust_key(const struct tuf_keys *keys, const char *id)
 {
 	for (size_t i = 0; i < keys->count; i++) {
 		if (strcmp(tuf_key_id(keys->list[i]), id) == 0)
@@ -135,9 +135,8 @@ key_of(const struct tuf_keys *keys, const char *id)
 	return NULL;
 }
 
-/* The signature by this key id, or NULL. No id is there twice. */
-static const char *
-signature_by(const json_t *document, const char *id)
+const char *
+tuf_trust_signature(const json_t *document, const char *id)
 {
 	const json_t *signatures = json_object_get(document, "signatures");
 
@@ -158,8 +157,8 @@ tuf_trust_count(const struct tuf_keys *keys, const struct tuf_signatories *s,
 	size_t good = 0;
 
 	for (size_t i = 0; i < s->count && (int64_t)good < s->threshold; i++) {
-		const struct tuf_key *key = key_of(keys, s->ids[i]);
-		const char *sig = signature_by(document, s->ids[i]);
+		const struct tuf_key *key = tuf_trust_key(keys, s->ids[i]);
+		const char *sig = tuf_trust_signature(document, s->ids[i]);
 		bool seen = false;
 
 		if (key == NULL || sig == NULL)

@@ -51,6 +51,10 @@ bool tuf_signatories_same(const struct tuf_signatories *a, const struct tuf_sign
 /* The member "signatures" of a whole file: form, number, no key id twice. ERROR_INPUT. */
 int tuf_signatures_check(const json_t *document, struct error *err) MUST_CHECK;
 
+/* The key of that id, or NULL; the signature by it in a whole file, or NULL. Lent. */
+const struct tuf_key *tuf_trust_key(const struct tuf_keys *keys, const char *id);
+const char *tuf_trust_signature(const json_t *document, const char *id);
+
 /* How many distinct keys of the signatories have signed the octets; stops at the threshold. The
  * signatures have been checked. Unknown signers and wrong signatures count nothing and harm
  * nothing. */

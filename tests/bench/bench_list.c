@@ -31,7 +31,7 @@
 #include "export/list_reader.h"
 #include "export/list_writer.h"
 #include "export/repository.h"
-#include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 
 #define DAY       INT64_C(86400)
 #define PROVIDERS 500
@@ -212,7 +212,8 @@ options(void)
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
 		if (uris[i] == NULL)
 			uris[i] = xasprintf("file:%s/%s.pem", dir, tuf_role_name((enum tuf_role)i));
-		o.keys[i] = uris[i];
+		o.keys[i] =
+			(struct repository_keys){.uris = (const char *const *)&uris[i], .count = 1};
 		o.expires_s[i] = 365 * DAY;
 	}
 	return o;
@@ -274,7 +275,8 @@ make_authority(void)
 	struct error err;
 
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++) {
-		if (tuf_signer_generate(o.keys[i] + strlen("file:"), &signer, &err) < 0)
+		if (tuf_signer_generate(o.keys[i].uris[0] + strlen("file:"), "ed25519", NULL,
+			    &signer, &err) < 0)
 			die(&err);
 		tuf_signer_free(signer);
 	}

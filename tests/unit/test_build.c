@@ -29,7 +29,7 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/repository.h"
-#include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 
 #define NOW  INT64_C(1795435200) /* 2026-11-23T12:00:00Z */
 #define HOUR INT64_C(3600)
@@ -122,10 +122,11 @@ make(struct authority *a, const char *name)
 		struct tuf_signer *signer;
 
 		a->uris[i] = xasprintf("%s/%s.%zu.pem", top, name, i);
-		if (tuf_signer_generate(a->uris[i], &signer, &err) < 0)
+		if (tuf_signer_generate(a->uris[i], "ed25519", NULL, &signer, &err) < 0)
 			fail_msg("%s", err.text);
 		tuf_signer_free(signer);
-		a->options.keys[i] = a->uris[i];
+		a->options.keys[i] = (struct repository_keys){
+			.uris = (const char *const *)&a->uris[i], .count = 1};
 		a->options.expires_s[i] = 365 * DAY;
 	}
 	if (repository_create(&a->options, NOW - 30 * DAY, &err) < 0)

@@ -29,6 +29,7 @@
 #include "export/repository.h"
 #include "export/tuf_key.h"
 #include "export/tuf_metadata.h"
+#include "export/tuf_signer.h"
 
 #define NOW INT64_C(1795435200) /* 2026-11-23T12:00:00Z */
 #define DAY INT64_C(86400)
@@ -84,7 +85,8 @@ __lsan_default_suppressions(void)
 /* --- the ground ---------------------------------------------------------------------------------
  */
 
-static char top[] = "/tmp/preload25-repository-XXXXXX";
+/* In memory where that is to be had: hundreds of killed runs, each with its dozens of fsync(). */
+static char top[64];
 
 static int
 remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
@@ -102,6 +104,8 @@ static int
 setup(void **state UNUSED)
 {
 	(void)git_libgit2_init();
+	snprintf(top, sizeof(top), "%s/preload25-repository-XXXXXX",
+		access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp");
 	return mkdtemp(top) == NULL ? -1 : 0;
 }
 
@@ -148,10 +152,11 @@ authority_make(struct authority *a, const char *name)
 		struct tuf_signer *s;
 		char *key = xasprintf("%s/%s.pem", a->dir, tuf_role_name((enum tuf_role)i));
 
-		assert_int_equal(tuf_signer_generate(key, &s, &err), 0);
+		assert_int_equal(tuf_signer_generate(key, "ed25519", NULL, &s, &err), 0);
 		tuf_signer_free(s);
 		a->uris[i] = xasprintf("file:%s", key);
-		a->options.keys[i] = a->uris[i];
+		a->options.keys[i] = (struct repository_keys){
+			.uris = (const char *const *)&a->uris[i], .count = 1};
 		a->options.expires_s[i] = i == TUF_ROLE_TIMESTAMP ? 2 * DAY
 			: i == TUF_ROLE_ROOT                      ? 365 * DAY
 								  : 14 * DAY;
@@ -238,6 +243,31 @@ client_meta(const char *dir, const char *file, enum tuf_role role, const struct 
 	return m;
 }
 
+/* From root 1 to the newest, each signed by the keys of the one before and by its own. */
+static struct tuf_meta *
+client_root(const char *dir)
+{
+	struct tuf_meta *root = client_meta(dir, "1.root.json", TUF_ROLE_ROOT, NULL);
+
+	for (int version = 2;; version++) {
+		char name[40], *path;
+		struct tuf_meta *next;
+		struct error err = {0};
+		bool there;
+
+		snprintf(name, sizeof(name), "%d.root.json", version);
+		path = xasprintf("%s/metadata/%s", dir, name);
+		there = file_exists(path);
+		free(path);
+		if (!there)
+			return root;
+		next = client_meta(dir, name, TUF_ROLE_ROOT, root);
+		assert_int_equal(tuf_meta_verify(next, next, &err), 0);
+		tuf_meta_free(root);
+		root = next;
+	}
+}
+
 /* Follows the metadata from the root to list.json as a client does. Returns the number of the list;
  * 0: nothing is published. Everything that is published must be sound. */
 static int
@@ -257,7 +287,7 @@ client_list(const char *dir, int64_t *timestamp)
 		return 0;
 	}
 	free(path);
-	root = client_meta(dir, "1.root.json", TUF_ROLE_ROOT, NULL);
+	root = client_root(dir);
 	meta = client_meta(dir, "timestamp.json", TUF_ROLE_TIMESTAMP, root);
 	if (timestamp != NULL)
 		*timestamp = tuf_meta_version(meta);
@@ -441,7 +471,7 @@ test_renew(void **state UNUSED)
 	authority_make(&a, "renew");
 	create(&a);
 	assert_int_equal(repository_open(&a.options, &r, &err), 0);
-	assert_int_equal(repository_renew(r, NOW, commit, &err), -1);
+	assert_int_equal(repository_renew(r, REPOSITORY_ALL, NOW, commit, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	repository_close(r);
 	published(&a, 1);
@@ -451,7 +481,8 @@ test_renew(void **state UNUSED)
 		char name[40];
 
 		assert_int_equal(repository_open(&a.options, &r, &err), 0);
-		if (repository_renew(r, NOW + cases[i].days * DAY, commit, &err) < 0)
+		if (repository_renew(r, REPOSITORY_ALL, NOW + cases[i].days * DAY, commit, &err) <
+			0)
 			fail_msg("%s", err.text);
 		repository_close(r);
 		assert_int_equal(client_list(a.path, NULL), 1);
@@ -746,7 +777,7 @@ test_strangers(void **state UNUSED)
 
 	/* The keys of another authority. */
 	authority_make(&b, "other");
-	const char *own = a.options.keys[TUF_ROLE_SNAPSHOT];
+	const struct repository_keys own = a.options.keys[TUF_ROLE_SNAPSHOT];
 	a.options.keys[TUF_ROLE_SNAPSHOT] = b.options.keys[TUF_ROLE_SNAPSHOT];
 	refused(&a, ERROR_CONFIG,
 		"not a repository of ours: its root names another key for snapshot");
@@ -987,6 +1018,147 @@ test_killed_publishing(void **state UNUSED)
 		fail_msg("only %d steps", at);
 }
 
+/* --- changes of keys ----------------------------------------------------------------------------
+ */
+
+static const struct repository_change rotation = {.role = TUF_ROLE_TIMESTAMP, .rotate = true};
+
+/* Returns the version of the root. */
+static int64_t
+change(struct authority *a, const struct repository_change *c)
+{
+	char commit[GIT_COMMIT_SIZE];
+	enum repository_root result;
+	struct repository *r;
+	struct error err = {0};
+	int64_t version;
+
+	a->options.new_keys = true;
+	if (repository_open(&a->options, &r, &err) < 0 ||
+		repository_change_keys(r, c, NOW + 5, &result, commit, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		_exit(3);
+	}
+	assert_int_equal(result, REPOSITORY_ROOT_NEW);
+	version = tuf_meta_version(repository_meta(r, TUF_ROLE_ROOT));
+	repository_close(r);
+	a->options.new_keys = false;
+	return version;
+}
+
+static void
+run_rotation(struct authority *a)
+{
+	(void)change(a, &rotation);
+}
+
+/* The old key signs along, so there is no moment at which a client is turned away. */
+static void
+test_killed_rotating(void **state UNUSED)
+{
+	bool alive = false;
+	int at;
+
+	for (at = 0; !alive; at++) {
+		struct authority a;
+		char name[40], *next;
+
+		snprintf(name, sizeof(name), "rotating-%d", at);
+		authority_make(&a, name);
+		create(&a);
+		published(&a, 1);
+		alive = !killed(&a, run_rotation, at, false);
+		assert_int_equal(client_list(a.path, NULL), 1);
+		/* The next run is content with the keys that are there. */
+		published(&a, 2);
+		assert_int_equal(client_list(a.path, NULL), 2);
+		/* And a further change: nothing that was begun is in its way. */
+		assert_in_range(change(&a, &rotation), 2, 3);
+		assert_int_equal(client_list(a.path, NULL), 2);
+		assert_clean(a.path);
+		next = xasprintf("%s.next", a.uris[TUF_ROLE_TIMESTAMP] + strlen("file:"));
+		assert_false(file_exists(next));
+		free(next);
+		authority_clear(&a);
+	}
+	if (at < 10)
+		fail_msg("only %d steps", at);
+}
+
+/* The key of the timestamp is lost: the new root has to come first, and what a killed run leaves
+ * is brought to its end by the next. */
+static void
+run_replacement(struct authority *a)
+{
+	char *path = xasprintf("%s/lost.pem", a->dir), *uri = xasprintf("file:%s", path);
+	const char *const uris[] = {uri};
+	const char *old[1];
+	struct repository_change c = {
+		.role = TUF_ROLE_TIMESTAMP, .add_count = 1, .remove = old, .remove_count = 1};
+	struct error err = {0};
+	const struct tuf_key *add[1];
+	struct tuf_signer *signer;
+	struct repository *r;
+	char id[TUF_KEYID_SIZE];
+
+	assert_int_equal(repository_look(&a->options, &r, &err), 0);
+	memcpy(id,
+		tuf_key_id(tuf_root_key(repository_meta(r, TUF_ROLE_ROOT), TUF_ROLE_TIMESTAMP, 0)),
+		sizeof(id));
+	repository_close(r);
+	old[0] = id;
+	assert_int_equal(tuf_signer_load(uri, NULL, &signer, &err), 0);
+	add[0] = tuf_signer_key(signer);
+	c.add = add;
+	a->options.keys[TUF_ROLE_TIMESTAMP].uris = uris;
+	if (strcmp(id, tuf_key_id(add[0])) != 0)
+		(void)change(a, &c);
+	tuf_signer_free(signer);
+	free(path);
+	free(uri);
+}
+
+static void
+test_killed_replacing(void **state UNUSED)
+{
+	bool alive = false;
+	int at;
+
+	for (at = 0; !alive; at++) {
+		struct authority a;
+		struct tuf_signer *signer;
+		struct error err = {0};
+		const char *uris[1];
+		char name[40], *path, *uri;
+
+		snprintf(name, sizeof(name), "replacing-%d", at);
+		authority_make(&a, name);
+		create(&a);
+		published(&a, 1);
+		path = xasprintf("%s/lost.pem", a.dir);
+		uri = xasprintf("file:%s", path);
+		assert_int_equal(tuf_signer_generate(path, "ecdsa", NULL, &signer, &err), 0);
+		tuf_signer_free(signer);
+		alive = !killed(&a, run_replacement, at, false);
+		uris[0] = uri;
+		a.options.keys[TUF_ROLE_TIMESTAMP].uris = uris;
+		if (publish(&a, 2, &err) < 0) {
+			/* Killed before it had begun: the root still names the lost key. */
+			assert_int_equal(err.kind, ERROR_CONFIG);
+			run_replacement(&a);
+			a.options.keys[TUF_ROLE_TIMESTAMP].uris = uris;
+			published(&a, 2);
+		}
+		assert_int_equal(client_list(a.path, NULL), 2);
+		assert_clean(a.path);
+		free(path);
+		free(uri);
+		authority_clear(&a);
+	}
+	if (at < 10)
+		fail_msg("only %d steps", at);
+}
+
 static void
 run_create(struct authority *a)
 {
@@ -1065,6 +1237,8 @@ main(void)
 		cmocka_unit_test(test_staged),
 		cmocka_unit_test(test_killed_publishing),
 		cmocka_unit_test(test_killed_creating),
+		cmocka_unit_test(test_killed_rotating),
+		cmocka_unit_test(test_killed_replacing),
 		cmocka_unit_test(test_clone),
 	};
 

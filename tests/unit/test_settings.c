@@ -81,10 +81,11 @@ test_paths(void **state UNUSED)
 	assert_string_equal(s->repository.remotes[0], AT_DIR("", "../mirror.git"));
 	assert_string_equal(s->repository.remotes[1], "git@host:x");
 	assert_string_equal(s->repository.remotes[2], "https://h/x");
-	assert_string_equal(s->repository.root_key, "pkcs11:object=root");
-	assert_string_equal(s->repository.targets_key, AT_DIR("", "keys/t.pem"));
-	assert_string_equal(s->repository.snapshot_key, AT_DIR("file:", "keys/s.pem"));
-	assert_string_equal(s->repository.timestamp_key, "file:/abs/t.pem");
+	assert_string_equal(s->repository.keys[TUF_ROLE_ROOT].uris[0], "pkcs11:object=root");
+	assert_string_equal(s->repository.keys[TUF_ROLE_TARGETS].uris[0], AT_DIR("", "keys/t.pem"));
+	assert_string_equal(
+		s->repository.keys[TUF_ROLE_SNAPSHOT].uris[0], AT_DIR("file:", "keys/s.pem"));
+	assert_string_equal(s->repository.keys[TUF_ROLE_TIMESTAMP].uris[0], "file:/abs/t.pem");
 	free(want);
 	settings_free(s);
 }

@@ -21,7 +21,9 @@
 #include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "export/passphrase.h"
 #include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 
 static char dir[] = "/tmp/preload25-key-XXXXXX";
 static char path[sizeof(dir) + 16];
@@ -214,8 +216,8 @@ test_same(void **state UNUSED)
 	tuf_key_free(c);
 }
 
-/* A public key may come encrypted, and from anybody: OpenSSL would ask whoever is at the terminal, or
- * standard input, for the pass phrase. */
+/* A public key may come encrypted, and from anybody: OpenSSL would ask whoever is at the terminal,
+ * or standard input, for the pass phrase. */
 static void
 test_asks_nobody(void **state UNUSED)
 {
@@ -286,18 +288,22 @@ test_files(void **state UNUSED)
 	struct error err = {0};
 	struct stat st;
 
-	assert_int_equal(tuf_signer_generate(path, &made, &err), 0);
+	assert_int_equal(tuf_signer_generate(path, "ed25519", NULL, &made, &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(tuf_signer_sign(made, "text", 4, &sig, &err), 0);
 	assert_true(tuf_key_verify(tuf_signer_key(made), "text", 4, sig));
 
 	/* Never over one that is there. */
-	assert_int_equal(tuf_signer_generate(path, &s, &err), -1);
+	assert_int_equal(tuf_signer_generate(path, "ed25519", NULL, &s, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(tuf_signer_load(i == 0 ? path : i == 1 ? uri : uri3, &s, &err), 0);
+		assert_int_equal(tuf_signer_load(i == 0   ? path
+						 : i == 1 ? uri
+							  : uri3,
+					 NULL, &s, &err),
+			0);
 		assert_string_equal(
 			tuf_key_id(tuf_signer_key(s)), tuf_key_id(tuf_signer_key(made)));
 		assert_int_equal(tuf_signer_sign(s, "text", 4, &sig2, &err), 0);
@@ -307,7 +313,7 @@ test_files(void **state UNUSED)
 	}
 	for (mode_t bit = 1; bit <= 040; bit <<= 1) {
 		assert_int_equal(chmod(path, 0600 | bit), 0);
-		assert_int_equal(tuf_signer_load(uri, &s, &err), -1);
+		assert_int_equal(tuf_signer_load(uri, NULL, &s, &err), -1);
 		assert_int_equal(err.kind, ERROR_SECURITY);
 		assert_non_null(strstr(err.text, "chmod 600"));
 		assert_null(s);
@@ -319,35 +325,131 @@ test_files(void **state UNUSED)
 	free(uri3);
 }
 
+/* The three types, in the clear and with a pass phrase. */
+static void
+test_types(void **state UNUSED)
+{
+	static const char *const types[] = {"ed25519", "ecdsa", "rsa"};
+	char *secret = xasprintf("%s/pass", dir), *source = xasprintf("file:%s", secret);
+	struct passphrase *pass;
+	struct tuf_signer *s;
+	struct error err = {0};
+	char *sig;
+
+	assert_int_equal(file_replace(secret, "correct horse\nsecond line\n", 26, 0600, &err), 0);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(types); i++) {
+		(void)unlink(path);
+		assert_int_equal(passphrase_new(source, &pass, &err), 0);
+		assert_int_equal(
+			tuf_signer_generate(path, types[i / 2], i % 2 ? pass : NULL, &s, &err), 0);
+		tuf_signer_free(s);
+		assert_int_equal(tuf_signer_load(path, NULL, &s, &err), i % 2 ? -1 : 0);
+		if (i % 2 == 0)
+			tuf_signer_free(s);
+		else
+			assert_non_null(strstr(err.text, "wants a pass phrase"));
+		assert_int_equal(tuf_signer_load(path, pass, &s, &err), 0);
+		assert_string_equal(tuf_key_type(tuf_signer_key(s)), types[i / 2]);
+		assert_int_equal(tuf_signer_sign(s, "text", 4, &sig, &err), 0);
+		assert_true(tuf_key_verify(tuf_signer_key(s), "text", 4, sig));
+		assert_false(tuf_key_verify(tuf_signer_key(s), "texT", 4, sig));
+		free(sig);
+		tuf_signer_free(s);
+		passphrase_free(pass);
+	}
+	assert_int_equal(tuf_signer_generate(path, "dsa", NULL, &s, &err), -1);
+	assert_string_equal(err.text, "\"dsa\" is no type of key: ed25519, ecdsa or rsa");
+	(void)unlink(secret);
+	free(secret);
+	free(source);
+}
+
+static void
+test_pass_phrases(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"", "holds no pass phrase"},
+		{"\nlater\n", "holds no pass phrase"},
+	};
+	char *secret = xasprintf("%s/pass", dir), *source = xasprintf("file:%s", secret);
+	char text[PASSPHRASE_MAX + 2];
+	struct passphrase *pass;
+	struct error err = {0};
+	const char *got;
+	int ends[2];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(
+			file_replace(secret, cases[i].text, strlen(cases[i].text), 0600, &err), 0);
+		assert_int_equal(passphrase_new(source, &pass, &err), 0);
+		assert_int_equal(passphrase_get(pass, "key", &got, &err), -1);
+		assert_non_null(strstr(err.text, cases[i].want));
+		passphrase_free(pass);
+	}
+	/* At the limit and above it. */
+	memset(text, 'x', sizeof(text));
+	for (size_t len = PASSPHRASE_MAX; len <= PASSPHRASE_MAX + 1; len++) {
+		assert_int_equal(file_replace(secret, text, len, 0600, &err), 0);
+		assert_int_equal(passphrase_new(source, &pass, &err), 0);
+		assert_int_equal(
+			passphrase_get(pass, "key", &got, &err), len == PASSPHRASE_MAX ? 0 : -1);
+		if (len == PASSPHRASE_MAX)
+			assert_int_equal(strlen(got), len);
+		passphrase_free(pass);
+	}
+	/* A descriptor is read once; the answer stays. */
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], "secret\n", 7), 7);
+	assert_int_equal(close(ends[1]), 0);
+	free(source);
+	source = xasprintf("fd:%d", ends[0]);
+	assert_int_equal(passphrase_new(source, &pass, &err), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(passphrase_get(pass, "key", &got, &err), 0);
+		assert_string_equal(got, "secret");
+	}
+	passphrase_free(pass);
+	assert_int_equal(close(ends[0]), 0);
+	/* What stands there may be the pass phrase itself. */
+	assert_int_equal(passphrase_new("correct horse", &pass, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_null(strstr(err.text, "horse"));
+	(void)unlink(secret);
+	free(secret);
+	free(source);
+}
+
 static void
 test_bad_files(void **state UNUSED)
 {
-	EVP_PKEY *rsa = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+	EVP_PKEY *other = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
 	EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	struct tuf_signer *s;
 	struct error err = {0};
 	BIO *bio;
 
-	assert_int_equal(tuf_signer_load("/nonexistent/key.pem", &s, &err), -1);
+	assert_int_equal(tuf_signer_load("/nonexistent/key.pem", NULL, &s, &err), -1);
 	assert_string_equal(err.text,
 		"/nonexistent/key.pem: cannot read the private key: No such "
 		"file or directory");
 	assert_int_equal(err.kind, ERROR_CONFIG);
-	assert_int_equal(tuf_signer_load(dir, &s, &err), -1);
-	assert_int_equal(tuf_signer_load("pkcs11:token=none", &s, &err), -1);
+	assert_int_equal(tuf_signer_load(dir, NULL, &s, &err), -1);
+	assert_int_equal(tuf_signer_load("pkcs11:token=none", NULL, &s, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 
 	assert_int_equal(file_replace(path, "no key\n", 7, 0600, &err), 0);
-	assert_int_equal(tuf_signer_load(path, &s, &err), -1);
+	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
 	assert_non_null(strstr(err.text, "no private key in it"));
 	assert_int_equal(file_replace(path, "", 0, 0600, &err), 0);
-	assert_int_equal(tuf_signer_load(path, &s, &err), -1);
+	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
 
 	bio = BIO_new_file(path, "w");
-	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, rsa, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, other, NULL, NULL, 0, NULL, NULL), 1);
 	BIO_free(bio);
-	assert_int_equal(tuf_signer_load(path, &s, &err), -1);
-	assert_non_null(strstr(err.text, "not an Ed25519 key"));
+	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
+	assert_non_null(strstr(err.text, "not an Ed25519, ECDSA P-256 or RSA key"));
 
 	/* With a pass phrase: refused, not asked for. */
 	bio = BIO_new_file(path, "w");
@@ -355,15 +457,15 @@ test_bad_files(void **state UNUSED)
 		PEM_write_bio_PKCS8PrivateKey(bio, ed, EVP_aes_256_cbc(), "secret", 6, NULL, NULL),
 		1);
 	BIO_free(bio);
-	assert_int_equal(tuf_signer_load(path, &s, &err), -1);
+	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
 	assert_null(s);
 
 	/* Only the public half. */
 	bio = BIO_new_file(path, "w");
 	assert_int_equal(PEM_write_bio_PUBKEY(bio, ed), 1);
 	BIO_free(bio);
-	assert_int_equal(tuf_signer_load(path, &s, &err), -1);
-	EVP_PKEY_free(rsa);
+	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
+	EVP_PKEY_free(other);
 	EVP_PKEY_free(ed);
 }
 
@@ -378,6 +480,8 @@ main(void)
 		cmocka_unit_test(test_asks_nobody),
 		cmocka_unit_test(test_no_keys),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_pass_phrases),
 		cmocka_unit_test(test_bad_files),
 	};
 

@@ -17,6 +17,7 @@
 #include "common/xalloc.h"
 #include "export/tuf_key.h"
 #include "export/tuf_metadata.h"
+#include "export/tuf_signer.h"
 
 #define NOW     INT64_C(1795435200) /* 2026-11-23T12:00:00Z */
 #define DAY     INT64_C(86400)
@@ -35,7 +36,7 @@ setup(void **state UNUSED)
 		return -1;
 	for (int i = 0; i < SIGNERS; i++) {
 		char *path = xasprintf("%s/%d.pem", dir, i);
-		int rc = tuf_signer_generate(path, &signers[i], &err);
+		int rc = tuf_signer_generate(path, "ed25519", NULL, &signers[i], &err);
 
 		(void)unlink(path);
 		free(path);

@@ -22,6 +22,7 @@
 #include "export/list_writer.h"
 #include "export/tuf_key.h"
 #include "export/tuf_metadata.h"
+#include "export/tuf_signer.h"
 
 #define NOW  INT64_C(1795435200) /* 2026-11-23T12:00:00Z */
 #define DAY  INT64_C(86400)
@@ -99,7 +100,7 @@ repo_rotate(struct repo *r, enum tuf_role role)
 	char *path = xasprintf("%s/key-%d", r->dir, number++);
 
 	tuf_signer_free(r->signers[role]);
-	OK(tuf_signer_generate(path, &r->signers[role], &ok_err));
+	OK(tuf_signer_generate(path, "ed25519", NULL, &r->signers[role], &ok_err));
 	free(path);
 }
 
