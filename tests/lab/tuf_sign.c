@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "export/tuf_key.h"
+#include "export/tuf_signer.h"
 #include "export/tuf_metadata.h"
 
 #define KEYS_MAX 16
@@ -24,7 +25,7 @@ print_public(const char *path, struct error *err)
 	struct tuf_signer *s;
 	json_t *out;
 
-	if (tuf_signer_load(path, &s, err) < 0)
+	if (tuf_signer_load(path, NULL, &s, err) < 0)
 		return -1;
 	out = json_pack("{s:O}", tuf_key_id(tuf_signer_key(s)),
 		(json_t *)(uintptr_t)tuf_key_json(tuf_signer_key(s)));
@@ -50,7 +51,7 @@ sign(char **paths, size_t count, struct error *err)
 		goto out;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (tuf_signer_load(paths[i], &signers[i], err) < 0)
+		if (tuf_signer_load(paths[i], NULL, &signers[i], err) < 0)
 			goto out;
 	rc = tuf_sign(part, (const struct tuf_signer *const *)signers, count, &out, err);
 	if (rc == 0 && fwrite(out.data, 1, out.len, stdout) != out.len)
