@@ -70,8 +70,10 @@ if [ "$(figure daemon asked)" != "$(figure dns dns_queries)" ] || [ "$(figure da
 		"the crawl looked up $(figure dns dns_queries) times" >&2
 	exit 1
 fi
-[ "$(figure dns smtp_sessions)" = 0 ] && [ "$(figure dns policy_fetches)" = 0 ] ||
-	{ echo 'look-ups only, but somebody was connected to' >&2; exit 1; }
+if [ "$(figure dns smtp_sessions)" != 0 ] || [ "$(figure dns policy_fetches)" != 0 ]; then
+	echo 'look-ups only, but somebody was connected to' >&2
+	exit 1
+fi
 awk -v n="$(figure dns domains)" -v dns="$(figure dns cpu_s)" -v daemon="$(figure daemon cpu_s)" \
 	-v asked="$(figure daemon asked)" -v secure="$(figure daemon secure)" 'BEGIN {
 	printf "look-ups      %d of %d domains, %d of them secure\n", asked, n, secure

@@ -1,5 +1,5 @@
 # Shared by the benchmarks of the engine (sourced, bash): worlds to measure in, and runs of which the
-# least CPU time counts, because other work on the machine can only add to it.
+# least CPU time (or what $least_of names) counts, because other work on the machine can only add to it.
 #
 # Processes of the lab (name server, scripted servers) run beside what is measured and are not
 # counted. B is the build directory (default build/rel); $work is a folder that goes away at the end.
@@ -14,16 +14,15 @@ export PATH B LAB_ROOT=$top/build/lab-root
 work=$(mktemp -d "${TMPDIR:-/tmp}/preload25-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 runs=3
+least_of=cpu_s
 
 # in_a_world "${1:-}" OPTION of lab make...: the script, whose first argument this is, runs again with
-# --inside in a lab made so, and ends with that run's exit code. Returns only inside. world_ready, if
-# it is a function of the script, changes the lab in $work/lab before it starts.
+# --inside in a lab made so, and ends with that run's exit code. Returns only inside.
 in_a_world() {
 	[ "$1" != --inside ] || return 0
 	shift
 	lab make "$work/lab" "$@" >"$work/made" || exit
 	sed 's/^[^:]*: //' "$work/made"
-	if declare -F world_ready >/dev/null; then world_ready || exit; fi
 	lab run "$work/lab" -- "$0" --inside
 	exit
 }
@@ -43,15 +42,15 @@ engine() {
 
 figure() { sed -n "s/^$2=//p" "$work/$1"; } # figure NAME WHICH
 
-# least NAME COMMAND...: COMMAND, which leaves cpu_s in $work/NAME, so many times as $runs; the figures
-# of the run with the least stay.
+# least NAME COMMAND...: COMMAND, which leaves its figures in $work/NAME, so many times as $runs; those of
+# the run with the least stay.
 least() {
 	local name=$1 i
 	shift
 	for ((i = 0; i < runs; i++)); do
 		"$@" || exit
 		if [ ! -e "$work/$name.least" ] ||
-			awk "BEGIN { exit !($(figure "$name" cpu_s) < $(figure "$name.least" cpu_s)) }"; then
+			awk "BEGIN { exit !($(figure "$name" "$least_of") < $(figure "$name.least" "$least_of")) }"; then
 			cp "$work/$name" "$work/$name.least"
 		fi
 	done
