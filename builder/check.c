@@ -9,6 +9,8 @@
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "verifier/engine.h"
+#include "verifier/report.h"
+#include "verifier/self_test.h"
 
 /* How often an engine that had no room is asked again. */
 #define TICK_MS 100
@@ -25,8 +27,10 @@ struct check {
 	check_cb *cb;
 	void *arg;
 	struct event_base *base;
+	const struct engine_options *options;
+	struct self_test *test;
 	struct engine *engine;
-	struct event *fill;
+	struct event *fill; /* added once the self-test is passed */
 	bool failed;
 	struct error *err;
 };
@@ -78,6 +82,15 @@ on_report(const struct report *r, void *arg)
 		event_active(c->fill, EV_TIMEOUT, 1);
 }
 
+static struct slot *
+next_slot(struct check *c)
+{
+	struct slot *s = &c->slots[c->submitted % WINDOW];
+
+	*s = (struct slot){.check = c, .index = c->submitted++};
+	return s;
+}
+
 static void
 on_fill(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
@@ -85,10 +98,29 @@ on_fill(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 	while (c->submitted < c->count && c->submitted - c->printed < WINDOW &&
 		engine_has_room(c->engine)) {
-		struct slot *s = &c->slots[c->submitted % WINDOW];
+		struct slot *s = next_slot(c);
 
-		*s = (struct slot){.check = c, .index = c->submitted};
-		engine_submit(c->engine, c->domains[c->submitted++], on_report, s);
+		engine_submit(c->engine, c->domains[s->index], on_report, s);
+	}
+}
+
+static void
+on_tested(const struct finding_list *findings, void *arg)
+{
+	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
+	struct check *c = arg;
+
+	if (findings->count == 0) {
+		(void)event_add(c->fill, &interval);
+		event_active(c->fill, EV_TIMEOUT, 1);
+		return;
+	}
+	while (c->submitted < c->count && !c->failed) {
+		struct slot *s = next_slot(c);
+		struct report *r = self_test_abstain(c->options, findings, c->domains[s->index]);
+
+		on_report(r, s);
+		report_free(r);
 	}
 }
 
@@ -96,10 +128,14 @@ int
 check_run(const struct engine_options *options, const char *const *domains, size_t count, FILE *out,
 	check_cb *cb, void *arg, struct error *err)
 {
-	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
-	struct check c = {
-		.domains = domains, .count = count, .out = out, .cb = cb, .arg = arg, .err = err};
 	struct engine_options own = *options;
+	struct check c = {.domains = domains,
+		.count = count,
+		.out = out,
+		.cb = cb,
+		.arg = arg,
+		.options = &own,
+		.err = err};
 	int rc = -1;
 
 	c.slots = xcalloc(WINDOW, sizeof(*c.slots));
@@ -115,19 +151,20 @@ check_run(const struct engine_options *options, const char *const *domains, size
 	if (own.workers > count)
 		own.workers = (unsigned)count;
 	descriptors_raise();
-	if (engine_new(&own, c.base, &c.engine, err) < 0)
-		goto out;
 	c.fill = event_new(c.base, -1, EV_PERSIST, on_fill, &c);
-	if (c.fill == NULL || event_add(c.fill, &interval) < 0) {
+	if (c.fill == NULL) {
 		error_set(err, ERROR_TEMP, "no events");
 		goto out;
 	}
-	event_active(c.fill, EV_TIMEOUT, 1);
+	if (engine_new(&own, c.base, &c.engine, err) < 0 ||
+		self_test_start(&own, c.base, on_tested, &c, &c.test, err) < 0)
+		goto out;
 	if (event_base_dispatch(c.base) < 0)
 		error_set(err, ERROR_TEMP, "the event loop failed");
 	else
 		rc = c.failed ? -1 : 0;
 out:
+	self_test_free(c.test);
 	engine_free(c.engine);
 	if (c.fill != NULL)
 		event_free(c.fill);

@@ -15,12 +15,27 @@
 
 struct submitted {
 	struct look_point point;
-	int64_t domain;
 	int64_t now_s;
 	bool colour;
+	bool abstained;
 	int rc; /* the exit code, or -1 */
 	struct error *err;
 };
+
+static int
+keep(struct submitted *s, const struct report *r)
+{
+	struct look_point *p = &s->point;
+	struct store_domain d = {0};
+	int rc = -1;
+
+	if (store_vantage(p->store, p->vantage, s->now_s, &p->vantage_id, s->err) == 0 &&
+		store_add(p->store, r->ascii, "submit", s->now_s, s->err) >= 0 &&
+		store_find(p->store, r->ascii, &d, s->err) >= 0)
+		rc = look_store(p, d.id, r, s->now_s, NULL, s->err);
+	store_domain_clear(&d);
+	return rc;
+}
 
 static void
 on_report(const struct report *r, size_t index UNUSED, FILE *text, void *arg)
@@ -28,7 +43,8 @@ on_report(const struct report *r, size_t index UNUSED, FILE *text, void *arg)
 	struct submitted *s = arg;
 
 	report_print(r, text, s->colour);
-	if (look_store(&s->point, s->domain, r, s->now_s, NULL, s->err) < 0)
+	s->abstained = r->abstained;
+	if (!r->abstained && keep(s, r) < 0)
 		s->rc = -1;
 	else if (r->verdict == VERDICT_UNKNOWN)
 		s->rc = 3;
@@ -68,14 +84,15 @@ cmd_submit(struct app *app, const struct cli_call *call, struct error *err)
 		goto out;
 	s.point.settings = settings;
 	s.colour = terminal_colour(stdout);
-	if (store_vantage(s.point.store, s.point.vantage, s.now_s, &s.point.vantage_id, err) < 0 ||
-		store_add(s.point.store, ascii, "submit", s.now_s, err) < 0 ||
-		store_find(s.point.store, ascii, &d, err) < 0)
-		goto out;
-	s.domain = d.id;
 	asked = ascii;
-	if (check_run(&settings->engine, &asked, 1, stdout, on_report, &s, err) < 0 || s.rc < 0 ||
-		store_find(s.point.store, ascii, &d, err) < 0)
+	if (check_run(&settings->engine, &asked, 1, stdout, on_report, &s, err) < 0 || s.rc < 0)
+		goto out;
+	if (s.abstained) {
+		printf("\nnothing is kept of it: vantage point %s abstains\n", s.point.vantage);
+		rc = s.rc;
+		goto out;
+	}
+	if (store_find(s.point.store, ascii, &d, err) < 0)
 		goto out;
 	rc = print_state(settings, &d) < 0 ? -1 : s.rc;
 out:

@@ -11,6 +11,7 @@
 #include "builder/look.h"
 #include "builder/settings.h"
 #include "builder/store.h"
+#include "builder/vantage_watch.h"
 #include "common/descriptors.h"
 #include "common/error.h"
 #include "common/xalloc.h"
@@ -24,10 +25,6 @@
 /* Due domains read at once. */
 #define FETCH   1000
 #define TICK_MS 100
-/* Reports without any answer from DNS after which the vantage point abstains; fewer domains than
- * ABSTAIN_MIN prove nothing. */
-#define ABSTAIN_AFTER 50
-#define ABSTAIN_MIN   10
 /* Without --once: looks into the store at least this often, for domains others have added. */
 #define IDLE_MAX_S 30
 
@@ -46,6 +43,7 @@ struct crawl {
 	double started;
 
 	struct event_base *base; /* owned, as all that follows */
+	struct vantage_watch *watch;
 	struct engine *engine;
 	struct event *tick;
 	struct event *fill; /* made active whenever there may be room */
@@ -62,8 +60,6 @@ struct crawl {
 
 	int64_t batch; /* looks in the open transaction */
 	double batch_since;
-	bool proven;      /* DNS has answered something */
-	int64_t unproven; /* looks before that */
 	bool once;        /* a clock that stands still makes nothing due later */
 	bool failed, interrupted, done;
 	struct error *err;
@@ -99,15 +95,6 @@ commit(struct crawl *c)
 	return store_in_transaction(c->point.store) ? store_commit(c->point.store, c->err) : 0;
 }
 
-/* Whether the report shows that the resolver works: anything but "no answer". */
-static bool
-shows_dns(const struct report *r)
-{
-	return r->verdict != VERDICT_UNKNOWN || r->mx_count > 0 ||
-		!(finding_list_has(&r->findings, "dns-temporary") ||
-			finding_list_has(&r->findings, "dnssec-bogus"));
-}
-
 static void
 count(struct crawl_progress *p, const struct report *r, const struct life_result *result)
 {
@@ -130,15 +117,12 @@ count(struct crawl_progress *p, const struct report *r, const struct life_result
 	p->transitions += (int64_t)result->event_count;
 }
 
+/* Nothing is kept of what came since the last time it was believed. */
 static int
 abstain(struct crawl *c)
 {
 	store_abort(c->point.store);
-	return error_set(c->err, ERROR_TEMP,
-		"crawl: vantage point %s abstains: verifier-resolver-broken: no answer from DNS "
-		"for any "
-		"of %lld domains",
-		c->point.vantage, (long long)c->unproven);
+	return error_prefix(c->err, "crawl");
 }
 
 static int
@@ -156,12 +140,9 @@ take_report(struct crawl *c, int64_t domain, const struct report *r)
 		return -1;
 	count(&c->progress, r, &result);
 	c->batch++;
-	if (!c->proven && shows_dns(r))
-		c->proven = true;
-	if (!c->proven && ++c->unproven >= ABSTAIN_AFTER)
+	if (vantage_watch_take(c->watch, r, c->err) < 0)
 		return abstain(c);
-	/* Until DNS has answered once nothing is kept. */
-	return c->proven && c->batch >= BATCH ? commit(c) : 0;
+	return c->batch >= BATCH && vantage_watch_may_keep(c->watch) ? commit(c) : 0;
 }
 
 static void
@@ -208,7 +189,7 @@ finish_round(struct crawl *c)
 {
 	int64_t left;
 
-	if (!c->proven && c->unproven >= ABSTAIN_MIN)
+	if (vantage_watch_end_round(c->watch, c->err) < 0)
 		return abstain(c);
 	if (commit(c) < 0)
 		return -1;
@@ -233,7 +214,7 @@ on_fill(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct crawl *c = arg;
 
-	if (c->failed || c->interrupted || c->done)
+	if (c->failed || c->interrupted || c->done || vantage_watch_is_testing(c->watch))
 		return;
 	while (engine_has_room(c->engine)) {
 		const struct store_due *due;
@@ -259,12 +240,27 @@ on_fill(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 }
 
 static void
+on_tested(const struct error *why, void *arg)
+{
+	struct crawl *c = arg;
+
+	if (why == NULL) {
+		event_active(c->fill, EV_TIMEOUT, 1);
+		return;
+	}
+	*c->err = *why;
+	abstain(c);
+	fail(c);
+}
+
+static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct crawl *c = arg;
 	double now = monotonic();
 
-	if (c->proven && c->batch > 0 && now - c->batch_since >= COMMIT_S && commit(c) < 0) {
+	if (c->batch > 0 && now - c->batch_since >= COMMIT_S && vantage_watch_may_keep(c->watch) &&
+		commit(c) < 0) {
 		fail(c);
 		return;
 	}
@@ -304,6 +300,8 @@ static int
 set_up(struct crawl *c, struct error *err)
 {
 	static const struct timeval interval = {.tv_usec = TICK_MS * 1000};
+	const struct engine_options *engine =
+		c->options->engine != NULL ? c->options->engine : &c->settings->engine;
 	const struct clock *clock = &c->settings->engine.clock;
 	struct look_point *p = &c->point;
 	char *lock;
@@ -325,8 +323,8 @@ set_up(struct crawl *c, struct error *err)
 	if (c->base == NULL)
 		return error_set(err, ERROR_TEMP, "crawl: no event loop");
 	descriptors_raise();
-	if (engine_new(c->options->engine != NULL ? c->options->engine : &c->settings->engine,
-		    c->base, &c->engine, err) < 0)
+	if (engine_new(engine, c->base, &c->engine, err) < 0 ||
+		vantage_watch_start(engine, p->vantage, c->base, on_tested, c, &c->watch, err) < 0)
 		return -1;
 	c->queue = xcalloc(FETCH, sizeof(*c->queue));
 	c->fill = event_new(c->base, -1, 0, on_fill, c);
@@ -337,7 +335,6 @@ set_up(struct crawl *c, struct error *err)
 		event_add(c->tick, &interval) < 0 || event_add(c->on_int, NULL) < 0 ||
 		event_add(c->on_term, NULL) < 0)
 		return error_set(err, ERROR_TEMP, "crawl: no events");
-	event_active(c->fill, EV_TIMEOUT, 1);
 	return 0;
 }
 
@@ -348,6 +345,7 @@ tear_down(struct crawl *c)
 
 	/* Callbacks of what was in flight do not come any more. */
 	engine_free(c->engine);
+	vantage_watch_free(c->watch);
 	while (!LIST_EMPTY(&c->jobs)) {
 		struct job *job = LIST_FIRST(&c->jobs);
 
@@ -382,8 +380,8 @@ crawl_run(struct store *store, const struct settings *settings, const struct cra
 	}
 	if (c.failed)
 		goto out;
-	/* Interrupted: what was verified is kept, unless the resolver never answered. */
-	if (c.proven && commit(&c) < 0)
+	/* Interrupted: what was verified is kept, unless nobody knows whether to believe it. */
+	if (vantage_watch_may_keep(c.watch) && commit(&c) < 0)
 		goto out;
 	rc = 0;
 out:

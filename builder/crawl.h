@@ -39,9 +39,9 @@ struct crawl_options {
 	void *progress_arg;
 };
 
-/* SIGINT and SIGTERM end it cleanly: what was verified is kept. A vantage point whose resolver
- * answers nothing abstains: ERROR_TEMP, and nothing is kept. Another crawl of the same vantage
- * point under way is ERROR_TEMP. */
+/* SIGINT and SIGTERM end it cleanly: what was verified is kept. A vantage point that is not to be
+ * believed (vantage_watch.h) abstains: ERROR_TEMP, and nothing is kept but what was committed while
+ * it was. Another crawl of the same vantage point under way is ERROR_TEMP. */
 int crawl_run(struct store *store, const struct settings *settings,
 	const struct crawl_options *options, struct crawl_progress *out, enum crawl_end *end,
 	struct error *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "builder/look.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "builder/compare.h"
@@ -234,6 +235,7 @@ look_store(const struct look_point *point, int64_t domain, const struct report *
 	struct life_result result;
 	int rc = -1;
 
+	assert(!report->abstained);
 	l->point = point;
 	l->domain = domain;
 	l->now_s = now_s;

@@ -32,7 +32,8 @@ struct look_point {
 
 /* Compares the look with earlier ones and with those of other vantage points (compare.h), keeps the
  * evidence and the view, takes the domain a step on, and writes what happened: one
- * transaction, or part of the caller's. out may be NULL; its strings are not to be used. */
+ * transaction, or part of the caller's. A report that abstains is not for the store: the vantage
+ * point counts as missing (R17.3). out may be NULL; its strings are not to be used. */
 int look_store(const struct look_point *point, int64_t domain, const struct report *report,
 	int64_t now_s, struct life_result *out, struct error *err) MUST_CHECK;
 

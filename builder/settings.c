@@ -12,6 +12,7 @@
 #include "export/list.h"
 #include "export/push.h"
 #include "verifier/address.h"
+#include "verifier/domain_name.h"
 
 #define MINUTE 60
 #define HOUR   (60 * MINUTE)
@@ -19,6 +20,7 @@
 #define YEAR   (366 * DAY)
 
 #define VANTAGE_NAME_MAX 32
+#define SPKI_DIGEST_LEN  32
 
 #define STRING(sec, key, def, text) \
 	{ \
@@ -51,6 +53,12 @@ const struct config_key settings_keys[] = {
 		"file with the root servers instead of the built-in ones"),
 	STRING("dns", "trust_anchor", NULL,
 		"file with the DNSSEC root key instead of the system's"),
+	STRING("dns", "self_test_secure", NULL,
+		"a name that is signed, like one of your own: unless it is secure, nothing is "
+		"judged"),
+	STRING("dns", "self_test_bogus", NULL,
+		"a name whose signatures are broken, like dnssec-failed.org: unless it is bogus, "
+		"nothing is judged"),
 
 	STRINGS("network", "allow",
 		"special addresses (private, loopback) that may be called, ADDR/BITS"),
@@ -65,6 +73,12 @@ const struct config_key settings_keys[] = {
 	BOOL("network", "special_use_names", "no",
 		"judge names like example.test as others (yes if "
 		"special addresses are allowed)"),
+	STRINGS("network", "reference_host",
+		"a mail host that is always there, best one of your own in another network: "
+		"unless it shows a key of reference_spki, nothing is judged"),
+	STRINGS("network", "reference_spki",
+		"SHA-256 of its public key in hex, as check --json names it: today's, and the "
+		"next one before it is used"),
 
 	STRINGS("vantage", "name",
 		"vantage point of the authority; the first is this machine's "
@@ -293,6 +307,60 @@ check_allow(const struct holder *h, const struct engine_options *e, struct error
 }
 
 static int
+check_name(const struct holder *h, const char *section, const char *key, const char *name,
+	struct error *err)
+{
+	bool good = domain_name_is_host(name);
+
+	for (const char *p = name; *p != '\0'; p++)
+		good = good && !(*p >= 'A' && *p <= 'Z');
+	if (!good)
+		return error_set(err, ERROR_CONFIG, "%s: %s = %s: not a host name in lower case",
+			config_where(h->config, section, key), key, name);
+	return 0;
+}
+
+/* What the vantage point is tested with (R2.2, R4.2). */
+static int
+read_self_test(struct holder *h, struct error *err)
+{
+	const struct config *c = h->config;
+	struct self_test_options *t = &h->settings.engine.self_test;
+
+	t->secure = config_string(c, "dns", "self_test_secure");
+	t->bogus = config_string(c, "dns", "self_test_bogus");
+	t->hosts = strings_of(h, "network", "reference_host", &t->host_count);
+	t->keys = strings_of(h, "network", "reference_spki", &t->key_count);
+	if ((t->secure != NULL && check_name(h, "dns", "self_test_secure", t->secure, err) < 0) ||
+		(t->bogus != NULL && check_name(h, "dns", "self_test_bogus", t->bogus, err) < 0))
+		return -1;
+	if (t->host_count > SELF_TEST_HOSTS_MAX)
+		return error_set(err, ERROR_CONFIG, "%s: reference_host: more than %d",
+			config_where(c, "network", "reference_host"), SELF_TEST_HOSTS_MAX);
+	for (size_t i = 0; i < t->host_count; i++) {
+		if (check_name(h, "network", "reference_host", t->hosts[i], err) < 0)
+			return -1;
+	}
+	if (t->host_count > 0 && t->key_count == 0)
+		return error_set(err, ERROR_CONFIG,
+			"%s: reference_host without reference_spki: any key would do",
+			config_where(c, "network", "reference_host"));
+	if (t->key_count > 0 && t->host_count == 0)
+		return error_set(err, ERROR_CONFIG,
+			"%s: reference_spki without reference_host: nothing would be tested",
+			config_where(c, "network", "reference_spki"));
+	for (size_t i = 0; i < t->key_count; i++) {
+		uint8_t digest[SPKI_DIGEST_LEN];
+
+		if (str_unhex(t->keys[i], strlen(t->keys[i]), digest, sizeof(digest)) < 0)
+			return error_set(err, ERROR_CONFIG,
+				"%s: reference_spki = %s: not the 64 hex digits of a SHA-256",
+				config_where(c, "network", "reference_spki"), t->keys[i]);
+	}
+	return 0;
+}
+
+static int
 read_engine(struct holder *h, const struct clock *clock, struct error *err)
 {
 	const struct config *c = h->config;
@@ -325,7 +393,7 @@ read_engine(struct holder *h, const struct clock *clock, struct error *err)
 	e->fetch_s = config_int(c, "crawl", "fetch_timeout");
 	e->share_s = config_int(c, "crawl", "share");
 	e->max_age_min_s = config_int(c, "life", "max_age_min");
-	return check_allow(h, e, err);
+	return check_allow(h, e, err) < 0 ? -1 : read_self_test(h, err);
 }
 
 static int

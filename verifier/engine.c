@@ -129,6 +129,37 @@ engine_options_default(struct engine_options *o)
 	o->max_age_min_s = 86400;
 }
 
+void
+engine_dns_options(const struct engine_options *o, struct dns_options *out)
+{
+	unsigned workers = o->workers == 0 ? engine_default_workers() : o->workers;
+
+	*out = (struct dns_options){
+		.clock = o->clock,
+		.forward = o->dns_forward,
+		.forward_count = o->dns_forward_count,
+		.root_hints = o->root_hints,
+		.trust_anchor = o->trust_anchor,
+		.concurrency = o->concurrency / workers + 1,
+		.resolvers = workers,
+		.query_s = o->deadline_s / 2 < DNS_QUERY_S ? o->deadline_s / 2 : DNS_QUERY_S,
+	};
+}
+
+void
+engine_smtp_options(const struct engine_options *o, struct smtp_prober_options *out)
+{
+	*out = (struct smtp_prober_options){
+		.ehlo_name = o->ehlo_name,
+		.connect_s = o->connect_s,
+		.greeting_s = o->greeting_s,
+		.reply_s = o->reply_s,
+		.session_s = o->session_s,
+		.client_cert = o->client_cert,
+		.client_key = o->client_key,
+	};
+}
+
 /* --- in the worker's thread ---------------------------------------------------------- */
 
 /* Workers have an equal share of what is in flight, more or less. */
@@ -207,21 +238,6 @@ worker_run(void *arg)
 
 /* --- workers ------------------------------------------------------------------------- */
 
-static struct dns_options
-dns_options_of(const struct engine_options *o)
-{
-	return (struct dns_options){
-		.clock = o->clock,
-		.forward = o->dns_forward,
-		.forward_count = o->dns_forward_count,
-		.root_hints = o->root_hints,
-		.trust_anchor = o->trust_anchor,
-		.concurrency = o->concurrency / o->workers + 1,
-		.resolvers = o->workers,
-		.query_s = o->deadline_s / 2 < DNS_QUERY_S ? o->deadline_s / 2 : DNS_QUERY_S,
-	};
-}
-
 static unsigned
 sessions_of(const struct engine_options *o)
 {
@@ -233,18 +249,12 @@ worker_open(struct worker *w, struct error *err)
 {
 	struct engine *e = w->engine;
 	const struct engine_options *o = &e->options;
-	struct dns_options dns = dns_options_of(o);
-	struct smtp_prober_options smtp = {
-		.ehlo_name = o->ehlo_name,
-		.connect_s = o->connect_s,
-		.greeting_s = o->greeting_s,
-		.reply_s = o->reply_s,
-		.session_s = o->session_s,
-		.filter = e->filter,
-		.client_cert = o->client_cert,
-		.client_key = o->client_key,
-	};
+	struct dns_options dns;
+	struct smtp_prober_options smtp;
 
+	engine_dns_options(o, &dns);
+	engine_smtp_options(o, &smtp);
+	smtp.filter = e->filter;
 	w->base = event_base_new();
 	if (w->base == NULL)
 		return error_set(err, ERROR_TEMP, "no event loop");
@@ -370,8 +380,9 @@ engine_open(struct engine *e, struct error *err)
 static uint64_t
 descriptors_needed(const struct engine_options *o)
 {
-	struct dns_options dns = dns_options_of(o);
+	struct dns_options dns;
 
+	engine_dns_options(o, &dns);
 	return DESCRIPTORS_PROGRAM +
 		(uint64_t)o->workers * (dns_context_descriptors(&dns) + DESCRIPTORS_WORKER) +
 		sessions_of(o) + o->concurrency;

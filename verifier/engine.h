@@ -22,11 +22,14 @@
 
 #include "common/attr.h"
 #include "common/clock.h"
+#include "verifier/self_test.h"
 
+struct dns_options;
 struct engine;
 struct error;
 struct event_base;
 struct report;
+struct smtp_prober_options;
 
 /* Plain data; strings are borrowed until engine_free(). engine_options_default() fills it. */
 struct engine_options {
@@ -69,9 +72,16 @@ struct engine_options {
 	bool test_injection;     /* R5.9: only on the owner's request */
 	const char *client_cert; /* PEM files, sent when a server asks; both or none */
 	const char *client_key;
+	/* What the vantage point proves itself by. The engine does not: who has it run the test
+	 * first. */
+	struct self_test_options self_test;
 };
 
 void engine_options_default(struct engine_options *options);
+/* What they say to a resolver and to a prober of one worker; the prober's filter is the caller's to
+ * set. */
+void engine_dns_options(const struct engine_options *o, struct dns_options *out);
+void engine_smtp_options(const struct engine_options *o, struct smtp_prober_options *out);
 
 /* As many as there are processors to run on, within reason. */
 unsigned engine_default_workers(void);

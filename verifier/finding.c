@@ -45,7 +45,7 @@ const struct finding_info finding_table[] = {
 	{"domain-is-subdomain", INFO, "The name is below a registered domain; it inherits neither policy nor listing from it.", "R1.18", NULL},
 
 	/* 2. DNS in general */
-	{"verifier-resolver-broken", TEMP, "The verifier's own resolver failed its self-test; nothing was judged.", "R2.2", NULL},
+	{"verifier-resolver-broken", TEMP, "The verifier's own resolver failed its self-test; nothing was judged.", "R2.2", "Nothing is wrong with the domain: whoever runs the verifier checks its resolver, trust anchor and clock."},
 	{"domain-nxdomain", FAIL, "The domain does not exist in DNS.", "R2.3", "Check the spelling and whether the registration has run out."},
 	{"dns-temporary", TEMP, "A DNS look-up failed, so this could not be tested.", "R2.4", "Check that all name servers of the zone answer, over UDP and TCP."},
 	{"dnssec-bogus", TEMP, "DNSSEC validation fails; validating senders already defer mail.", "R2.5", "Compare the DS records at the registrar with the zone's keys, and re-sign if signatures have expired."},
@@ -80,8 +80,8 @@ const struct finding_info finding_table[] = {
 	{"smtp-connect-refused", TEMP, "The connection to port 25 was refused.", "R4.1", "Check that the mail server runs and listens on port 25."},
 	{"smtp-connect-timeout", TEMP, "The connection to port 25 timed out.", "R4.1", "Check firewall and routing for port 25."},
 	{"smtp-connection-lost", TEMP, "The server closed or reset the connection.", "R4.14", "Look into the mail server's log for this time."},
-	{"verifier-port25-blocked", TEMP, "This vantage point cannot reach port 25 anywhere; nothing was judged.", "R4.2", NULL},
-	{"verifier-port25-intercepted", TEMP, "Port 25 is intercepted at this vantage point; nothing was judged.", "R4.2", NULL},
+	{"verifier-port25-blocked", TEMP, "This vantage point cannot reach port 25 anywhere; nothing was judged.", "R4.2", "Nothing is wrong with the domain: whoever runs the verifier opens port 25 to the outside, and checks that the reference host is up."},
+	{"verifier-port25-intercepted", TEMP, "Port 25 is intercepted at this vantage point; nothing was judged.", "R4.2", "Nothing is wrong with the domain: whoever runs the verifier has the network leave port 25 alone, or names the reference host's new key."},
 	{"smtp-greeting-timeout", TEMP, "The server sent no complete greeting in time.", "R4.3", "Check the server's load and its look-ups before the greeting."},
 	{"smtp-greeting-temporary", TEMP, "The server greeted with a temporary refusal.", "R4.4", "Look into the mail server's log; connection limits may be too low."},
 	{"smtp-greeting-rejected", FAIL, "The server refuses to talk to the verifier.", "R4.4", "Allow the verifier's address, and check which block list caused the refusal."},
@@ -304,6 +304,15 @@ finding_severity(const char *code)
 
 	assert(info != NULL);
 	return info->severity;
+}
+
+int
+finding_section(const char *code)
+{
+	const struct finding_info *info = finding_find(code);
+
+	assert(info != NULL);
+	return (int)strtol(info->rule + 1, NULL, 10);
 }
 
 void

@@ -64,6 +64,9 @@ const struct finding_info *finding_find(const char *code);
 /* The usual severity of a code that must be in the table. */
 enum severity finding_severity(const char *code);
 
+/* The section of the rule book that such a code is of. */
+int finding_section(const char *code);
+
 void finding_list_init(struct finding_list *list, struct arena *arena);
 /* Adds a finding unless one with the same code and subject is there. code must be in the table.
  * subject, fix and the formatted message are copied; message and subject are escaped. fix may be

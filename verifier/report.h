@@ -65,6 +65,7 @@ struct report {
 	int64_t time_s;      /* when the look began */
 
 	enum verdict verdict;
+	bool abstained;               /* this vantage point has failed its self-test and looked at nothing */
 	bool eligible;                /* fit for the list now (R18.1), the observation time apart */
 	enum admission_source source; /* SOURCE_NONE unless eligible */
 	bool auth_pkix, auth_dane;    /* verified for every MX host */

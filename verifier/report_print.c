@@ -86,7 +86,9 @@ put_headline(const struct printer *p)
 	} else if (r->verdict == VERDICT_UNKNOWN) {
 		mark = MARK_UNSURE;
 		words = "could not be judged";
-		detail = "something could not be tested now; that is neither yes nor no";
+		detail = r->abstained
+			? "the verifier failed its self-test; that says nothing about the domain"
+			: "something could not be tested now; that is neither yes nor no";
 	} else if (r->mta_sts_mode == POLICY_MODE_NONE || r->preload_mode == POLICY_MODE_NONE) {
 		mark = MARK_WARN;
 		words = "does not want to be listed";

@@ -150,6 +150,8 @@ static const struct row {
 	{"path-length", "an intermediate too many", {.cert = LAB_CERT_PATH_LENGTH}},
 	{"name-constraints", "an intermediate for other names", {.cert = LAB_CERT_CONSTRAINED}},
 	{"rsa1024", "RSA key of 1024 bits", {.cert = LAB_CERT_RSA1024}},
+	{"rsa2048", "RSA key of 2048 bits: another key than the host's usual one",
+		{.cert = LAB_CERT_RSA}},
 	{"sha1", "certificate signed with SHA-1", {.cert = LAB_CERT_SHA1}},
 
 	/* HTTPS */

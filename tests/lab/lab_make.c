@@ -114,6 +114,8 @@ static const struct {
 } side_zones[] = {
 	{"unsigned-side.test.", LAB_SIGN_NONE},
 	{"signed-side.test.", LAB_SIGN_NSEC3},
+	/* no validator believes it: what a verifier's self-test asks for */
+	{LAB_BROKEN ".", LAB_SIGN_BAD_DS},
 };
 
 struct maker {
@@ -960,6 +962,18 @@ add_name_server(struct buf *zone)
 		buf_addf(zone, "ns.test. %d IN A 127.0.0.%d\n", LAB_TTL_S, i);
 }
 
+/* What a vantage point tests itself with: a mail host that is no domain's. */
+static void
+add_reference(struct maker *m)
+{
+	struct address a;
+
+	if (address_from_text(LAB_REFERENCE_ADDRESS, 0, &a) < 0)
+		abort();
+	lab_hosts_add(&m->hosts, LAB_SMTP, &a, LAB_REFERENCE, "ok");
+	add_address(&m->test_zone, LAB_REFERENCE, &a);
+}
+
 static int
 make_sides(struct maker *m, struct error *err)
 {
@@ -1082,6 +1096,7 @@ lab_make(const char *dir, const struct lab_make_options *options, struct lab_mak
 	add_name_server(&m.test_zone);
 	/* the name our own programs give in EHLO */
 	buf_addf(&m.test_zone, "probe.test. %d IN A 127.0.0.1\n", LAB_TTL_S);
+	add_reference(&m);
 	for (size_t i = 0; i < ARRAY_LEN(provider_rows); i++) {
 		m.providers[i].row = &provider_rows[i];
 		if (make_provider(&m, &m.providers[i], err) < 0)

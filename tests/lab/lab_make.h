@@ -11,6 +11,12 @@
 
 struct error;
 
+/* What every lab has for the self-test of a verifier: a mail host in a signed zone, and a zone that
+ * is bogus. */
+#define LAB_REFERENCE         "reference.test"
+#define LAB_REFERENCE_ADDRESS "127.0.0.25"
+#define LAB_BROKEN            "broken.test"
+
 enum { LAB_DOMAINS_DEFAULT = 1200, LAB_DOMAINS_MAX = 100000 };
 
 struct lab_make_options {

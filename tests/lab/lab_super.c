@@ -29,7 +29,9 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "tests/lab/lab_ask.h"
+#include "tests/lab/lab_make.h"
 #include "tests/lab/lab_named.h"
+#include "tests/lab/lab_pki.h"
 #include "verifier/address.h"
 
 enum {
@@ -444,16 +446,22 @@ static int
 write_conf(const struct super *s, struct error *err)
 {
 	const struct lab_running *l = &s->lab;
-	char *path = xasprintf("%s/preload25.conf", s->dir);
+	char *path = xasprintf("%s/preload25.conf", s->dir), *tlsa;
+	struct lab_pki *pki;
 	struct buf text;
-	int rc;
+	int rc = -1;
 
 	buf_init(&text, TEXT_MAX);
+	if (lab_pki_open(s->dir, &pki, err) < 0)
+		goto out;
+	tlsa = lab_pki_tlsa(pki, LAB_REFERENCE, LAB_CERT_OK, 3, 1, 1);
 	buf_addf(&text,
 		"; The lab as the internet.\n"
 		"[dns]\n"
 		"forward = 127.0.0.1@%u\n"
 		"trust_anchor = %s/trust-anchor.key\n"
+		"self_test_secure = " LAB_REFERENCE "\n"
+		"self_test_bogus = " LAB_BROKEN "\n"
 		"[network]\n"
 		"allow = 127.0.0.0/8\n"
 		"allow = ::ffff:127.0.0.0/104\n" /* lab_hosts.h */
@@ -462,6 +470,8 @@ write_conf(const struct super *s, struct error *err)
 		"https_port = %u\n"
 		"ca_file = %s/ca/root.pem\n"
 		"ehlo_name = probe.test\n"
+		"reference_host = " LAB_REFERENCE "\n"
+		"reference_spki = %s\n"
 		"[crawl]\n" /* the slow hosts decide how long a crawl takes */
 		"deadline = 20\n"
 		"connect_timeout = 10\n"
@@ -469,8 +479,11 @@ write_conf(const struct super *s, struct error *err)
 		"reply_timeout = 10\n"
 		"session_timeout = 15\n"
 		"fetch_timeout = 10\n",
-		l->dns_port, s->dir, l->smtp_port, l->https_port, s->dir);
+		l->dns_port, s->dir, l->smtp_port, l->https_port, s->dir, strrchr(tlsa, ' ') + 1);
 	rc = file_replace(path, text.data, text.len, 0644, err);
+	free(tlsa);
+	lab_pki_free(pki);
+out:
 	buf_clear(&text);
 	free(path);
 	return rc;

@@ -16,6 +16,8 @@
 #include "common/file.h"
 #include "common/xalloc.h"
 
+#define SPKI "3C8672db31101da9c010d54b761a0061ff05c6525dd42a7f8f21d704a60ff560"
+
 static char dir[] = "/tmp/preload25-settings-XXXXXX";
 static char *path;
 
@@ -114,6 +116,30 @@ test_special_use_names(void **state UNUSED)
 }
 
 static void
+test_self_test(void **state UNUSED)
+{
+	struct settings *s;
+	struct error err;
+
+	assert_int_equal(load("", &s, &err), 0);
+	assert_false(self_test_is_on(&s->engine.self_test));
+	settings_free(s);
+	assert_int_equal(load("[dns]\nself_test_secure = example.org\nself_test_bogus = "
+			      "broken.example.org\n[network]\nreference_host = mx.example.org\n"
+			      "reference_host = mx.example.net\nreference_spki = " SPKI "\n",
+				 &s, &err),
+		0);
+	assert_true(self_test_is_on(&s->engine.self_test));
+	assert_string_equal(s->engine.self_test.secure, "example.org");
+	assert_string_equal(s->engine.self_test.bogus, "broken.example.org");
+	assert_int_equal(s->engine.self_test.host_count, 2);
+	assert_string_equal(s->engine.self_test.hosts[1], "mx.example.net");
+	assert_int_equal(s->engine.self_test.key_count, 1);
+	assert_string_equal(s->engine.self_test.keys[0], SPKI);
+	settings_free(s);
+}
+
+static void
 test_refused(void **state UNUSED)
 {
 	static const struct {
@@ -131,6 +157,17 @@ test_refused(void **state UNUSED)
 		{"[life]\nretry = 299\n", ":2: retry"}, /* R9.14 */
 		{"[list]\nchurn_percent = 101\n", ":2: churn_percent"},
 		{"[crawl]\nconcurrency = 0\n", ":2: concurrency"},
+		{"[dns]\nself_test_secure = one-label\n",
+			":2: self_test_secure = one-label: not a host name"},
+		{"[dns]\nself_test_bogus = Example.org\n",
+			":2: self_test_bogus = Example.org: not a host name in lower case"},
+		{"[network]\nreference_host = mx.example.org\n",
+			":2: reference_host without reference_spki"},
+		{"[network]\nreference_spki = " SPKI "\n", ":2: reference_spki without"},
+		{"[network]\nreference_host = mx.example.org\nreference_spki = " SPKI "0\n",
+			":3: reference_spki = " SPKI "0: not the 64 hex digits"},
+		{"[network]\nreference_host = 192.0.2.1\nreference_spki = " SPKI "\n",
+			":2: reference_host = 192.0.2.1: not a host name"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -192,6 +229,7 @@ main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_special_use_names),
+		cmocka_unit_test(test_self_test),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sample),
 	};
