@@ -1282,7 +1282,8 @@ const struct lab_kind lab_kinds[] = {
 		.optin = "v=PRELOAD25v1; mode=enforce; mx=mx.former-provider.test",
 		PASS("pkix", "enforce"),
 		.codes = "preload-policy-differs"},
-	OPTIN_FAULT("optin-over", 15, "v=PRELOAD25v1; mode=enforce; until=20200101", UNASKED(NULL)),
+	OPTIN_FAULT("optin-over", 15, "v=PRELOAD25v1; mode=enforce; until=20200101",
+		UNASKED("preload-expired")),
 
 	/* --- slow: these decide how long a crawl takes, so one of each however large the lab -----
 	 */

@@ -787,6 +787,35 @@ test_tlsa_set(void **state)
 	assert_true(finding_list_has(&f->findings, "tlsa-set-large"));
 }
 
+/* R13.9: what names the whole certificate breaks when it is renewed; what names the key does not. */
+static void
+test_tlsa_pinned(void **state)
+{
+	static const struct {
+		const char *record; /* in front of the digest */
+		bool pinned;
+	} rows[] = {{"3 0 1 ", true}, {"3 1 1 ", false}, {"2 0 1 ", false}, {"2 1 1 ", false}};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *text = arena_printf(f->arena, "%s%064d", rows[i].record, 0);
+		struct tlsa_record record;
+		struct tlsa_set set = {.records = &record, .count = 1};
+		struct finding_list findings;
+
+		finding_list_init(&findings, f->arena);
+		tlsa_record_from_text(text, strlen(text), f->arena, &record);
+		tlsa_set_judge(&set);
+		assert_int_equal(set.usable_count, 1);
+		tlsa_set_findings(&set, "_25._tcp.mx.example.org", SEVERITY_FAIL, &findings);
+		assert_int_equal(findings.count, rows[i].pinned);
+		if (rows[i].pinned) {
+			assert_string_equal(findings.items[0].code, "tlsa-certificate-pinned");
+			assert_int_equal(findings.items[0].severity, SEVERITY_INFO);
+		}
+	}
+}
+
 /* --- SMTP ----------------------------------------------------------------------------------------
  */
 
@@ -1078,6 +1107,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_patterns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tlsa_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tlsa_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tlsa_pinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_smtp_octet_by_octet, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_smtp_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_smtp_octets, setup, teardown),

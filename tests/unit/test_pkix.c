@@ -516,6 +516,63 @@ several_records(void **state UNUSED)
 	arena_free(arena);
 }
 
+/* R14.5: an issuer record names the root, which is sent; what lies below it must be in order. */
+static void
+issuer_chains(void **state UNUSED)
+{
+	static const struct change usual, expired = {.until_s = -DAY}, not_yet = {.from_s = DAY},
+					  no_ca = {.basic = "critical,CA:FALSE"};
+	static const struct {
+		const char *name;
+		const struct change *leaf, *intermediate;
+		bool forged; /* the leaf is signed by another key than the intermediate's */
+		enum dane_result result;
+		const char *code;
+	} rows[] = {
+		{"in order", &usual, &usual, false, DANE_MATCH, NULL},
+		{"leaf expired", &expired, &usual, false, DANE_EXPIRED, "tlsa-chain-expired"},
+		{"intermediate expired", &usual, &expired, false, DANE_EXPIRED,
+			"tlsa-chain-expired"},
+		{"leaf not yet valid", &not_yet, &usual, false, DANE_NOT_YET_VALID,
+			"tlsa-chain-expired"},
+		{"no authority between", &usual, &no_ca, false, DANE_CHAIN_INVALID,
+			"tlsa-chain-invalid"},
+		{"a broken signature", &usual, &usual, true, DANE_CHAIN_INVALID,
+			"tlsa-chain-invalid"},
+	};
+	static const char *const names[1] = {HOST};
+	struct arena *arena = arena_new();
+	struct dane_checker *checker;
+	struct error err;
+
+	assert_int_equal(dane_checker_new(&checker, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		STACK_OF(X509) *chain = chain_new(rows[i].leaf, rows[i].intermediate,
+			SEND_LEAF | SEND_INTERMEDIATE | SEND_ROOT, false);
+		struct tlsa_record anchor = record(arena, 2, 1, pkix_spki_sha256(root, arena));
+		struct tlsa_set set = {.records = &anchor, .count = 1};
+		struct dane_match match;
+
+		if (rows[i].forged) {
+			X509 *leaf = issue("leaf", keys[LEAF], sk_X509_value(chain, 1),
+				keys[PRIVATE_ROOT], false, rows[i].leaf);
+
+			X509_free(sk_X509_shift(chain));
+			assert_true(sk_X509_unshift(chain, leaf) > 0);
+		}
+		tlsa_set_judge(&set);
+		dane_match(checker, &set, chain, names, 1, NOW, arena, &match);
+		if (match.result != rows[i].result ||
+			strcmp(match.code == NULL ? "" : match.code,
+				rows[i].code == NULL ? "" : rows[i].code) != 0)
+			fail_msg("%s: %s, code %s", rows[i].name, dane_result_name(match.result),
+				match.code);
+		sk_X509_pop_free(chain, X509_free);
+	}
+	dane_checker_free(checker);
+	arena_free(arena);
+}
+
 /* R13.10: at the limit, and above it. */
 static void
 large_sets(void **state UNUSED)
@@ -549,6 +606,7 @@ main(void)
 		cmocka_unit_test(staples),
 		cmocka_unit_test(anchors),
 		cmocka_unit_test(several_records),
+		cmocka_unit_test(issuer_chains),
 		cmocka_unit_test(large_sets),
 	};
 

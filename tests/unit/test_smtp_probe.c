@@ -42,6 +42,9 @@
 	{ \
 		SEND, "220 go ahead\r\n" \
 	}
+#define X16  "xxxxxxxxxxxxxxxx"
+#define X64  X16 X16 X16 X16
+#define X256 X64 X64 X64 X64
 #define GOODBYE \
 	{EXPECT, "QUIT"}, {SEND, "221 bye\r\n"}, \
 	{ \
@@ -91,7 +94,14 @@ static const struct probe_case cases[] = {
 		.steps = {UP_TO_TLS, {TLS, NULL}, {EXPECT, "EHLO probe.example"},
 			{SEND, "250 mx.example.org\r\n"}, GOODBYE},
 		.starttls = VERDICT_PASS,
-		.reach = SMTP_REACH_GREETING},
+		.reach = SMTP_REACH_GREETING,
+		.warning = "tls13"},
+	{.name = "a line of more than 512 octets",
+		.steps = {{SEND, "220-" X256 X256 "\r\n"}, UP_TO_TLS, {TLS, NULL},
+			{EXPECT, "EHLO probe.example"}, {SEND, "250 mx.example.org\r\n"}, GOODBYE},
+		.starttls = VERDICT_PASS,
+		.reach = SMTP_REACH_GREETING,
+		.warning = "smtp-reply-line-long"},
 	{.name = "refused", .refuse = true, .code = "smtp-connect-refused"},
 	{.name = "closed at once",
 		.steps = {{CLOSE, NULL}},
