@@ -8,6 +8,7 @@
 
 #include "common/arena.h"
 #include "common/str.h"
+#include "verifier/finding_cause.h"
 #include "verifier/report.h"
 
 #define HOUR_S INT64_C(3600)
@@ -674,6 +675,7 @@ compare_looks(const struct compare_input *in, struct report *r, struct compare_r
 		judge_id(&c);
 		judge_keys(&c);
 	}
+	finding_cause_settle(&r->findings, r->ascii, NULL, 0);
 	if (c.regraded && !r->eligible)
 		r->verdict = finding_list_verdict(&r->findings);
 	/* R2.3: that a domain is gone is something told. */

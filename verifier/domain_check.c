@@ -120,6 +120,22 @@ report_failure(struct domain_check *c, const struct dns_answer *a, const char *o
 		"%s look-up: %s", dns_type_name(a->type), a->why);
 }
 
+/* What is found at the subject lies elsewhere. */
+static void
+add_place(struct domain_check *c, const char *subject, const char *host)
+{
+	assert(c->facts.place_count < DOMAIN_PLACES_MAX);
+	c->facts.places[c->facts.place_count++] =
+		(struct finding_place){.subject = subject, .host = arena_strdup(c->arena, host)};
+}
+
+static void
+note_alias(struct domain_check *c, const struct dns_answer *a, const char *owner)
+{
+	if (a->aliases > 0 && a->status == DNS_FOUND)
+		add_place(c, owner, a->canonical);
+}
+
 /* The record meant: the one that counts, or the first near miss; NULL without any. */
 static const char *
 record_shown(struct domain_check *c, const struct txt_kind *kind, const struct txt_text *texts,
@@ -189,6 +205,8 @@ on_policy(const struct policy_fetch_result *result, void *arg)
 	const char *url = arena_printf(c->arena, POLICY_URL_FORMAT, c->domain);
 
 	c->policy = NULL;
+	if (result->alias_of != NULL)
+		add_place(c, url, result->alias_of);
 	for (size_t i = 0; i < result->findings.count; i++) {
 		const struct finding *x = &result->findings.items[i];
 
@@ -264,6 +282,7 @@ on_sts(const struct dns_answer *answer, void *arg)
 		/* R8.15: no wildcard answers at an alias. */
 		look_elsewhere(c, texts, answer->aliases == 0 ? count : 0);
 	}
+	note_alias(c, answer, c->owner[LOOK_STS]);
 	if (answer->aliases > 0 && answer->status == DNS_FOUND) {
 		finding_add(&r->findings, "mta-sts-record-cname", SEVERITY_INFO, c->owner[LOOK_STS],
 			NULL, "the record comes from %s", answer->canonical);
@@ -284,6 +303,7 @@ on_tlsrpt(const struct dns_answer *answer, void *arg)
 	size_t count;
 
 	c->query[LOOK_TLSRPT] = NULL;
+	note_alias(c, answer, c->owner[LOOK_TLSRPT]);
 	if (answer->status == DNS_FAILED) {
 		report_failure(c, answer, c->owner[LOOK_TLSRPT]);
 	} else {
@@ -307,6 +327,7 @@ on_preload(const struct dns_answer *answer, void *arg)
 
 	c->query[LOOK_PRELOAD] = NULL;
 	ask(c, LOOK_TLSRPT);
+	note_alias(c, answer, c->owner[LOOK_PRELOAD]);
 	r->preload_secure = answer->secure;
 	if (answer->status == DNS_FAILED) {
 		report_failure(c, answer, c->owner[LOOK_PRELOAD]);

@@ -263,6 +263,27 @@ is_one_of(const char *code, const char *const *codes, size_t count)
 	return false;
 }
 
+/* What would fail, were it not for something that could not be tested, fails nothing yet: by
+ * another way the domain may qualify all the same. Certificates hang on DANE, wherever the base
+ * domain of the TLSA records lies. */
+static void
+settle_undecided(struct finding_list *findings)
+{
+	const struct finding *dane = NULL;
+
+	for (size_t i = 0; i < findings->count && dane == NULL; i++) {
+		if (strcmp(findings->items[i].code, "dane-tlsa-lookup-failed") == 0)
+			dane = &findings->items[i];
+	}
+	for (size_t i = 0; i < findings->count; i++) {
+		struct finding *x = &findings->items[i];
+
+		if (x->severity == SEVERITY_FAIL)
+			finding_make_temporary(
+				findings, x, str_starts(x->code, "pkix-") ? dane : NULL);
+	}
+}
+
 static void
 settle_severities(struct judgement *j)
 {
@@ -288,7 +309,10 @@ settle_severities(struct judgement *j)
 	}
 	findings->count = n;
 	finding_list_sort(findings);
-	finding_cause_settle(findings, j->f->domain);
+	finding_cause_settle(findings, j->f->domain, j->f->places, j->f->place_count);
+	if (j->r->verdict == VERDICT_UNKNOWN && !j->unasked)
+		settle_undecided(findings);
+	finding_list_sort(findings);
 }
 
 /* --- all of it ----------------------------------------------------------------------- */

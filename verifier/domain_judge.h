@@ -14,6 +14,7 @@
 
 #include "verifier/dns.h"
 #include "verifier/finding.h"
+#include "verifier/finding_cause.h"
 #include "verifier/mta_sts.h"
 #include "verifier/mx_host.h"
 #include "verifier/preload_record.h"
@@ -22,6 +23,8 @@
 /* R3.17 */
 #define MX_HOSTS_MAX         32
 #define MX_ADDRESSES_ALL_MAX 128
+/* The records of MTA-STS, opt-in and TLSRPT, and the policy. */
+#define DOMAIN_PLACES_MAX 4
 
 struct domain_mx {
 	const char *host;
@@ -58,6 +61,10 @@ struct domain_facts {
 
 	enum source_state preload;
 	struct preload_record preload_record; /* mode none whenever a record says so */
+
+	/* Records and a policy that are aliases, and where they lead (R21.6). */
+	struct finding_place places[DOMAIN_PLACES_MAX];
+	size_t place_count;
 
 	struct mx_host_desk *hosts;
 };

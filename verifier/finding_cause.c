@@ -140,15 +140,15 @@ is_related(const struct finding *effect, const struct finding *cause, enum relat
 /* --- causes -------------------------------------------------------------------------------------
  */
 
-/* Nothing is hidden under what weighs less, but for a fail that rests on what could not be tested
- * (and so is none: the verdict says "could not tell"). */
+/* Nothing is hidden under what weighs less. */
 static bool
 weighs_enough(const struct finding *cause, const struct finding *effect)
 {
 	switch (cause->severity) {
 	case SEVERITY_FAIL:
-	case SEVERITY_TEMP:
 		return true;
+	case SEVERITY_TEMP:
+		return effect->severity != SEVERITY_FAIL;
 	case SEVERITY_WARN:
 		return effect->severity == SEVERITY_WARN || effect->severity == SEVERITY_INFO;
 	case SEVERITY_INFO:
@@ -157,8 +157,10 @@ weighs_enough(const struct finding *cause, const struct finding *effect)
 	abort();
 }
 
-static void
-find_cause(struct finding_list *list, struct finding *f)
+/* The first finding from which f follows by the table, among those that weigh enough or (with
+ * temporary) among temporary ones; or NULL. */
+static const struct finding *
+look_for_cause(const struct finding_list *list, const struct finding *f, bool temporary)
 {
 	for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
 		if (!str_starts(f->code, rows[r].effect) ||
@@ -167,13 +169,61 @@ find_cause(struct finding_list *list, struct finding *f)
 		for (size_t i = 0; i < list->count; i++) {
 			const struct finding *cause = &list->items[i];
 
-			if (cause == f || !str_starts(cause->code, rows[r].cause) ||
-				!is_related(f, cause, rows[r].relation) || !weighs_enough(cause, f))
-				continue;
-			f->cause = cause->code;
-			f->cause_subject = cause->subject;
-			return;
+			if (cause != f && str_starts(cause->code, rows[r].cause) &&
+				is_related(f, cause, rows[r].relation) &&
+				(temporary ? cause->severity == SEVERITY_TEMP
+					   : weighs_enough(cause, f)))
+				return cause;
 		}
+	}
+	return NULL;
+}
+
+static void
+set_cause(struct finding *f, const struct finding *cause)
+{
+	f->cause = cause == NULL ? NULL : cause->code;
+	f->cause_subject = cause == NULL ? NULL : cause->subject;
+}
+
+void
+finding_make_temporary(struct finding_list *list, struct finding *f, const struct finding *cause)
+{
+	set_cause(f, cause);
+	f->severity = SEVERITY_TEMP;
+	f->message = arena_printf(
+		list->arena, "%s; whether that counts " UNTESTED, f->message);
+}
+
+/* Returns whether f has another severity now. */
+static bool
+find_cause(struct finding_list *list, struct finding *f)
+{
+	const struct finding *cause = look_for_cause(list, f, false);
+
+	if (cause == NULL && f->severity == SEVERITY_FAIL) {
+		cause = look_for_cause(list, f, true);
+		if (cause != NULL) {
+			finding_make_temporary(list, f, cause);
+			return true;
+		}
+	}
+	/* What was made temporary keeps the cause that made it so. */
+	if (cause != NULL || f->severity != SEVERITY_TEMP)
+		set_cause(f, cause);
+	return false;
+}
+
+/* Until none changes any more: each turn makes one finding temporary at least. */
+static void
+find_causes(struct finding_list *list)
+{
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < list->count; i++)
+			changed |= find_cause(list, &list->items[i]);
 	}
 }
 
@@ -215,30 +265,38 @@ is_of_the_host(const struct finding *f)
 }
 
 static void
-find_operator(struct arena *arena, struct finding *f, const char *domain)
+find_operator(struct finding_list *list, struct finding *f, const char *domain,
+	const struct finding_place *places, size_t place_count)
 {
+	const char *host = NULL;
 	const char *run_by;
-	const char *host;
 	size_t len;
 
-	if (!is_of_the_host(f))
+	for (size_t i = 0; i < place_count && host == NULL; i++) {
+		if (strcmp(places[i].subject, f->subject) == 0)
+			host = places[i].host;
+	}
+	if (host == NULL && is_of_the_host(f)) {
+		host = host_of(f->subject, &len);
+		host = arena_strndup(list->arena, host, len);
+	}
+	if (host == NULL)
 		return;
-	host = host_of(f->subject, &len);
-	host = arena_strndup(arena, host, len);
 	run_by = domain_name_registrable(host);
-	if (domain_name_is_host(host) && strcmp(run_by, domain_name_registrable(domain)) != 0)
+	if (domain_name_is_host(run_by) && strcmp(run_by, domain_name_registrable(domain)) != 0)
 		f->run_by = run_by;
 }
 
 void
-finding_cause_settle(struct finding_list *list, const char *domain)
+finding_cause_settle(struct finding_list *list, const char *domain,
+	const struct finding_place *places, size_t place_count)
 {
+	find_causes(list);
 	for (size_t i = 0; i < list->count; i++) {
 		struct finding *f = &list->items[i];
 
-		find_cause(list, f);
 		if (domain != NULL)
-			find_operator(list->arena, f, domain);
+			find_operator(list, f, domain, places, place_count);
 		if (f->severity == SEVERITY_TEMP && strstr(f->message, UNTESTED) == NULL)
 			f->message = arena_printf(list->arena, UNTESTED ": %s", f->message);
 	}

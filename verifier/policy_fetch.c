@@ -683,6 +683,8 @@ on_answer(const struct dns_answer *answer, void *arg)
 
 	t->query[k] = NULL;
 	t->answer[k] = answer;
+	if (answer->status == DNS_FOUND && answer->aliases > 0)
+		t->result.alias_of = answer->canonical;
 	if (t->answer[0] != NULL && t->answer[1] != NULL)
 		on_resolved(t);
 }

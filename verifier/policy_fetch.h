@@ -56,6 +56,7 @@ struct policy_fetch_result {
 	enum verdict fetched; /* pass: there is a text; fail: certainly none that counts */
 	const char *text;     /* octets as received; NULL unless pass */
 	size_t len;
+	const char *alias_of;         /* the policy host is an alias of this name; NULL: of none */
 	struct finding_list findings; /* of the fetch, not of the text */
 };
 

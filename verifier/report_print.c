@@ -195,7 +195,7 @@ put_finding(const struct printer *p, size_t at, enum mark mark)
 		fprintf(p->out, "%*s", indent, "");
 		printer_wrap(p, indent, indent,
 			arena_printf(p->arena,
-				"The host is run by %s, not by you: forward this to them.",
+				"This is run by %s, not by you: forward it to them.",
 				f->run_by));
 	}
 	put_consequences(p, f, indent, 0);

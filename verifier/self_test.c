@@ -370,7 +370,7 @@ self_test_abstain(const struct engine_options *options, const struct finding_lis
 		finding_add(&r->findings, f->code, f->severity, f->subject, f->fix, "%s",
 			f->message);
 	}
-	finding_cause_settle(&r->findings, r->ascii);
+	finding_cause_settle(&r->findings, r->ascii, NULL, 0);
 	finding_list_sort(&r->findings);
 	return r;
 }

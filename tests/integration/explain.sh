@@ -58,6 +58,16 @@ none 'every failing finding says how to mend it' \
 	'.domain as $d | .findings[] | select(.severity == "fail" and .fix == null and .code != "mx-null") | [$d, .code]'
 none 'temporary findings say that something could not be tested' \
 	'.domain as $d | .findings[] | select(.severity == "temp" and (.message | contains("could not be tested") | not)) | [$d, .code, .message]'
+none 'where the verdict is unknown nothing fails, and something could not be tested' \
+	'select(.verdict == "unknown" and ([.findings[].severity] | index("fail") != null or index("temp") == null)) | .domain'
+none 'where the verdict is pass nothing fails, and nothing was left untested' \
+	'select(.verdict == "pass" and any(.findings[]; .severity == "fail" or .severity == "temp")) | .domain'
+none 'where the verdict is fail something fails, or a warning blocks the listing' \
+	'select(.verdict == "fail" and (any(.findings[]; .severity == "fail" or (.code | test("^mta-sts-policy-(mx-ip|mx-too-wide|duplicate-key)$"))) | not)) | .domain'
+some 'a certificate that only DANE could excuse is temporary while DANE is' \
+	'select(.verdict == "unknown") | .findings[] | select(.code == "pkix-self-signed" and .severity == "temp" and .cause == "dane-tlsa-lookup-failed")'
+some 'what a provider serves under an alias is the provider to mend' \
+	'.findings[] | select(.subject | startswith("_mta-sts.")) | select(.operator != null)'
 none 'a cause is itself among the findings' \
 	'.domain as $d | [.findings[].code] as $codes | .findings[] | select(.cause != null) | .cause as $c | select($codes | index($c) | not) | [$d, .code, $c]'
 some 'a broken DANE explains why the policy does not help' \

@@ -23,6 +23,8 @@
 #include "verifier/finding_manual.h"
 #include "verifier/report.h"
 
+#define POLICY "https://mta-sts.mail.example.org/.well-known/mta-sts.txt"
+
 static void
 test_table(void **state UNUSED)
 {
@@ -160,7 +162,7 @@ check_causes(const char *name, const struct said *said, size_t count)
 	for (size_t i = 0; i < count; i++)
 		finding_add(&list, said[i].code, said[i].severity, said[i].subject, NULL, "seen");
 	finding_list_sort(&list);
-	finding_cause_settle(&list, "example.org");
+	finding_cause_settle(&list, "example.org", NULL, 0);
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < list.count; k++) {
 			const struct finding *f = &list.items[k];
@@ -236,9 +238,81 @@ test_causes(void **state UNUSED)
 	check_causes("weights", weights, ARRAY_LEN(weights));
 }
 
+/* A fail that rests only on what could not be tested is none. */
+static void
+test_temporary(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		struct said said[5]; /* cause: in the end */
+		enum severity in_the_end[5];
+	} rows[] = {
+		{"the certificate of a host whose TLSA records are not known",
+			{{"mta-sts-record-missing", SEVERITY_INFO, "_mta-sts.example.org", NULL},
+				{"dane-tlsa-lookup-failed", SEVERITY_TEMP,
+					"_25._tcp.mx.example.org", NULL},
+				{"pkix-self-signed", SEVERITY_FAIL, "mx.example.org[192.0.2.1]",
+					"dane-tlsa-lookup-failed"},
+				{"pkix-self-signed", SEVERITY_FAIL, "mx2.example.org[192.0.2.2]",
+					NULL}},
+			{SEVERITY_INFO, SEVERITY_TEMP, SEVERITY_TEMP, SEVERITY_FAIL}},
+		{"step by step",
+			{{"starttls-stripped", SEVERITY_TEMP, "mx.example.org[192.0.2.1]", NULL},
+				{"dane-starttls-missing", SEVERITY_FAIL, "mx.example.org",
+					"starttls-stripped"},
+				{"eligibility-dane-broken", SEVERITY_FAIL, "example.org",
+					"dane-starttls-missing"}},
+			{SEVERITY_TEMP, SEVERITY_TEMP, SEVERITY_TEMP}},
+		{"but one cause that is certain is enough",
+			{{"starttls-stripped", SEVERITY_TEMP, "mx.example.org[192.0.2.1]", NULL},
+				{"dane-starttls-missing", SEVERITY_FAIL, "mx.example.org",
+					"starttls-stripped"},
+				{"tlsa-mismatch", SEVERITY_FAIL, "mx2.example.org[192.0.2.2]",
+					NULL},
+				{"eligibility-dane-broken", SEVERITY_FAIL, "example.org",
+					"tlsa-mismatch"}},
+			{SEVERITY_TEMP, SEVERITY_TEMP, SEVERITY_FAIL, SEVERITY_FAIL}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct arena *arena = arena_new();
+		struct finding_list list;
+		size_t count = 0;
+
+		finding_list_init(&list, arena);
+		for (; count < ARRAY_LEN(rows[i].said) && rows[i].said[count].code != NULL; count++)
+			finding_add(&list, rows[i].said[count].code, rows[i].said[count].severity,
+				rows[i].said[count].subject, NULL, "seen");
+		for (int again = 0; again < 2; again++)
+			finding_cause_settle(&list, "example.org", NULL, 0);
+		for (size_t k = 0; k < count; k++) {
+			const struct finding *f = &list.items[k];
+			const char *want = rows[i].said[k].cause;
+
+			if (f->severity != rows[i].in_the_end[k] ||
+				(f->cause == NULL) != (want == NULL) ||
+				(want != NULL && strcmp(f->cause, want) != 0))
+				fail_msg("%s: %s is %s, cause %s", rows[i].name, f->code,
+					severity_name(f->severity), f->cause);
+			if (rows[i].said[k].severity == SEVERITY_FAIL &&
+				f->severity == SEVERITY_TEMP)
+				assert_string_equal(f->message,
+					"seen; whether that counts could not be tested");
+		}
+		finding_list_sort(&list);
+		assert_int_equal(
+			finding_list_verdict(&list), i == 1 ? VERDICT_UNKNOWN : VERDICT_FAIL);
+		arena_free(arena);
+	}
+}
+
 static void
 test_operator(void **state UNUSED)
 {
+	static const struct finding_place places[] = {
+		{POLICY, "mta-sts.customers.provider.net"},
+		{"_mta-sts.mail.example.org", "_mta-sts.example.org"},
+	};
 	struct arena *arena = arena_new();
 	struct finding_list list;
 
@@ -249,7 +323,9 @@ test_operator(void **state UNUSED)
 	finding_add_usual(&list, "smtp-timeout", "mx1.provider.net[192.0.2.1]", NULL, "slow");
 	finding_add_usual(&list, "dns-temporary", "mx2.provider.net", NULL,
 		"could not be tested within 60 s");
-	finding_cause_settle(&list, "mail.example.org");
+	finding_add_usual(&list, "mta-sts-policy-tls", POLICY, NULL, "seen");
+	finding_add_usual(&list, "mta-sts-record-syntax", "_mta-sts.mail.example.org", NULL, "seen");
+	finding_cause_settle(&list, "mail.example.org", places, ARRAY_LEN(places));
 	assert_string_equal(list.items[0].run_by, "provider.net");
 	assert_null(list.items[1].run_by); /* the owner's own host */
 	assert_null(list.items[2].run_by); /* the owner's own policy */
@@ -257,6 +333,8 @@ test_operator(void **state UNUSED)
 	assert_string_equal(list.items[0].message, "seen");
 	assert_string_equal(list.items[3].message, "could not be tested: slow");
 	assert_string_equal(list.items[4].message, "could not be tested within 60 s");
+	assert_string_equal(list.items[5].run_by, "provider.net");
+	assert_null(list.items[6].run_by); /* an alias within the domain */
 	arena_free(arena);
 }
 
@@ -559,7 +637,7 @@ test_print_consequences(void **state UNUSED)
 	finding_add_usual(
 		&r->findings, "pkix-expired", "mx2.provider.net[192.0.2.4]", NULL, "too old");
 	finding_list_sort(&r->findings);
-	finding_cause_settle(&r->findings, "example.org");
+	finding_cause_settle(&r->findings, "example.org", NULL, 0);
 	text = print(r, false);
 	assert_non_null(strstr(text, "2 problems stand in the way"));
 	assert_non_null(
@@ -568,7 +646,7 @@ test_print_consequences(void **state UNUSED)
 	host = strstr(text, "  FAIL mx1.provider.net[192.0.2.3]  pkix-expired\n");
 	assert_non_null(host);
 	assert_non_null(strstr(host, "       mx2.provider.net[192.0.2.4]  pkix-expired\n"));
-	assert_non_null(strstr(host, "run by provider.net, not by you: forward this"));
+	assert_non_null(strstr(host, "run by provider.net, not by you: forward it"));
 	assert_null(strstr(strstr(host, "too old") + 1, "too old"));
 	free(text);
 	report_free(r);
@@ -638,6 +716,7 @@ main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_foreign_octets),
 		cmocka_unit_test(test_causes),
+		cmocka_unit_test(test_temporary),
 		cmocka_unit_test(test_operator),
 		cmocka_unit_test(test_print_consequences),
 		cmocka_unit_test(test_print_long_word),
