@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "builder/check.h"
 #include "builder/crawl.h"
@@ -9,6 +10,7 @@
 #include "builder/settings.h"
 #include "builder/store.h"
 #include "builder/terminal.h"
+#include "common/arena.h"
 #include "common/cli.h"
 #include "common/error.h"
 #include "verifier/report.h"
@@ -52,18 +54,31 @@ on_report(const struct report *r, size_t index UNUSED, FILE *text, void *arg)
 		s->rc = r->verdict == VERDICT_PASS && r->eligible ? 0 : 1;
 }
 
+/* R21.3: and when the vantage point looks again. */
 static int
-print_state(const struct settings *settings, const struct store_domain *d)
+print_state(const struct submitted *s, const struct store_domain *d, struct error *err)
 {
+	struct store_view views[STORE_VANTAGES_MAX];
+	struct arena *arena = arena_new();
 	char text[TERMINAL_TIME_SIZE];
+	size_t count = 0;
+	int rc = store_views(
+		s->point.store, d->id, arena, views, STORE_VANTAGES_MAX, &count, err);
 
 	printf("\n%s is %s", d->name, life_state_name(d->life.state));
 	if (d->life.state == LIFE_PENDING) {
-		terminal_time(life_join_due(&settings->life, &d->life), text);
+		terminal_time(life_join_due(&s->point.settings->life, &d->life), text);
 		printf("; if it goes on passing it is listed from %s", text);
 	}
 	printf("\n");
-	return 0;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(views[i].view.vantage, s->point.vantage) != 0)
+			continue;
+		terminal_time(views[i].due_s, text);
+		printf("the next look from vantage point %s is due %s\n", s->point.vantage, text);
+	}
+	arena_free(arena);
+	return rc;
 }
 
 int
@@ -94,7 +109,7 @@ cmd_submit(struct app *app, const struct cli_call *call, struct error *err)
 	}
 	if (store_find(s.point.store, ascii, &d, err) < 0)
 		goto out;
-	rc = print_state(settings, &d) < 0 ? -1 : s.rc;
+	rc = print_state(&s, &d, err) < 0 ? -1 : s.rc;
 out:
 	store_domain_clear(&d);
 	free(ascii);

@@ -109,6 +109,8 @@ expect 'check: not fit' 1 '' preload25 --config "$conf" check bank.test cafe.tes
 expect 'check: what is no domain' 1 '' preload25 --config "$conf" check 'no domain'
 expect 'submit: a listed domain stays listed' 0 '' day 0 "$conf" submit bank.test
 check 'submit says its state' grep -q '^bank.test is listed' "$tmp/out"
+check 'and when the next look is due' \
+	grep -qE '^the next look from vantage point local is due [0-9]{4}-[0-9]{2}-[0-9]{2} .* UTC$' "$tmp/out"
 expect 'submit: not fit' 1 '' day 0 "$conf" submit cafe.test
 
 # --- owners --------------------------------------------------------------------------------------

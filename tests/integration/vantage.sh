@@ -51,6 +51,11 @@ check 'the first look, here' look here 0
 check 'what there is to see from there' there
 check 'the first look, there' look there 1
 
+moment='[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} UTC'
+for point in here there; do
+	says "who saw it, when, and when the next look is due: $point" \
+		"^  seen by +$point $moment: .*; next look $moment\$" bank.test 2
+done
 says 'another MX set: said' 'mx-inconsistent: mx2.bank.test: .*seen by vantage point here and not by there' bank.test 2
 says 'and nobody is admitted yet' '^bank.test: pending'
 says 'a block list: advice, and no fail' 'smtp-blocked-here: .*vantage point there is refused, here is welcomed' shop.test 2
