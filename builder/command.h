@@ -51,6 +51,7 @@ int cmd_key(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_sign(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_status(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_history(struct app *app, const struct cli_call *call, struct error *err);
+int cmd_notice(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_stats(struct app *app, const struct cli_call *call, struct error *err);
 
 #endif
