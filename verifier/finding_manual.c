@@ -60,7 +60,7 @@ static const char head[] =
 	".Pp\n"
 	"The verdict is the worst of all findings: fail before temp (the verdict is\n"
 	".Cm unknown )\n"
-	"before pass.\n"
+	"before pass; only whether there is a TLSRPT record decides nothing.\n"
 	"Three warnings about the text of a policy also stand in the way of being listed, because "
 	"senders\n"
 	"read different things in it:\n"
