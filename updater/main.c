@@ -13,6 +13,7 @@
 #include "common/xalloc.h"
 #include "updater/job.h"
 #include "updater/mta.h"
+#include "updater/preview.h"
 #include "updater/report.h"
 #include "updater/settings.h"
 #include "updater/setup.h"
@@ -143,6 +144,17 @@ run_setup(struct app *app, const struct cli_call *call, struct error *err)
 }
 
 static int
+run_preview(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct preview_options options = {.path = call->arg_count > 0 ? call->args[0] : NULL,
+		.json = cli_flag(call, "json"),
+		.now_s = app->now_s,
+		.out = stdout};
+
+	return answer(preview(&app->settings, &options, err), err);
+}
+
+static int
 run_undo(struct app *app, const struct cli_call *call UNUSED, struct error *err)
 {
 	int64_t version;
@@ -191,6 +203,10 @@ static const struct cli_option setup_options[] = {
 	{"postconf", "FILE", "the program; default: by PATH"},
 };
 
+static const struct cli_option preview_options[] = {
+	{"json", NULL, "for programs: one object, all domains"},
+};
+
 static const struct cli_command commands[] = {
 	{.name = NULL,
 		.summary = "the job for cron: fetch, verify and install the list",
@@ -208,6 +224,13 @@ static const struct cli_command commands[] = {
 	{.name = "status",
 		.summary = "what is installed, how old it is, what was left out",
 		.run = run_status},
+	{.name = "preview",
+		.arguments = "[LOG]",
+		.summary = "what the list would mean for the mail in a log (- for standard input)",
+		.args_max = 1,
+		.options = preview_options,
+		.option_count = ARRAY_LEN(preview_options),
+		.run = run_preview},
 	{.name = "undo",
 		.summary = "go back to the list before the one that is installed",
 		.run = run_undo},

@@ -345,6 +345,16 @@ with_list() {
 		'TLS is required, but was not offered'
 }
 
+# What the sender's log says of the time without the list, as an administrator would ask.
+look_back() {
+	[ "$by_hand" -eq 0 ] || return 0
+	updater preview --json "$LAB_M/tx/maillog"
+	check 'preview reads what Postfix has logged: what would have waited, and what would not' \
+		jq -e --arg victim "$victim" '.tls_logged and .by_domain["bank.test"].clear == 1
+			and .by_domain["bank.test"].encrypted >= 2 and .by_domain["clinic.test"].clear == 1
+			and .by_domain[$victim].other_host == 1' "$LAB_M/updater/out"
+}
+
 # Each message is in exactly one place: once in a mailbox, or in the queue.
 account() {
 	local id boxed queued delivered=0 waiting=0 lost=0 twice=0 bounced
@@ -413,6 +423,7 @@ run_inside() {
 		not_ok 'the list is installed in the sending Postfix'
 		finish
 	fi
+	look_back
 	with_list
 	account
 	finish

@@ -1,0 +1,31 @@
+/* A mail server's log: what is read of a line lies within it, and names are names. */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "export/list.h"
+#include "tests/fuzz/helper.h"
+#include "updater/mail_log.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct mail_log *log = mail_log_new();
+
+	while (size > 0) {
+		const uint8_t *end = memchr(data, '\n', size);
+		size_t len = end != NULL ? (size_t)(end - data) : size;
+		struct mail_delivery d;
+
+		if (mail_log_line(log, (const char *)data, len, &d) > 0) {
+			assert(list_domain_valid(d.domain, strlen(d.domain)));
+			assert(d.host[0] == '\0' || list_domain_valid(d.host, strlen(d.host)));
+		}
+		len += end != NULL;
+		data += len;
+		size -= len;
+	}
+	(void)mail_log_is_silent(log);
+	mail_log_free(log);
+	return 0;
+}

@@ -1,0 +1,289 @@
+/* preview: what is read out of the logs of Postfix and Exim, and what is told of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export/tuf_metadata.h"
+#include "updater/job.h"
+#include "updater/mail_log.h"
+#include "updater/preview.h"
+#include "updater/settings.h"
+
+#include "updater_repo.h"
+
+#define SMTP(pid) "Nov 26 12:00:00 host postfix/smtp[" pid "]: "
+#define TAIL      ":25, delay=0.1, delays=0/0/0.1/0, dsn=2.0.0, status=sent (250 ok)"
+
+/* The rest of a row for a line that is no delivery. */
+#define NO 0, NULL, NULL, MAIL_SENT, MAIL_TLS_UNKNOWN
+
+struct line {
+	const char *text;
+	int rc;
+	const char *domain, *host;
+	enum mail_outcome outcome;
+	enum mail_tls tls;
+};
+
+static void
+check_lines(const struct line *lines, size_t count)
+{
+	struct mail_log *log = mail_log_new();
+
+	for (size_t i = 0; i < count; i++) {
+		struct mail_delivery d;
+
+		print_message("# %s\n", lines[i].text);
+		assert_int_equal(mail_log_line(log, lines[i].text, strlen(lines[i].text), &d), lines[i].rc);
+		if (lines[i].rc == 0)
+			continue;
+		assert_string_equal(d.domain, lines[i].domain);
+		assert_string_equal(d.host, lines[i].host);
+		assert_int_equal(d.outcome, lines[i].outcome);
+		assert_int_equal(d.tls, lines[i].tls);
+	}
+	mail_log_free(log);
+}
+
+static void
+test_postfix(void **state UNUSED)
+{
+	static const struct line lines[] = {
+		{SMTP("7") "Verified TLS connection established to mx1.good.test[192.0.2.1]:25: TLSv1.3 with "
+			   "cipher X", NO},
+		{SMTP("7") "4A: to=<u@Good.Test>, relay=mx1.good.test[192.0.2.1]" TAIL, 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
+		/* One more recipient of the message; the next message over the same connection. */
+		{SMTP("7") "4A: to=<v@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
+		{SMTP("7") "4B: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, conn_use=2, delay=1, "
+			   "delays=0/0/0/0, dsn=2.0.0, status=sent (250 ok)",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
+		/* A new connection of which nothing was said. */
+		{SMTP("7") "4C: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		/* Another process, another host than the one that was spoken of. */
+		{SMTP("8") "Untrusted TLS connection established to mx1.good.test[192.0.2.1]:25: TLSv1.2", NO},
+		{SMTP("9") "4D: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("8") "4E: to=<u@good.test>, relay=mx2.good.test[192.0.2.2]" TAIL, 1, "good.test",
+			"mx2.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("5") "Trusted TLS connection established to mx1.good.test[192.0.2.1]:25: TLSv1.2", NO},
+		{SMTP("5") "4F: to=<a@good.test>, orig_to=<alias@home.test>, relay=mx1.good.test[192.0.2.1]" TAIL,
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_ENCRYPTED},
+		{SMTP("5") "50: to=<u@good.test>, relay=none, delay=1, delays=0/0/0/0, dsn=4.7.5, "
+			   "status=deferred (Server certificate not verified)",
+			1, "good.test", "", MAIL_DEFERRED, MAIL_TLS_UNKNOWN},
+		{SMTP("5") "51: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=1, delays=0/0/0/0, "
+			   "dsn=5.1.1, status=bounced (host said: 550 status=sent (250 ok))",
+			1, "good.test", "mx1.good.test", MAIL_BOUNCED, MAIL_TLS_NONE},
+		/* Not out of this machine; not the agent for SMTP; nothing at all. */
+		{SMTP("5") "52: to=<u@good.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=2.0.0, "
+			   "status=sent (250 ok)", NO},
+		{"Nov 26 12:00:00 host postfix/local[5]: 53: to=<u@good.test>, relay=local, delay=1, "
+		 "status=sent (delivered to mailbox)", NO},
+		{SMTP("5") "54: to=<u>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{SMTP("5") "55: to=<u@ba d.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{SMTP("5"), NO},
+		{"", NO},
+		/* An instance of another name. */
+		{"2026-11-26T12:00:00.0+00:00 host postfix-out/smtp[6]: 56: to=<u@good.test>, "
+		 "relay=mx1.good.test[192.0.2.1]" TAIL,
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+	};
+
+	check_lines(lines, ARRAY_LEN(lines));
+}
+
+static void
+test_exim(void **state UNUSED)
+{
+#define EXIM "2026-11-26 12:00:00 1vOabc-00000001abc-0001 "
+	static const struct line lines[] = {
+		{EXIM "=> u@good.test R=dnslookup T=remote_smtp H=mx1.good.test [192.0.2.1] "
+		      "X=TLS1.3:ECDHE_X25519__ECDSA:256 CV=yes C=\"250 ok\"",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
+		{EXIM "=> u@good.test R=r T=t H=mx1.good.test [192.0.2.1] X=TLS1.3:x:256 CV=dane DN=\"CN=mx\" "
+		      "C=\"250 ok\"",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
+		{EXIM "-> v@good.test R=r T=t H=MX1.good.test [192.0.2.1] X=TLS1.3:x:256 CV=no C=\"250 ok\"", 1,
+			"good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_ENCRYPTED},
+		/* What the peer says is not what Exim says. */
+		{EXIM "=> u@good.test R=r T=t H=mx1.good.test [192.0.2.1] C=\"250 ok X=TLS1.3 CV=yes\"", 1,
+			"good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{EXIM "=> alias <u@good.test> R=r T=t H=mx1.good.test [192.0.2.1] C=\"250 ok\"", 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{EXIM "== u@good.test R=r T=t defer (-38) H=mx1.good.test [192.0.2.1]: a TLS session is required",
+			1, "good.test", "mx1.good.test", MAIL_DEFERRED, MAIL_TLS_NONE},
+		{EXIM "== u@good.test R=preload25_no_listed_mx defer (-1): no MX is in its list entry", 1,
+			"good.test", "", MAIL_DEFERRED, MAIL_TLS_UNKNOWN},
+		{EXIM "=> root <root@home.test> R=local_user T=mail_spool", NO},
+		{EXIM "<= u@home.test U=root P=local S=300", NO},
+		{EXIM "Completed", NO},
+		{"xxxx => u@good.test H=mx1.good.test [192.0.2.1]", NO},
+	};
+
+	check_lines(lines, ARRAY_LEN(lines));
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+static char *
+previewed(const struct update_settings *s, const char *log, bool json)
+{
+	char *path = in_temp("log"), *text = NULL;
+	size_t size;
+	struct preview_options options = {.path = path, .json = json, .now_s = NOW};
+	struct error err = {0};
+
+	write_text(path, log, strlen(log));
+	options.out = open_memstream(&text, &size);
+	if (preview(s, &options, &err) != 0)
+		fail_msg("%s", err.text);
+	(void)fclose(options.out);
+	free(path);
+	return text;
+}
+
+static void
+must_hold(char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("%s\nlacks: %s", text, part);
+	free(text);
+}
+
+static void
+write_own_list(const char *path)
+{
+	static const char *const mxs[] = {"*.wide.test", "mx1.good.test"};
+	struct list_header header = {.author = "test",
+		.confirmed_since_s = NOW - DAY,
+		.expires_s = NOW + 14 * DAY,
+		.timestamp_s = NOW,
+		.vantages = 1,
+		.version = 7};
+	struct list_entry e = {.policy = {.auth_pkix = true,
+				       .max_age_s = 30 * DAY,
+				       .mxs = mxs,
+				       .mxs_count = 2,
+				       .source = LIST_SOURCE_MTA_STS,
+				       .tls = "1.2"}};
+	struct list_writer *w;
+
+	OK(list_writer_open(path, &header, &w, &ok_err));
+	e.domain = "good.test";
+	e.policy.mode = LIST_MODE_ENFORCE;
+	list_writer_add_entry(w, &e);
+	e.domain = "trial.test";
+	e.policy.mode = LIST_MODE_TESTING;
+	list_writer_add_entry(w, &e);
+	OK(list_writer_commit(w, NULL, &ok_err));
+	list_writer_free(w);
+}
+
+static void
+test_report(void **state UNUSED)
+{
+	static const char sent[] =
+		SMTP("1") "Verified TLS connection established to mx1.good.test[192.0.2.1]:25: TLSv1.3\n"
+		SMTP("1") "A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL "\n"
+		SMTP("1") "B: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL "\n"
+		SMTP("1") "C: to=<u@good.test>, relay=mx9.wide.test[192.0.2.1]" TAIL "\n"
+		SMTP("1") "D: to=<u@good.test>, relay=a.mx9.wide.test[192.0.2.1]" TAIL "\n"
+		SMTP("1") "E: to=<u@good.test>, relay=none, delay=1, dsn=4.0.0, status=deferred (x)\n"
+		SMTP("1") "F: to=<u@trial.test>, relay=mx1.good.test[192.0.2.1]" TAIL "\n"
+		SMTP("1") "G: to=<u@other.test>, relay=mx.other.test[192.0.2.1]" TAIL "\n";
+	static const char silent[] = SMTP("1") "B: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL;
+	struct update_settings s;
+	struct preview_options options = {.path = "/nonexistent/log", .now_s = NOW};
+	struct job_options job = {.now_s = NOW, .dry_run = true};
+	struct error err = {0};
+	struct repo repo;
+	char *list = in_temp("list.json"), *conf = in_temp("conf"), *text, *root, *anchor = in_temp("root");
+	struct buf bytes;
+
+	repo_init(&repo, "repo");
+	write_own_list(list);
+	repo_publish(&repo, list);
+	root = repo_path(&repo, TUF_ROLE_ROOT);
+	read_bytes(root, &bytes);
+	write_text(anchor, bytes.data, bytes.len);
+	text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s/state\n"
+			 "[install]\nmta = texthash\npath = %s/map\ndane = no\n[postfix]\nformat = plain\n"
+			 "postmap = /nonexistent\n",
+		repo.dir, anchor, temp_dir, temp_dir);
+	write_text(conf, text, strlen(text));
+	free(text);
+	OK(update_settings_load(conf, &s, &ok_err));
+	options.out = stdout;
+	assert_int_equal(preview(&s, &options, &err), 1);
+	assert_non_null(strstr(err.text, "--dry-run"));
+	/* A dry run fetches the list, and installs nothing. */
+	s.postmap = NULL;
+	OK(job_run(&s, &job, &ok_err));
+	assert_int_equal(preview(&s, &options, &err), -1);
+	assert_int_equal(error_exit_code(&err), 2);
+	must_hold(previewed(&s, sent, false),
+		"the log has 7 deliveries to 3 domains; list 7 has 1 of them, with 5 deliveries:\n"
+		"        1 over TLS, with a server that was verified\n"
+		"        2 in clear: these would have waited\n"
+		"        1 to a server that the entry does not name: these would have waited\n"
+		"        1 not sent");
+	must_hold(previewed(&s, sent, true),
+		"\"by_domain\":{\"good.test\":{\"clear\":2,\"encrypted\":0,\"not_sent\":1,\"other_host\":1,"
+		"\"untold\":0,\"verified\":1}},\"deliveries\":7,\"domains\":3,\"list_version\":7");
+	must_hold(previewed(&s, silent, false), "! Postfix does not speak of TLS here");
+	must_hold(previewed(&s, silent, false), "1 in a way that the log does not tell");
+	must_hold(previewed(&s, "", false), "the log has 0 deliveries to 0 domains; list 7 has 0 of them");
+	update_settings_clear(&s);
+	repo_clear(&repo);
+	buf_clear(&bytes);
+	free(root);
+	free(anchor);
+	free(conf);
+	free(list);
+}
+
+/* Lines without end, octets of every kind: nothing is read past its end, and the next line counts. */
+static void
+test_hostile(void **state UNUSED)
+{
+	struct mail_log *log = mail_log_new();
+	struct mail_delivery d;
+	char *noise = xcalloc(1, MAIL_LOG_LINE_MAX + 1);
+	static const char line[] = SMTP("1") "A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL;
+
+	for (size_t i = 0; i <= MAIL_LOG_LINE_MAX; i++)
+		noise[i] = (char)(i * 7);
+	assert_int_equal(mail_log_line(log, noise, MAIL_LOG_LINE_MAX + 1, &d), 0);
+	(void)mail_log_line(log, noise, MAIL_LOG_LINE_MAX, &d);
+	for (size_t len = 0; len < sizeof(line); len++) {
+		/* Exactly so long, so that a sanitizer sees a step too far. */
+		char *part = xcalloc(1, len > 0 ? len : 1);
+
+		memcpy(part, line, len);
+		(void)mail_log_line(log, part, len, &d);
+		free(part);
+	}
+	free(noise);
+	mail_log_free(log);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_postfix),
+		cmocka_unit_test(test_exim),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_hostile),
+	};
+
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
+}

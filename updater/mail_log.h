@@ -1,0 +1,49 @@
+/*
+ * mail_log: what a mail server's log says of mail to other hosts: which domain, by which host, how.
+ *
+ *	log = mail_log_new();
+ *	for each line: if (mail_log_line(log, line, len, &delivery) > 0) use(delivery);
+ *	mail_log_free(log);
+ *
+ * Reads Postfix's lines (syslog or journal) and Exim's main log, mixed if need be. The bytes are
+ * foreign: senders choose parts of them. Every other line is passed over.
+ */
+#ifndef UPDATER_MAIL_LOG_H
+#define UPDATER_MAIL_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mail_log;
+
+/* Octets of a line that are looked at; what is longer is passed over. */
+#define MAIL_LOG_LINE_MAX ((size_t)64 * 1024)
+
+enum mail_outcome { MAIL_SENT, MAIL_DEFERRED, MAIL_BOUNCED };
+
+/* How the connection was protected, as far as the log says. */
+enum mail_tls {
+	MAIL_TLS_UNKNOWN,   /* the log does not speak of TLS at all, or the message went nowhere */
+	MAIL_TLS_NONE,      /* in clear */
+	MAIL_TLS_ENCRYPTED, /* TLS, but nobody checked with whom */
+	MAIL_TLS_VERIFIED,  /* the certificate was checked, or TLSA records */
+};
+
+struct mail_delivery {
+	char domain[254]; /* of the recipient, lower case; a valid domain name */
+	char host[254];   /* the server that took or refused it, lower case; "" none */
+	enum mail_outcome outcome;
+	enum mail_tls tls;
+};
+
+struct mail_log *mail_log_new(void);
+/* 1 a delivery, 0 another line. */
+int mail_log_line(struct mail_log *log, const char *line, size_t len, struct mail_delivery *out);
+/* Whether Postfix was seen to deliver, and never to speak of TLS: then smtp_tls_loglevel is 0, and
+ * MAIL_TLS_NONE of its deliveries means nothing. */
+bool mail_log_is_silent(const struct mail_log *log);
+/* NULL is allowed. */
+void mail_log_free(struct mail_log *log);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * preview: what the list would mean for the mail that this server sends, told from its own log.
+ */
+#ifndef UPDATER_PREVIEW_H
+#define UPDATER_PREVIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/attr.h"
+
+struct error;
+struct update_settings;
+
+struct preview_options {
+	const char *path; /* of the log; "-": standard input; NULL: the mail server's own */
+	bool json;
+	int64_t now_s;
+	FILE *out;
+};
+
+/* Counts the messages to domains on the list by how they went out, and says which would have waited
+ * had the list been in force. Installs and sends nothing. 0 told; 1 there is no list here yet (err
+ * says how to get one); -1 error. */
+int preview(const struct update_settings *s, const struct preview_options *options,
+	struct error *err) MUST_CHECK;
+
+#endif
