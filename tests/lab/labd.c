@@ -160,7 +160,6 @@ int
 main(int argc, char **argv)
 {
 	struct event_base *base = NULL;
-	struct event_config *config;
 	struct event *term = NULL, *intr = NULL;
 	struct evconnlistener *control = NULL;
 	struct servers servers = {0};
@@ -187,13 +186,11 @@ main(int argc, char **argv)
 		error_set_errno(&err, ERROR_CONFIG, "%s", run);
 		goto out;
 	}
-	/* bufferevents switch reading and writing on and off all the time: collect those changes */
-	config = event_config_new();
-	if (config == NULL ||
-		event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) < 0 ||
-		(base = event_base_new_with_config(config)) == NULL)
+	/* no change list: it would speak to the kernel of descriptors that are closed, and by then the
+	 * other thread's */
+	base = event_base_new();
+	if (base == NULL)
 		abort();
-	event_config_free(config);
 	term = evsignal_new(base, SIGTERM, on_signal, base);
 	intr = evsignal_new(base, SIGINT, on_signal, base);
 	if (term == NULL || intr == NULL || event_add(term, NULL) < 0 || event_add(intr, NULL) < 0)
