@@ -64,7 +64,7 @@ all: $(PROGRAMS)
 help:
 	@echo 'make               both programs, in $(B)/'
 	@echo 'make check         unit tests (T=test_NAME for one of them)'
-	@echo 'make lab           the programs of the test lab'
+	@echo 'make lab           the programs of the test lab; fault.so, which makes steps of ours fail'
 	@echo 'make tuf-client    the TUF client behind the protocol of the public conformance suite'
 	@echo 'make bench         benchmarks (build only; scripts/bench runs them)'
 	@echo 'make fuzz          fuzz targets, in build/fuzz/ (scripts/fuzz runs them)'
@@ -127,7 +127,7 @@ check: check-unit
 check-unit: $(CHECK_TESTS)
 	@scripts/run-unit $(CHECK_TESTS)
 
-lab: $(LAB_PROGS)
+lab: $(LAB_PROGS) $(B)/fault.so
 LAB_SHARED_OBJ := $(LAB_SHARED:%.c=$(B)/%.o)
 $(B)/lab/%: $(B)/tests/lab/%.o $(LAB_SHARED_OBJ) $(B)/libverifier.a $(B)/libcommon.a
 	@mkdir -p $(@D)
@@ -141,6 +141,13 @@ $(B)/lab/tuf_sign: $(B)/tests/lab/tuf_sign.o $(B)/libexport.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(EXPORT_LIBS) $(COMMON_LIBS)
+
+# Preloaded by tests/integration/faults.sh, and no part of the programs. Not sanitized: it lies below
+# the sanitizers' own functions.
+$(B)/fault.so: tests/fault/fault.c
+	@mkdir -p $(@D)
+	@[ -n '$(Q)' ] && echo '  LINK  $@' || :
+	$(Q)$(CC) $(PKG_CFLAGS) $(STD) -O2 -g $(WARN) -fPIC -shared -o $@ $< -ldl
 
 bench: $(BENCHES)
 BENCH_LIBS = $(B)/libupdater.a $(B)/libbuilder.a $(B)/libexport.a $(B)/libverifier.a $(B)/libcommon.a

@@ -125,9 +125,9 @@ out:
 }
 
 static int
-remove_state(struct repository *repository, const char *name, struct error *err)
+remove_info(struct repository *repository, struct error *err)
 {
-	char *path = repository_state_path(repository, name);
+	char *path = repository_state_path(repository, BUILD_INFO);
 	int rc = 0;
 
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -140,9 +140,9 @@ int
 build_drop(struct repository *repository, struct error *err)
 {
 	/* The information first: a list without it is none. */
-	if (remove_state(repository, BUILD_INFO, err) < 0)
+	if (remove_info(repository, err) < 0)
 		return -1;
-	return remove_state(repository, BUILD_LIST, err);
+	return repository_drop_state(repository, BUILD_PREFIX, err);
 }
 
 /* --- building -----------------------------------------------------------------------------------
@@ -305,7 +305,7 @@ build_list(struct store *store, struct repository *repository, const struct buil
 		rc = 0;
 		goto out;
 	}
-	if (remove_state(repository, BUILD_INFO, err) < 0)
+	if (remove_info(repository, err) < 0)
 		goto out;
 	if (rename(draft, next) < 0) {
 		error_set_errno(err, ERROR_TEMP, "%s: cannot rename into place", next);

@@ -21,9 +21,11 @@ struct list_header;
 struct repository;
 struct store;
 
-/* Names in the repository's state directory. */
-#define BUILD_LIST "next-list.json"
-#define BUILD_INFO "next-list.info"
+/* Names in the repository's state directory; the prefix is that of all that belongs to a list that
+ * waits. */
+#define BUILD_PREFIX "next-"
+#define BUILD_LIST   "next-list.json"
+#define BUILD_INFO   "next-list.info"
 
 struct build_rules {
 	const char *author;

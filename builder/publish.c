@@ -200,6 +200,9 @@ publish_next(struct store *store, struct repository *repository, int64_t now_s,
 	if (rc < 0 || published_version(repository, now_s, &version, err) < 0)
 		return -1;
 	if (rc == 0) {
+		/* What is there none the less is of a run that was killed. */
+		if (build_drop(repository, err) < 0)
+			return -1;
 		out->renewed = true;
 		return repository_renew(repository, REPOSITORY_ALL, now_s, out->commit, err);
 	}

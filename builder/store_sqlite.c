@@ -200,6 +200,30 @@ self(struct store *s)
 	return (struct sqlite_store *)s;
 }
 
+/* SQLite says no more than that it could not open a file, the database's or one of those beside it,
+ * and tries others until errno is of no use. What the rights do not explain is a full disk or the
+ * like, and passes. */
+static int
+cannot_open(const struct sqlite_store *s, struct error *err)
+{
+	const char *slash = strrchr(s->path, '/');
+	char *dir = slash == NULL ? xstrdup(".") : xstrndup(s->path, (size_t)(slash - s->path) + 1);
+	struct stat st;
+
+	if (stat(s->path, &st) == 0 && !S_ISREG(st.st_mode))
+		error_set(err, ERROR_CONFIG, "%s: not a regular file", s->path);
+	else if (access(s->path, R_OK | W_OK) < 0 && errno != ENOENT)
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot open", s->path);
+	else if (access(dir, W_OK | X_OK) < 0)
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot make a file beside it", s->path);
+	else
+		error_set(err, ERROR_TEMP,
+			"%s: cannot make a file beside it: disk full, or too many open files",
+			s->path);
+	free(dir);
+	return -1;
+}
+
 /* Turns the database's last error into ours. */
 static int
 db_error(struct sqlite_store *s, int code, struct error *err)
@@ -226,6 +250,11 @@ db_error(struct sqlite_store *s, int code, struct error *err)
 	}
 	if ((code & 0xff) == SQLITE_NOTADB)
 		return error_set(err, kind, "%s: is not a database", s->path);
+	if ((code & 0xff) == SQLITE_CANTOPEN)
+		return cannot_open(s, err);
+	errno = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
+	if (errno != 0 && (code & 0xff) == SQLITE_IOERR)
+		return error_set_errno(err, kind, "%s: %s", s->path, sqlite3_errmsg(s->db));
 	return error_set(err, kind, "%s: %s", s->path,
 		s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
 }

@@ -272,6 +272,20 @@ file_mkdirs(const char *path, mode_t mode, struct error *err)
 }
 
 int
+file_sync(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_TEMP, "%s: cannot open", path);
+	if (fsync(fd) < 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot sync", path);
+	(void)close(fd);
+	return rc;
+}
+
+int
 file_sync_dir(const char *dir, struct error *err)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -285,11 +299,10 @@ file_sync_dir(const char *dir, struct error *err)
 	return rc;
 }
 
-void
-file_remove_stale(const char *path)
+static void
+remove_stale(const char *dir, const char *name)
 {
-	char *dir = directory_of(path);
-	char *pattern = xasprintf("%s/.%s.tmp-??????", dir, name_of(path));
+	char *pattern = xasprintf("%s/.%s.tmp-??????", dir, name);
 	glob_t found;
 
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
@@ -298,7 +311,21 @@ file_remove_stale(const char *path)
 		globfree(&found);
 	}
 	free(pattern);
+}
+
+void
+file_remove_stale(const char *path)
+{
+	char *dir = directory_of(path);
+
+	remove_stale(dir, name_of(path));
 	free(dir);
+}
+
+void
+file_remove_stale_in(const char *dir)
+{
+	remove_stale(dir, "*");
 }
 
 bool

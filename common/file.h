@@ -49,9 +49,13 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 
 /* Makes the directory and those above it (mode applies to the new ones). Existing is fine. */
 int file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
+/* Puts on the disk what another library has written. */
+int file_sync(const char *path, struct error *err) MUST_CHECK;
 int file_sync_dir(const char *dir, struct error *err) MUST_CHECK;
 /* Removes what killed writers of path have left beside it. */
 void file_remove_stale(const char *path);
+/* The same for all files of a directory: for who alone writes there. */
+void file_remove_stale_in(const char *dir);
 bool file_exists(const char *path);
 
 /* Takes the lock file path (created, never removed) for this process: ERROR_TEMP when another

@@ -76,12 +76,11 @@ gitrepo_has_commit(struct gitrepo *g)
 	return git_reference_name_to_id(&oid, g->repo, "HEAD") == 0;
 }
 
-/* libgit2 tries in the work tree whether there are symbolic links; killed, it leaves the one it
- * made. */
+/* Removes what libgit2 leaves under its random names when it is killed. */
 static void
-remove_probes(const char *path)
+remove_random(const char *dir, const char *prefix)
 {
-	char *pattern = xasprintf("%s/_git2_????????????????", path);
+	char *pattern = xasprintf("%s/%s????????????????", dir, prefix);
 	glob_t found;
 
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
@@ -123,8 +122,9 @@ gitrepo_create(const char *path, struct gitrepo **out, struct error *err)
 		return -1;
 	}
 	*out = wrap(repo, path);
+	/* It tries in the work tree whether there are symbolic links. */
 	if (!gitrepo_has_commit(*out))
-		remove_probes(path);
+		remove_random(path, "_git2_");
 	return 0;
 }
 
@@ -685,6 +685,26 @@ create_commit(struct commit *c, const struct git_author *author, const char *mes
 	return rc < 0 ? -1 : 0;
 }
 
+/* Objects of which a killed run has written a part. Git's own clearing up does not know the name. */
+static void
+remove_unfinished(const struct gitrepo *g)
+{
+	char *dir = xasprintf("%sobjects", git_repository_path(g->repo));
+
+	remove_random(dir, "tmp_object_git2_");
+	free(dir);
+}
+
+/* libgit2 leaves this to the system; an index that a power cut has emptied would look as if
+ * somebody else had changed every file. */
+static int
+sync_index(const struct commit *c, struct error *err)
+{
+	if (file_sync(git_index_path(c->index), err) < 0)
+		return -1;
+	return file_sync_dir(git_repository_path(c->g->repo), err);
+}
+
 int
 gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *message,
 	const struct git_author *author, char id[static GIT_COMMIT_SIZE], struct error *err)
@@ -696,6 +716,7 @@ gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *mes
 	int rc = -1, have_parent;
 
 	c->g = g;
+	remove_unfinished(g);
 	have_parent = head_commit(g, &parent, err);
 	if (have_parent < 0)
 		goto out;
@@ -725,6 +746,8 @@ gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *mes
 		write_failed(g, err);
 		goto out;
 	}
+	if (sync_index(c, err) < 0)
+		goto out;
 	(void)git_oid_tostr(id, GIT_COMMIT_SIZE, &commit_id);
 	rc = 0;
 out:

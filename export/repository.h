@@ -81,6 +81,9 @@ void repository_each_request(const struct repository *r,
 /* A file of this name for the builder's own use between runs: on the repository's file system,
  * outside of the work tree, never published. The caller frees it. */
 char *repository_state_path(const struct repository *r, const char *name) RETURNS_NONNULL;
+/* Removes all of these whose names begin so. */
+int repository_drop_state(
+	const struct repository *r, const char *prefix, struct error *err) MUST_CHECK;
 /* The published file of a target: 1 (the caller frees *path), 0 there is none. */
 int repository_target_path(const struct repository *r, const char *name, char **path);
 /* When the first of the published files expires; 0: nothing is published. */

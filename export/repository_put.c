@@ -148,6 +148,28 @@ tidy(struct repository *r, struct error *err)
 	return rc;
 }
 
+int
+repository_drop_state(const struct repository *r, const char *prefix, struct error *err)
+{
+	DIR *dir = opendir(gitrepo_state_dir(r->git));
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (dir == NULL)
+		return error_set_errno(err, ERROR_TEMP, "%s", gitrepo_state_dir(r->git));
+	while (rc == 0 && (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (!str_starts(name, prefix))
+			continue;
+		if (unlinkat(dirfd(dir), name, 0) < 0 && errno != ENOENT)
+			rc = error_set_errno(
+				err, ERROR_TEMP, "%s/%s", gitrepo_state_dir(r->git), name);
+	}
+	(void)closedir(dir);
+	return rc;
+}
+
 /* --- one publication ----------------------------------------------------------------------------
  */
 
@@ -305,8 +327,10 @@ repository_recover(struct repository *r, struct error *err)
 {
 	char commit[GIT_COMMIT_SIZE];
 	struct journal j = {0};
-	int rc = repository_read_journal(r, &j, err);
+	int rc;
 
+	file_remove_stale_in(gitrepo_state_dir(r->git));
+	rc = repository_read_journal(r, &j, err);
 	if (rc <= 0)
 		return rc;
 	gitrepo_unlock(r->git);

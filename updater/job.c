@@ -654,17 +654,6 @@ read_anchor(struct job *j, struct error *err)
 	return 0;
 }
 
-static void
-remove_stale_metadata(const char *dir)
-{
-	for (int role = 0; role < TUF_ROLE_COUNT; role++) {
-		char *path = xasprintf("%s/%s.json", dir, tuf_role_name((enum tuf_role)role));
-
-		file_remove_stale(path);
-		free(path);
-	}
-}
-
 static int
 update(struct job *j, struct error *err)
 {
@@ -676,7 +665,7 @@ update(struct job *j, struct error *err)
 
 	if (read_anchor(j, err) < 0 || file_mkdirs(dir, DIR_MODE, err) < 0)
 		goto out;
-	remove_stale_metadata(dir);
+	file_remove_stale_in(dir);
 	if (tuf_client_open(dir, j->s->root, j->options->now_s, &c, err) < 0 ||
 		fetch_new(&j->s->fetch, &fetch, err) < 0)
 		goto out;
@@ -783,7 +772,7 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		file_lock_take(lock_path, &lock, err) < 0 ||
 		state_load(j.state_path, &j.state, err) < 0)
 		goto out;
-	file_remove_stale(j.state_path);
+	file_remove_stale_in(s->state_dir);
 	s->mta->decide(s, j.state.map.recipe, &j.recipe);
 	rc = judge(&j, work(&j, err), err);
 	record(&j, rc, err);
