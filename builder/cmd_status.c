@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "builder/authority_init.h"
 #include "builder/compare.h"
 #include "builder/look.h"
 #include "builder/settings.h"
@@ -14,6 +15,11 @@
 #include "common/cli.h"
 #include "common/error.h"
 #include "common/json.h"
+#include "export/repository.h"
+#include "export/signing.h"
+
+/* publish draws up a new root 60 days before its end; signatures from afar take a while. */
+#define ROOT_LATE_S ((int64_t)30 * 86400)
 
 static void
 print_list(const struct store_list *list, const char *what)
@@ -51,6 +57,52 @@ print_states(struct store *store, struct error *err)
 	if (counts.held > 0)
 		printf("  %-10s %8" PRId64 "\n", "(held)", counts.held);
 	return 0;
+}
+
+static void
+print_waiting(const char *path, struct signing *s, void *arg UNUSED)
+{
+	struct buf state;
+
+	buf_init(&state, 200);
+	signing_state(s, &state);
+	printf("  waits for signatures, %s: %s\n", buf_str(&state), path);
+	buf_clear(&state);
+}
+
+/* How long each signature is good for; what has run out, or was not renewed in time, is said. */
+static void
+print_roles(const struct settings *settings, int64_t now_s)
+{
+	struct repository_options options;
+	struct repository *r;
+	struct error why;
+
+	authority_repository_options(settings, AUTHORITY_NO_KEYS, &options);
+	if (repository_look(&options, &r, &why) < 0) {
+		printf("repository: %s\n", why.text);
+		return;
+	}
+	printf("repository:\n");
+	for (int i = 0; i < TUF_ROLE_COUNT; i++) {
+		const struct tuf_meta *meta = repository_meta(r, (enum tuf_role)i);
+		char text[TERMINAL_TIME_SIZE];
+		int64_t left_s;
+
+		if (meta == NULL)
+			continue;
+		left_s = tuf_meta_expires(meta) - now_s;
+		terminal_time(tuf_meta_expires(meta), text);
+		printf("  %-9s version %" PRId64 ", good until %s%s\n",
+			tuf_role_name((enum tuf_role)i), tuf_meta_version(meta), text,
+			left_s <= 0 ? ": EXPIRED, clients refuse it"
+				: left_s < options.expires_s[i] / 4 &&
+					(i != TUF_ROLE_ROOT || left_s < ROOT_LATE_S)
+				? ": RENEW IT, three quarters of its life are over"
+				: "");
+	}
+	repository_each_request(r, print_waiting, NULL);
+	repository_close(r);
 }
 
 static int
@@ -98,6 +150,7 @@ status_all(struct app *app, struct store *store, const struct settings *settings
 		print_list(&list, "last list");
 	else
 		printf("last list: none was built yet\n");
+	print_roles(settings, now_s);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ int cmd_act(
 int cmd_crawl(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_build(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_publish(struct app *app, const struct cli_call *call, struct error *err);
+int cmd_run(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_key(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_sign(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_status(struct app *app, const struct cli_call *call, struct error *err);

@@ -146,11 +146,20 @@ static const struct cli_command commands[] = {
 		.help = "Takes up what others have signed (see key and sign), and says where the "
 			"file\n"
 			"is that waits for their signatures.\n"
-			"Exit status of --verify: 0 all is well, 1 something is missing or has expired, "
+			"Exit status of --verify: 0 all is well, 1 something is missing or has "
+			"expired, "
 			"4 worse.\n",
 		ARGS(0, 0),
 		OPTIONS(publish_options),
 		.run = cmd_publish},
+	{.name = "run",
+		.summary = "all of it, on schedule, as a service",
+		.help = "Crawls what is due, builds and publishes a list every hour ([run] "
+			"publish), "
+			"and renews\n"
+			"the timestamp at half its life. SIGTERM ends it.\n",
+		ARGS(0, 0),
+		.run = cmd_run},
 	{.name = "key",
 		.arguments = "ACT [KEY...]",
 		.summary = "who may sign: keys, roles, thresholds",

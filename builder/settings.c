@@ -139,6 +139,11 @@ const struct config_key settings_keys[] = {
 		"share of the last list that may be removed, demoted "
 		"or relaxed without --allow-churn"),
 
+	INT("run", "publish", "3600", MINUTE, 30 * DAY,
+		"seconds between two lists that run builds and publishes"),
+	STRING("run", "metrics_file", NULL,
+		"file that run keeps for the textfile collector of Prometheus' node exporter"),
+
 	STRING("repository", "path", "/var/lib/preload25/repository",
 		"directory of the git repository"),
 	STRINGS("repository", "remote",
@@ -493,6 +498,8 @@ read_publication(struct holder *h, struct error *err)
 	s->list.expires_s = config_int(c, "list", "expires");
 	s->list.fresh_s = config_int(c, "list", "fresh");
 	s->list.churn_percent = config_int(c, "list", "churn_percent");
+	s->run.publish_s = config_int(c, "run", "publish");
+	s->run.metrics_file = path_of(h, "run", "metrics_file");
 	s->repository.path = path_of(h, "repository", "path");
 	if (read_remotes(h, err) < 0)
 		return -1;

@@ -46,6 +46,11 @@ struct settings {
 	} list;
 
 	struct {
+		int64_t publish_s;        /* between two lists */
+		const char *metrics_file; /* NULL: none */
+	} run;
+
+	struct {
 		const char *path;
 		const char *const *remotes;
 		size_t remote_count;

@@ -34,8 +34,8 @@ warn_of_root(const struct repository *r, int64_t now_s)
 	int64_t left_s = tuf_meta_expires(r->meta[TUF_ROLE_ROOT]) - now_s;
 
 	if (left_s <= 0)
-		log_warning("%s: the root has expired: clients refuse everything until there is a "
-			    "new one",
+		log_error("%s: the root has expired: clients refuse everything until there is a "
+			  "new one",
 			r->path);
 	else if (left_s < ROOT_WARN_S)
 		log_warning("%s: the root expires in %" PRId64 " days", r->path, left_s / 86400);

@@ -421,6 +421,25 @@ test_pass_phrases(void **state UNUSED)
 	free(source);
 }
 
+/* In a process of its own: the engine, if there is one, never frees its tables. */
+static void
+no_token(void)
+{
+	struct tuf_signer *s;
+	struct error err = {0};
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(tuf_signer_load("pkcs11:token=none", NULL, &s, &err) == -1 &&
+					err.kind == ERROR_CONFIG
+				? 0
+				: 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void
 test_bad_files(void **state UNUSED)
 {
@@ -436,8 +455,7 @@ test_bad_files(void **state UNUSED)
 		"file or directory");
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_int_equal(tuf_signer_load(dir, NULL, &s, &err), -1);
-	assert_int_equal(tuf_signer_load("pkcs11:token=none", NULL, &s, &err), -1);
-	assert_int_equal(err.kind, ERROR_CONFIG);
+	no_token();
 
 	assert_int_equal(file_replace(path, "no key\n", 7, 0600, &err), 0);
 	assert_int_equal(tuf_signer_load(path, NULL, &s, &err), -1);
