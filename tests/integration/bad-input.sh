@@ -151,10 +151,11 @@ expect 'a database that is none' 2 '^preload25: .*database' preload25 --config "
 key=$(find "$auth" -name '*timestamp*.pem' | head -n 1)
 cp "$key" "$tmp/key"
 chmod 644 "$key"
-unchanged 'a private key others can read' 4 '^preload25: .*timestamp' preload25 --config "$conf" build
+unchanged 'a private key others can read' 4 '^preload25: .*timestamp.*chmod 600' preload25 --config "$conf" publish
 expect 'submit of nothing' 2 '^preload25: DOMAIN: nothing was entered$' \
 	preload25 --config "$conf" submit ''
-check 'build works with sound keys' sh -c "chmod 600 '$key' && preload25 --config '$conf' build"
+check 'build needs no key' preload25 --config "$conf" build
+check 'publish works with sound keys' sh -c "chmod 600 '$key' && preload25 --config '$conf' publish"
 echo garbage >"$key"
 chmod 600 "$key"
 unchanged 'an unreadable key' 2 '^preload25: .*timestamp' preload25 --config "$conf" publish
