@@ -74,5 +74,8 @@ authority_init(const struct settings *settings, int64_t now_s, struct error *err
 		for (size_t k = 0; k < options.keys[i].count; k++)
 			if (make_key(options.keys[i].uris[k], err) < 0)
 				return -1;
+	if (settings->repository.minisign_key != NULL &&
+		make_key(settings->repository.minisign_key, err) < 0)
+		return -1;
 	return repository_create(&options, now_s, err);
 }

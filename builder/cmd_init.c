@@ -36,6 +36,7 @@ static const char own_settings[] =
 	"targets_key = file:keys/targets.pem\n"
 	"snapshot_key = file:keys/snapshot.pem\n"
 	"timestamp_key = file:keys/timestamp.pem\n"
+	"minisign_key = file:keys/minisign.pem\n"
 	"\n"
 	"# --- every key, with its default ---------------------------------------------\n"
 	"\n";

@@ -58,7 +58,8 @@ verify(const struct settings *s, int64_t now_s, struct error *err)
 
 /* The root first, because it says who signs the rest. */
 static int
-publish_all(struct app *app, struct repository *repository, int64_t now_s, struct error *err)
+publish_all(struct app *app, struct repository *repository, const char *minisign_key, int64_t now_s,
+	struct error *err)
 {
 	char commit[GIT_COMMIT_SIZE];
 	enum repository_root root;
@@ -80,7 +81,7 @@ publish_all(struct app *app, struct repository *repository, int64_t now_s, struc
 		       "list stays until then\n");
 		return repository_renew(repository, REPOSITORY_ONLINE, now_s, commit, err);
 	}
-	if (publish_next(store, repository, now_s, &done, err) < 0)
+	if (publish_next(store, repository, minisign_key, now_s, &done, err) < 0)
 		return -1;
 	report(&done);
 	return 0;
@@ -121,7 +122,8 @@ cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 	if (repository_open(&options, &repository, err) < 0)
 		return -1;
 	rc = timestamp ? publish_timestamp(repository, clock_now(&app->clock), err)
-		       : publish_all(app, repository, clock_now(&app->clock), err);
+		       : publish_all(app, repository, s->repository.minisign_key,
+				 clock_now(&app->clock), err);
 	if (rc == 0) {
 		rc = repository_push(repository, err);
 		if (rc == 0 && options.remote_count > 0)

@@ -50,6 +50,7 @@ int cmd_publish(struct app *app, const struct cli_call *call, struct error *err)
 int cmd_run(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_key(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_sign(struct app *app, const struct cli_call *call, struct error *err);
+int cmd_minisign_key(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_status(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_history(struct app *app, const struct cli_call *call, struct error *err);
 int cmd_notice(struct app *app, const struct cli_call *call, struct error *err);

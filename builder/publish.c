@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/deltas.h"
 #include "builder/store.h"
 #include "common/buf.h"
 #include "common/error.h"
@@ -15,15 +17,20 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/list_schema.h"
+#include "export/minisign.h"
 #include "export/repository.h"
+#include "export/tuf_signer.h"
 
-enum { LIST, LIST_ZST, POLICY, SCHEMA, FILE_COUNT };
+/* The last two only where there is a key for them. */
+enum { LIST, LIST_ZST, POLICY, SCHEMA, SIGNATURE, SIGNATURE_KEY, FILE_COUNT };
 
 static const char *const target_names[FILE_COUNT] = {
 	[LIST] = "list.json",
 	[LIST_ZST] = "list.json.zst",
 	[POLICY] = "policy.json",
 	[SCHEMA] = "list.schema.json",
+	[SIGNATURE] = "list.json.minisig",
+	[SIGNATURE_KEY] = "minisign.pub",
 };
 /* In the state directory while they are made. */
 static const char *const state_names[FILE_COUNT] = {
@@ -31,6 +38,8 @@ static const char *const state_names[FILE_COUNT] = {
 	[LIST_ZST] = "next-list.json.zst",
 	[POLICY] = "next-policy.json",
 	[SCHEMA] = "next-list.schema.json",
+	[SIGNATURE] = "next-list.json.minisig",
+	[SIGNATURE_KEY] = "next-minisign.pub",
 };
 
 static int
@@ -60,6 +69,36 @@ write_schema(const char *path, struct error *err)
 	}
 	rc = file_writer_commit(w, err);
 	file_writer_free(w);
+	return rc;
+}
+
+/* For people without a TUF client. */
+static int
+write_signature(const char *uri, const struct build *b, char *const paths[static FILE_COUNT],
+	struct error *err)
+{
+	/* The first three fields are what minisign itself writes. Nothing of the present: a list
+	 * that waited for signatures is published as it was signed. */
+	char *comment = xasprintf("timestamp:%" PRId64 "\tfile:%s\thashed\tversion:%" PRId64,
+		b->built_s, target_names[LIST], b->version);
+	struct tuf_signer *signer;
+	struct buf signature, key;
+	int rc = tuf_signer_load(uri, NULL, &signer, err);
+
+	buf_init(&signature, MINISIGN_MAX);
+	buf_init(&key, MINISIGN_MAX);
+	if (rc == 0)
+		rc = minisign_sign(signer, paths[LIST], comment, &signature, err);
+	if (rc == 0)
+		rc = minisign_public_key(signer, &key, err);
+	if (rc == 0)
+		rc = file_replace(paths[SIGNATURE], signature.data, signature.len, 0644, err);
+	if (rc == 0)
+		rc = file_replace(paths[SIGNATURE_KEY], key.data, key.len, 0644, err);
+	buf_clear(&key);
+	buf_clear(&signature);
+	tuf_signer_free(signer);
+	free(comment);
 	return rc;
 }
 
@@ -124,12 +163,27 @@ published_version(struct repository *repository, int64_t now_s, int64_t *out, st
 	return rc;
 }
 
+/* Deltas to the list in the file, from the published one, of this version, and those before it. */
 static int
-publish_files(struct repository *repository, const struct build *b, int64_t now_s,
-	char commit[static GIT_COMMIT_SIZE], struct error *err)
+make_deltas(struct repository *repository, int64_t published, const struct build *b,
+	const char *list, const char *packed, struct deltas *out, struct error *err)
 {
-	struct repository_file files[FILE_COUNT];
+	struct stat st;
+
+	if (stat(packed, &st) < 0)
+		return error_set_errno(err, ERROR_TEMP, "%s", packed);
+	return deltas_make(repository, published, list, b->version, st.st_size, out, err);
+}
+
+static int
+publish_files(struct repository *repository, const char *minisign_key, int64_t published,
+	const struct build *b, int64_t now_s, char commit[static GIT_COMMIT_SIZE],
+	struct error *err)
+{
+	struct repository_file files[FILE_COUNT + DELTAS_MAX];
 	char *paths[FILE_COUNT];
+	size_t count = minisign_key != NULL ? FILE_COUNT : SIGNATURE;
+	struct deltas deltas = {.count = 0};
 	struct buf message;
 	int rc = -1;
 
@@ -143,12 +197,19 @@ publish_files(struct repository *repository, const struct build *b, int64_t now_
 	if (check_list(paths[LIST], b, now_s, err) < 0 ||
 		compress_file(paths[LIST], paths[LIST_ZST], err) < 0 ||
 		write_policy(paths[LIST], paths[POLICY], err) < 0 ||
-		write_schema(paths[SCHEMA], err) < 0)
+		write_schema(paths[SCHEMA], err) < 0 ||
+		(minisign_key != NULL && write_signature(minisign_key, b, paths, err) < 0) ||
+		make_deltas(repository, published, b, paths[LIST], paths[LIST_ZST], &deltas, err) <
+			0)
 		goto out;
+	for (size_t i = 0; i < deltas.count; i++)
+		files[count + i] =
+			(struct repository_file){deltas.items[i].name, deltas.items[i].path};
 	rc = repository_publish(repository,
-		&(struct repository_publication){files, FILE_COUNT, buf_str(&message)}, now_s,
-		commit, err);
+		&(struct repository_publication){files, count + deltas.count, buf_str(&message)},
+		now_s, commit, err);
 out:
+	deltas_clear(&deltas);
 	buf_clear(&message);
 	/* The list stays until the store knows; the others are made anew if need be. */
 	for (size_t i = 0; i < FILE_COUNT; i++) {
@@ -189,8 +250,8 @@ record(struct store *store, const struct build *b, int64_t now_s, const char *co
 }
 
 int
-publish_next(struct store *store, struct repository *repository, int64_t now_s,
-	struct published *out, struct error *err)
+publish_next(struct store *store, struct repository *repository, const char *minisign_key,
+	int64_t now_s, struct published *out, struct error *err)
 {
 	int64_t version;
 	int rc;
@@ -207,7 +268,8 @@ publish_next(struct store *store, struct repository *repository, int64_t now_s,
 		return repository_renew(repository, REPOSITORY_ALL, now_s, out->commit, err);
 	}
 	if (version < out->build.version) {
-		rc = publish_files(repository, &out->build, now_s, out->commit, err);
+		rc = publish_files(
+			repository, minisign_key, version, &out->build, now_s, out->commit, err);
 		if (rc < 0)
 			return -1;
 		if (rc > 0) {

@@ -22,11 +22,12 @@ struct published {
 	char commit[GIT_COMMIT_SIZE];
 };
 
-/* Publishes what waits, with what is made from it: list.json, list.json.zst, policy.json and
- * list.schema.json. Without anything waiting the published metadata is signed anew. The store
- * learns of it last: a run that was killed before that is completed by the next one. Does not push.
- */
-int publish_next(struct store *store, struct repository *repository, int64_t now_s,
-	struct published *out, struct error *err) MUST_CHECK;
+/* Publishes what waits, with what is made from it: list.json, list.json.zst, policy.json,
+ * list.schema.json, the deltas from the lists before (see deltas.h), and with a key (its URI, else
+ * NULL) list.json.minisig and minisign.pub. Without anything waiting the published metadata is
+ * signed anew. The store learns of it last: a run that was killed before that is completed by the
+ * next one. Does not push. */
+int publish_next(struct store *store, struct repository *repository, const char *minisign_key,
+	int64_t now_s, struct published *out, struct error *err) MUST_CHECK;
 
 #endif

@@ -172,6 +172,9 @@ const struct config_key settings_keys[] = {
 	STRING("repository", "snapshot_passphrase_from", NULL, "the same"),
 	STRINGS("repository", "timestamp_key", "the same (without any: file:keys/timestamp.pem)"),
 	STRING("repository", "timestamp_passphrase_from", NULL, "the same"),
+	STRING("repository", "minisign_key", NULL,
+		"private key, without pass phrase, for list.json.minisig, the signature for people "
+		"without a TUF client (else there is none)"),
 	INT("repository", "root_expires", "31536000", HOUR, 10 * (int64_t)YEAR,
 		"seconds for which the "
 		"role's signature is good"),
@@ -208,8 +211,11 @@ path_of(struct holder *h, const char *section, const char *name)
 static const char *
 key_of(struct holder *h, const char *uri)
 {
-	size_t scheme = strcspn(uri, ":/");
+	size_t scheme;
 
+	if (uri == NULL)
+		return NULL;
+	scheme = strcspn(uri, ":/");
 	if (str_starts(uri, "file:"))
 		return arena_printf(h->arena, "file:%s", resolve(h, uri + strlen("file:")));
 	return uri[scheme] == ':' ? uri : resolve(h, uri);
@@ -520,6 +526,7 @@ read_publication(struct holder *h, struct error *err)
 	for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
 		if (read_keys(h, (enum tuf_role)i, err) < 0)
 			return -1;
+	s->repository.minisign_key = key_of(h, config_string(c, "repository", "minisign_key"));
 	s->repository.root_expires_s = config_int(c, "repository", "root_expires");
 	s->repository.targets_expires_s = config_int(c, "repository", "targets_expires");
 	s->repository.snapshot_expires_s = config_int(c, "repository", "snapshot_expires");

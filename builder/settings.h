@@ -61,6 +61,7 @@ struct settings {
 		const char *committer_mail;
 		const char *sign_key;                        /* NULL: commits are not signed */
 		struct repository_keys keys[TUF_ROLE_COUNT]; /* paths resolved */
+		const char *minisign_key; /* the same; NULL: no such signature */
 		int64_t root_expires_s;
 		int64_t targets_expires_s;
 		int64_t snapshot_expires_s;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/buf.h"
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
@@ -20,6 +21,9 @@
 #define OUT_SIZE ((size_t)256 * 1024)
 /* Octets of header and closing line, generously. */
 #define HEADER_MAX INT64_C(65536)
+/* Up to so many octets a delta between neighbours, which most clients fetch, is packed thoroughly.
+ */
+#define THOROUGH_MAX ((size_t)4 * 1024 * 1024)
 /* A name between quotes: a domain or an alias. */
 #define NAME_MAX_OCTETS 253
 
@@ -428,11 +432,60 @@ merger_clear(struct merger *m)
 	free(m->out.data);
 }
 
-static int
-into_zstd(void *arg, const void *data, size_t len, struct error *err UNUSED)
+/* A delta on its way into its file: held until it is known how large it is. */
+struct packer {
+	const char *path;
+	struct buf held;
+	struct compress *file; /* NULL while it is held */
+};
+
+static void
+packer_init(struct packer *p, const char *path)
 {
-	compress_add(arg, data, len);
+	p->path = path;
+	buf_init(&p->held, THOROUGH_MAX);
+	p->file = NULL;
+}
+
+static void
+packer_clear(struct packer *p)
+{
+	buf_clear(&p->held);
+	compress_free(p->file);
+}
+
+/* Sends on what is held. */
+static int
+packer_start(struct packer *p, int64_t length, enum compress_effort effort, struct error *err)
+{
+	if (compress_open(p->path, length, effort, &p->file, err) < 0)
+		return -1;
+	compress_add(p->file, buf_str(&p->held), p->held.len);
+	buf_clear(&p->held);
 	return 0;
+}
+
+static int
+packer_add(void *arg, const void *data, size_t len, struct error *err)
+{
+	struct packer *p = arg;
+
+	if (p->file == NULL) {
+		if (buf_add(&p->held, data, len) == 0)
+			return 0;
+		if (packer_start(p, -1, COMPRESS_PLAIN, err) < 0)
+			return -1;
+	}
+	compress_add(p->file, data, len);
+	return 0;
+}
+
+static int
+packer_commit(struct packer *p, struct error *err)
+{
+	if (p->file == NULL && packer_start(p, (int64_t)p->held.len, COMPRESS_THOROUGH, err) < 0)
+		return -1;
+	return compress_commit(p->file, err);
 }
 
 /* --- making -------------------------------------------------------------------------------------
@@ -477,25 +530,25 @@ int
 delta_make(const char *from, const char *to, const char *path, struct error *err)
 {
 	struct merger m = {.only_a = make_removed, .only_b = make_added, .both = make_both};
-	struct compress *z = NULL;
+	struct packer packer;
 	size_t ignored, head_len;
 	int64_t version;
 	int rc = -1;
 
+	packer_init(&packer, path);
+	out_init(&m.out, packer_add, &packer, err);
 	if (version_of_list(from, &version, err) < 0 ||
 		list_lines_open(from, &m.a.lines, err) < 0 ||
-		list_lines_open(to, &m.b.lines, err) < 0 || compress_open(path, -1, &z, err) < 0)
-		goto out;
-	out_init(&m.out, into_zstd, z, err);
-	if (read_opening(&m.a, &ignored, NULL, err) < 0 ||
+		list_lines_open(to, &m.b.lines, err) < 0 ||
+		read_opening(&m.a, &ignored, NULL, err) < 0 ||
 		read_opening(&m.b, &head_len, NULL, err) < 0)
 		goto out;
 	put_delta_opening(&m.out, &m.b, head_len, version);
 	if (merge(&m, err) == 0)
-		rc = compress_commit(z, err);
+		rc = packer_commit(&packer, err);
 out:
 	merger_clear(&m);
-	compress_free(z);
+	packer_clear(&packer);
 	return rc;
 }
 
@@ -544,17 +597,18 @@ delta_join(const char *first, const char *second, const char *path, struct error
 		.only_a = join_first,
 		.only_b = join_second,
 		.both = join_both};
-	struct compress *z = NULL;
+	struct packer packer;
 	size_t ignored, head_len;
 	int64_t from, between;
 	int rc = -1;
 
-	if (list_lines_open_zstd(first, INT64_MAX, &m.a.lines, err) < 0 ||
-		list_lines_open_zstd(second, INT64_MAX, &m.b.lines, err) < 0 ||
-		compress_open(path, -1, &z, err) < 0)
-		goto out;
-	out_init(&m.out, into_zstd, z, err);
-	if (read_opening(&m.a, &ignored, &from, err) < 0 ||
+	packer_init(&packer, path);
+	out_init(&m.out, packer_add, &packer, err);
+	/* There are many of them, and fewer clients for each. */
+	if (packer_start(&packer, -1, COMPRESS_PLAIN, err) < 0 ||
+		list_lines_open_zstd(first, first, INT64_MAX, &m.a.lines, err) < 0 ||
+		list_lines_open_zstd(second, second, INT64_MAX, &m.b.lines, err) < 0 ||
+		read_opening(&m.a, &ignored, &from, err) < 0 ||
 		read_opening(&m.b, &head_len, &between, err) < 0)
 		goto out;
 	put_delta_opening(&m.out, &m.b, head_len, from);
@@ -564,10 +618,10 @@ delta_join(const char *first, const char *second, const char *path, struct error
 		error_set(err, ERROR_INPUT, "%s: does not follow %s", second, first);
 		goto out;
 	}
-	rc = compress_commit(z, err);
+	rc = packer_commit(&packer, err);
 out:
 	merger_clear(&m);
-	compress_free(z);
+	packer_clear(&packer);
 	return rc;
 }
 
@@ -613,8 +667,8 @@ delta_max(int64_t from_length, int64_t to_length)
 }
 
 int
-delta_apply(const char *from, const char *path, int64_t length, delta_sink *sink, void *arg,
-	struct error *err)
+delta_apply(const char *from, const char *path, const char *name, int64_t length, delta_sink *sink,
+	void *arg, struct error *err)
 {
 	struct merger m = {.b.delta = true,
 		.only_a = apply_untouched,
@@ -627,8 +681,8 @@ delta_apply(const char *from, const char *path, int64_t length, delta_sink *sink
 	out_init(&m.out, sink, arg, err);
 	if (version_of_list(from, &version, err) < 0 ||
 		list_lines_open(from, &m.a.lines, err) < 0 ||
-		list_lines_open_zstd(
-			path, delta_max(list_lines_size(m.a.lines), length), &m.b.lines, err) < 0 ||
+		list_lines_open_zstd(path, name, delta_max(list_lines_size(m.a.lines), length),
+			&m.b.lines, err) < 0 ||
 		read_opening(&m.a, &ignored, NULL, err) < 0 ||
 		read_opening(&m.b, &head_len, &wanted, err) < 0)
 		goto out;

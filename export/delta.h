@@ -45,9 +45,9 @@ typedef int delta_sink(void *arg, const void *data, size_t len, struct error *er
 /* Gives the sink what the delta in the file path makes of the list `from`, which must be a sound
  * document. The delta may be anybody's: whatever is not exactly its layout, is for another list, or
  * does not fit it is ERROR_INPUT, and what does not unpack, or to more than two lists of these
- * lengths could differ by, ERROR_SECURITY. length is that of the new list, as announced. Whether
- * what came out is that list only its hash can say. */
-int delta_apply(const char *from, const char *path, int64_t length, delta_sink *sink, void *arg,
-	struct error *err) MUST_CHECK;
+ * lengths could differ by, ERROR_SECURITY; messages call it by this name. length is that of the new
+ * list, as announced. Whether what came out is that list only its hash can say. */
+int delta_apply(const char *from, const char *path, const char *name, int64_t length,
+	delta_sink *sink, void *arg, struct error *err) MUST_CHECK;
 
 #endif

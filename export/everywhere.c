@@ -42,6 +42,28 @@ put_opening(struct file_writer *w, const struct list_header *h)
 	json_decref(author);
 }
 
+/* Whether the format's schema takes the name: it wants a last label of two octets or more without
+ * hyphens, so none of "xn--" in ASCII. */
+static bool
+name_fits(const char *name)
+{
+	const char *last = strrchr(name, '.') + 1;
+
+	return strlen(last) >= 2 && strchr(last, '-') == NULL;
+}
+
+/* An entry of which a pattern must be left out would forbid what the domain allows. */
+static bool
+fits(const struct list_entry *e)
+{
+	if (!e->policy.auth_pkix || !name_fits(e->domain))
+		return false;
+	for (size_t i = 0; i < e->policy.mxs_count; i++)
+		if (!name_fits(e->policy.mxs[i]))
+			return false;
+	return true;
+}
+
 static void
 put_entry(struct file_writer *w, const struct list_entry *e, bool first)
 {
@@ -72,7 +94,7 @@ everywhere_write(struct list_reader *list, const char *path, struct error *err)
 		return -1;
 	put_opening(w, list_reader_header(list));
 	while ((rc = list_reader_next(list, &e, err)) > 0) {
-		if (!e->policy.auth_pkix)
+		if (!fits(e))
 			continue;
 		put_entry(w, e, first);
 		first = false;

@@ -2,7 +2,8 @@
  * everywhere: the list in format 0.1 of STARTTLS Everywhere, for tools that know that one.
  *
  * Only entries whose certificates were verified by name and public CA (auth has pkix), which is all
- * that format can say. "*.example" becomes ".example", as it is written there.
+ * that format can say; and of these only entries whose names its schema takes, which leaves out
+ * internationalized top-level domains. "*.example" becomes ".example", as it is written there.
  */
 #ifndef EXPORT_EVERYWHERE_H
 #define EXPORT_EVERYWHERE_H

@@ -26,6 +26,9 @@
 #define LOCK_WAIT_MS  2000
 #define LOCK_PAUSE_MS 20
 
+/* Directories below one another that are committed: a target's name may hold slashes. */
+#define DEPTH_MAX 4
+
 struct gitrepo {
 	git_repository *repo;
 	char *path;
@@ -363,7 +366,7 @@ struct commit {
 		dev_t dev;
 		ino_t ino;
 		git_oid oid;
-	} seen[64];
+	} seen[256];
 	size_t seen_count;
 };
 
@@ -443,23 +446,14 @@ out:
 	return rc;
 }
 
-/* Makes the index hold exactly the directory's files. */
+/* What is gone from the directory goes from the index. */
 static int
-stage_dir(struct commit *c, const char *dir, struct error *err)
+unstage_missing(struct commit *c, const char *dir, struct error *err)
 {
-	char *full = xasprintf("%s/%s", c->g->path, dir);
 	char *prefix = xasprintf("%s/", dir);
-	struct dirent **names = NULL;
-	int count, rc = -1;
+	int rc = 0;
 
-	/* Sorted, so that the object database is written in the same order every time. */
-	count = scandir(full, &names, NULL, alphasort);
-	if (count < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s", full);
-		goto out;
-	}
-	/* What is gone from the directory goes from the index. */
-	for (size_t i = 0; i < git_index_entrycount(c->index);) {
+	for (size_t i = 0; rc == 0 && i < git_index_entrycount(c->index);) {
 		const git_index_entry *e = git_index_get_byindex(c->index, i);
 		bool gone = false;
 
@@ -469,31 +463,94 @@ stage_dir(struct commit *c, const char *dir, struct error *err)
 			gone = access(file, F_OK) < 0;
 			free(file);
 		}
-		if (!gone) {
+		if (!gone)
 			i++;
-		} else if (git_index_remove(c->index, e->path, 0) < 0) {
-			write_failed(c->g, err);
-			goto out;
-		}
+		else if (git_index_remove(c->index, e->path, 0) < 0)
+			rc = write_failed(c->g, err);
 	}
-	for (int i = 0; i < count; i++) {
-		char *path;
+	free(prefix);
+	return rc;
+}
 
-		if (names[i]->d_name[0] == '.')
-			continue;
-		path = xasprintf("%s%s", prefix, names[i]->d_name);
-		rc = stage_file(c, path, err);
-		free(path);
-		if (rc < 0)
-			goto out;
-	}
-	rc = 0;
-out:
-	for (int i = 0; i < count; i++)
+/* Adds the directory's files to the index, and those of directories in it. */
+static int
+stage_files(struct commit *c, const char *dir, int depth, struct error *err)
+{
+	char *full = xasprintf("%s/%s", c->g->path, dir);
+	struct dirent **names = NULL;
+	/* Sorted, so that the object database is written in the same order every time. */
+	int count = scandir(full, &names, NULL, alphasort), rc = 0;
+
+	if (count < 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s", full);
+	for (int i = 0; i < count; i++) {
+		if (rc == 0 && names[i]->d_name[0] != '.') {
+			char *path = xasprintf("%s/%s", dir, names[i]->d_name);
+			char *file = xasprintf("%s/%s", c->g->path, path);
+			struct stat st;
+
+			if (depth < DEPTH_MAX && lstat(file, &st) == 0 && S_ISDIR(st.st_mode))
+				rc = stage_files(c, path, depth + 1, err);
+			else
+				rc = stage_file(c, path, err);
+			free(file);
+			free(path);
+		}
 		free(names[i]);
+	}
 	free(names);
 	free(full);
-	free(prefix);
+	return rc;
+}
+
+/* Makes the index hold exactly the directory's files. */
+static int
+stage_dir(struct commit *c, const char *dir, struct error *err)
+{
+	if (unstage_missing(c, dir, err) < 0)
+		return -1;
+	return stage_files(c, dir, 1, err);
+}
+
+/* The tree of what the index has below prefix, which ends in a slash; *count says of how much. The
+ * index is sorted, so what is below one directory stands together. *at: where to begin, and then
+ * what comes next. */
+static int
+make_subtree(struct commit *c, const char *prefix, size_t *at, git_oid *out, size_t *count)
+{
+	git_treebuilder *builder = NULL;
+	size_t prefix_len = strlen(prefix), below;
+	git_oid oid;
+	int rc = git_treebuilder_new(&builder, c->g->repo, NULL);
+
+	*count = 0;
+	while (rc >= 0 && *at < git_index_entrycount(c->index)) {
+		const git_index_entry *e = git_index_get_byindex(c->index, *at);
+		const char *name, *slash;
+		char *dir;
+
+		if (!str_starts(e->path, prefix))
+			break;
+		name = e->path + prefix_len;
+		slash = strchr(name, '/');
+		if (slash == NULL) {
+			rc = git_treebuilder_insert(NULL, builder, name, &e->id, GIT_FILEMODE_BLOB);
+			++*at;
+			continue;
+		}
+		dir = xstrndup(e->path, (size_t)(slash - e->path) + 1);
+		rc = make_subtree(c, dir, at, &oid, &below);
+		dir[strlen(dir) - 1] = '\0';
+		if (rc >= 0)
+			rc = git_treebuilder_insert(
+				NULL, builder, dir + prefix_len, &oid, GIT_FILEMODE_TREE);
+		free(dir);
+	}
+	if (rc >= 0)
+		*count = git_treebuilder_entrycount(builder);
+	if (*count > 0)
+		rc = git_treebuilder_write(out, builder);
+	git_treebuilder_free(builder);
 	return rc;
 }
 
@@ -502,38 +559,30 @@ out:
 static int
 make_tree(struct commit *c, const struct git_paths *paths, git_oid *out, struct error *err)
 {
-	git_treebuilder *top = NULL, *sub = NULL;
+	git_treebuilder *top = NULL;
 	git_oid oid;
 	int rc = -1;
 
 	if (git_treebuilder_new(&top, c->g->repo, c->head) < 0)
 		goto failed;
 	for (size_t d = 0; d < paths->dir_count; d++) {
-		size_t len = strlen(paths->dirs[d]);
+		char *prefix = xasprintf("%s/", paths->dirs[d]);
+		size_t at = 0, count = 0;
+		bool made;
 
-		if (git_treebuilder_new(&sub, c->g->repo, NULL) < 0)
+		(void)git_index_find_prefix(&at, c->index, prefix);
+		made = make_subtree(c, prefix, &at, &oid, &count) >= 0;
+		free(prefix);
+		if (!made)
 			goto failed;
-		for (size_t i = 0; i < git_index_entrycount(c->index); i++) {
-			const git_index_entry *e = git_index_get_byindex(c->index, i);
-
-			if (strncmp(e->path, paths->dirs[d], len) != 0 || e->path[len] != '/' ||
-				strchr(e->path + len + 1, '/') != NULL)
-				continue;
+		if (count > 0) {
 			if (git_treebuilder_insert(
-				    NULL, sub, e->path + len + 1, &e->id, GIT_FILEMODE_BLOB) < 0)
+				    NULL, top, paths->dirs[d], &oid, GIT_FILEMODE_TREE) < 0)
 				goto failed;
-		}
-		if (git_treebuilder_entrycount(sub) == 0) {
 			/* Git knows no empty directories. */
-			if (git_treebuilder_get(top, paths->dirs[d]) != NULL &&
-				git_treebuilder_remove(top, paths->dirs[d]) < 0)
-				goto failed;
-		} else if (git_treebuilder_write(&oid, sub) < 0 ||
-			git_treebuilder_insert(NULL, top, paths->dirs[d], &oid, GIT_FILEMODE_TREE) <
-				0)
+		} else if (git_treebuilder_get(top, paths->dirs[d]) != NULL &&
+			git_treebuilder_remove(top, paths->dirs[d]) < 0)
 			goto failed;
-		git_treebuilder_free(sub);
-		sub = NULL;
 	}
 	for (size_t i = 0; i < paths->file_count; i++) {
 		const git_index_entry *e = git_index_get_bypath(c->index, paths->files[i], 0);
@@ -550,7 +599,6 @@ make_tree(struct commit *c, const struct git_paths *paths, git_oid *out, struct 
 failed:
 	write_failed(c->g, err);
 out:
-	git_treebuilder_free(sub);
 	git_treebuilder_free(top);
 	return rc;
 }

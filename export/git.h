@@ -69,10 +69,10 @@ int gitrepo_check_unlocked(struct gitrepo *g, struct error *err) MUST_CHECK;
 /* Removes lock files that a killed run of ours has left: only for who knows that there was one. */
 void gitrepo_unlock(struct gitrepo *g);
 
-/* Commits these top-level directories as they stand in the work tree (regular files directly in
- * them and nothing else) and these top-level files. Contents go in as they are, whatever filters
- * the configuration names, in constant memory. Same files as in HEAD: no new commit. The id of HEAD
- * comes out either way; then the index agrees with the commit. */
+/* Commits these top-level directories as they stand in the work tree (regular files, and
+ * directories of such, and nothing else) and these top-level files. Contents go in as they are,
+ * whatever filters the configuration names, in constant memory. Same files as in HEAD: no new
+ * commit. The id of HEAD comes out either way; then the index agrees with the commit. */
 int gitrepo_commit(struct gitrepo *g, const struct git_paths *paths, const char *message,
 	const struct git_author *author, char id[static GIT_COMMIT_SIZE],
 	struct error *err) MUST_CHECK;

@@ -83,22 +83,29 @@ list_lines_open_fd(int fd, const char *name, struct list_lines **out, struct err
 	return open_lines(fd, false, name, out, err);
 }
 
-int
-list_lines_open(const char *path, struct list_lines **out, struct error *err)
+static int
+open_path(const char *path, const char *name, struct list_lines **out, struct error *err)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	*out = NULL;
 	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s", path);
-	return open_lines(fd, true, path, out, err);
+		return error_set_errno(err, ERROR_CONFIG, "%s", name);
+	return open_lines(fd, true, name, out, err);
 }
 
 int
-list_lines_open_zstd(const char *path, int64_t max, struct list_lines **out, struct error *err)
+list_lines_open(const char *path, struct list_lines **out, struct error *err)
 {
-	if (list_lines_open(path, out, err) < 0)
+	return open_path(path, path, out, err);
+}
+
+int
+list_lines_open_zstd(
+	const char *path, const char *name, int64_t max, struct list_lines **out, struct error *err)
+{
+	if (open_path(path, name, out, err) < 0)
 		return -1;
 	(*out)->unzstd = unzstd_new(max, NULL, NULL);
 	(*out)->packed = xcalloc(1, PACKED);

@@ -28,8 +28,8 @@ int list_lines_open(const char *path, struct list_lines **out, struct error *err
 int list_lines_open_fd(
 	int fd, const char *name, struct list_lines **out, struct error *err) MUST_CHECK;
 /* The lines that path unpacks to, at most max octets of them. */
-int list_lines_open_zstd(
-	const char *path, int64_t max, struct list_lines **out, struct error *err) MUST_CHECK;
+int list_lines_open_zstd(const char *path, const char *name, int64_t max, struct list_lines **out,
+	struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void list_lines_close(struct list_lines *l);
 

@@ -44,6 +44,8 @@ warn_of_root(const struct repository *r, int64_t now_s)
 static bool
 target_name_valid(const char *name)
 {
+	if (str_starts(name, REPOSITORY_DELTAS "/"))
+		name += strlen(REPOSITORY_DELTAS "/");
 	if (name[0] == '\0' || name[0] == '.')
 		return false;
 	for (const char *p = name; *p != '\0'; p++)

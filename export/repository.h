@@ -3,6 +3,7 @@
  *
  *	metadata/N.root.json, N.targets.json, N.snapshot.json, timestamp.json
  *	targets/SHA256.NAME, and NAME beside it for people
+ *	targets/delta/SHA256.NAME, the same for targets named delta/NAME
  *
  *	if (repository_open(&options, &r, err) < 0) ...
  *	rc = repository_publish(r, &publication, now_s, commit, err);
@@ -37,6 +38,9 @@ struct repository_keys {
 	bool optional;               /* a key file that is not there is elsewhere */
 	bool quiet; /* nobody is asked: what cannot be had without is elsewhere, too */
 };
+
+/* The one directory that targets may be in: "delta/NAME". */
+#define REPOSITORY_DELTAS "delta"
 
 struct repository_options {
 	const char *path;
@@ -86,6 +90,8 @@ int repository_drop_state(
 	const struct repository *r, const char *prefix, struct error *err) MUST_CHECK;
 /* The published file of a target: 1 (the caller frees *path), 0 there is none. */
 int repository_target_path(const struct repository *r, const char *name, char **path);
+/* The name of the i-th published target, lent: 1, or 0 behind the last. */
+int repository_nth_target(const struct repository *r, size_t i, const char **name);
 /* When the first of the published files expires; 0: nothing is published. */
 int64_t repository_expires(const struct repository *r);
 
@@ -94,7 +100,7 @@ int repository_head(
 	struct repository *r, char commit[static GIT_COMMIT_SIZE], struct error *err) MUST_CHECK;
 
 struct repository_file {
-	const char *name; /* of the target: letters, digits, "." and "-" */
+	const char *name; /* of the target: letters, digits, "." and "-"; perhaps below "delta/" */
 	const char *path; /* on the repository's file system; once published this name is gone */
 };
 

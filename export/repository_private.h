@@ -55,7 +55,7 @@ struct held {
 };
 #define REPOSITORY_HELD_MAX 32
 
-/* The directories of the work tree that are ours. */
+/* The top-level directories of the work tree that are ours. */
 #define REPOSITORY_DIRS 2
 extern const char *const repository_dirs[REPOSITORY_DIRS];
 
@@ -65,7 +65,8 @@ extern const char *const repository_dirs[REPOSITORY_DIRS];
 /* The caller frees it; the version of a timestamp is not looked at. */
 char *repository_metadata_path(
 	const struct repository *r, int64_t version, enum tuf_role role) RETURNS_NONNULL;
-/* The same: targets/SHA256.NAME. */
+/* The same: targets/SHA256.NAME; the digest stands before the last part of the name
+ * (specification, section 6.2). */
 char *repository_hashed_path(
 	const struct repository *r, const char *sha256, const char *name) RETURNS_NONNULL;
 /* "12.ROLE.json": 12; 0 for anything else. */
@@ -176,7 +177,7 @@ int repository_write_journal(
 int repository_read_journal(
 	const struct repository *r, struct journal *j, struct error *err) MUST_CHECK;
 
-/* A clone of a repository without targets has no directory for them. */
+/* Git knows no empty directories, so a clone may lack some. */
 int repository_make_dirs(const struct repository *r, struct error *err) MUST_CHECK;
 /* Everything behind the rename of timestamp.json; each step may be done again. */
 int repository_finish(struct repository *r, const struct journal *j,

@@ -22,6 +22,10 @@
 #define DIRECTORY_MODE 0755
 
 const char *const repository_dirs[REPOSITORY_DIRS] = {REPOSITORY_METADATA, REPOSITORY_TARGETS};
+/* The same, and those in them. */
+static const char *const all_dirs[] = {
+	REPOSITORY_METADATA, REPOSITORY_TARGETS, REPOSITORY_TARGETS "/" REPOSITORY_DELTAS};
+
 /* --- clearing up --------------------------------------------------------------------------------
  */
 
@@ -63,13 +67,18 @@ find_kept(const struct repository *r, struct kept *k)
 	tuf_meta_free(snapshot);
 }
 
+/* Whether they have a target in this directory ("" or "NAME/") whose file, by name or by hashed
+ * name, this is. */
 static bool
-names_target(const struct tuf_meta *targets, const char *file)
+names_target(const struct tuf_meta *targets, const char *dir, const char *file)
 {
 	const char *name;
 	struct tuf_file f;
 
 	for (size_t i = 0; targets != NULL && tuf_targets_nth(targets, i, &name, &f); i++) {
+		if (!str_starts(name, dir))
+			continue;
+		name += strlen(dir);
 		if (strcmp(file, name) == 0)
 			return true;
 		if (strncmp(file, f.sha256, 64) == 0 && file[64] == '.' &&
@@ -89,17 +98,25 @@ is_hashed_name(const char *file)
 }
 
 static bool
+is_kept_target(const struct repository *r, const struct kept *k, const char *dir, const char *file)
+{
+	bool before = names_target(k->before, dir, file);
+
+	if (names_target(r->meta[TUF_ROLE_TARGETS], dir, file))
+		return true;
+	return is_hashed_name(file) ? before : !before;
+}
+
+static bool
 is_kept(const struct repository *r, const struct kept *k, const char *dir, const char *file)
 {
 	int64_t version;
 
-	if (strcmp(dir, REPOSITORY_TARGETS) == 0) {
-		bool before = names_target(k->before, file);
-
-		if (names_target(r->meta[TUF_ROLE_TARGETS], file))
-			return true;
-		return is_hashed_name(file) ? before : !before;
-	}
+	if (strcmp(dir, REPOSITORY_TARGETS) == 0)
+		/* What deltas are in is no target, and stays. */
+		return is_kept_target(r, k, "", file);
+	if (str_starts(dir, REPOSITORY_TARGETS "/"))
+		return is_kept_target(r, k, REPOSITORY_DELTAS "/", file);
 	version = repository_version_of(file, TUF_ROLE_SNAPSHOT);
 	if (version > 0)
 		return version == k->snapshot[0] || version == k->snapshot[1];
@@ -119,12 +136,13 @@ tidy(struct repository *r, struct error *err)
 	int rc = 0;
 
 	find_kept(r, &k);
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(repository_dirs); i++) {
-		char *dir = xasprintf("%s/%s", r->path, repository_dirs[i]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(all_dirs); i++) {
+		char *dir = xasprintf("%s/%s", r->path, all_dirs[i]);
 		struct dirent *entry;
 		DIR *d = opendir(dir);
 
-		if (d == NULL)
+		/* A repository of an earlier version has no deltas. */
+		if (d == NULL && errno != ENOENT)
 			rc = error_set_errno(err, ERROR_TEMP, "%s", dir);
 		while (d != NULL && rc == 0 && (entry = readdir(d)) != NULL) {
 			const char *name = entry->d_name;
@@ -133,7 +151,7 @@ tidy(struct repository *r, struct error *err)
 			/* Temporary files of file_writer and of give_name() are always leftovers:
 			 * only this process writes here. */
 			if (name[0] == '.' ? strstr(name, ".tmp-") == NULL
-					   : is_kept(r, &k, repository_dirs[i], name))
+					   : is_kept(r, &k, all_dirs[i], name))
 				continue;
 			path = xasprintf("%s/%s", dir, name);
 			if (unlink(path) < 0 && errno != ENOENT)
@@ -259,8 +277,8 @@ sync_dirs(const struct repository *r, struct error *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(repository_dirs); i++) {
-		char *dir = xasprintf("%s/%s", r->path, repository_dirs[i]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(all_dirs); i++) {
+		char *dir = xasprintf("%s/%s", r->path, all_dirs[i]);
 
 		rc = file_sync_dir(dir, err);
 		free(dir);
@@ -295,8 +313,8 @@ repository_make_dirs(const struct repository *r, struct error *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(repository_dirs); i++) {
-		char *dir = xasprintf("%s/%s", r->path, repository_dirs[i]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(all_dirs); i++) {
+		char *dir = xasprintf("%s/%s", r->path, all_dirs[i]);
 
 		rc = file_mkdirs(dir, DIRECTORY_MODE, err);
 		free(dir);
@@ -315,7 +333,8 @@ repository_finish(struct repository *r, const struct journal *j,
 		.signer = r->commit_signer,
 	};
 
-	if (name_targets(r, err) < 0 || tidy(r, err) < 0 || sync_dirs(r, err) < 0 ||
+	if (repository_make_dirs(r, err) < 0 || name_targets(r, err) < 0 || tidy(r, err) < 0 ||
+		sync_dirs(r, err) < 0 ||
 		gitrepo_commit(r->git, &repository_paths, j->message, &author, commit, err) < 0 ||
 		repository_remember_commit(r, commit, err) < 0)
 		return -1;

@@ -30,7 +30,11 @@ repository_metadata_path(const struct repository *r, int64_t version, enum tuf_r
 char *
 repository_hashed_path(const struct repository *r, const char *sha256, const char *name)
 {
-	return xasprintf("%s/" REPOSITORY_TARGETS "/%s.%s", r->path, sha256, name);
+	const char *slash = strrchr(name, '/');
+	int dir = slash != NULL ? (int)(slash - name) + 1 : 0;
+
+	return xasprintf(
+		"%s/" REPOSITORY_TARGETS "/%.*s%s.%s", r->path, dir, name, sha256, name + dir);
 }
 
 char *
@@ -206,6 +210,16 @@ repository_target_path(const struct repository *r, const char *name, char **path
 		return 0;
 	*path = repository_hashed_path(r, file.sha256, name);
 	return 1;
+}
+
+int
+repository_nth_target(const struct repository *r, size_t i, const char **name)
+{
+	struct tuf_file file;
+
+	if (r->meta[TUF_ROLE_TARGETS] == NULL)
+		return 0;
+	return tuf_targets_nth(r->meta[TUF_ROLE_TARGETS], i, name, &file);
 }
 
 int64_t

@@ -20,8 +20,8 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
-#include "export/unzstd.h"
 #include "updater/fetch.h"
+#include "updater/list_fetch.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/render.h"
@@ -29,11 +29,8 @@
 #include "updater/state.h"
 #include "updater/tuf_client.h"
 
-#define LIST_TARGET "list.json"
-#define ZSTD_TARGET "list.json.zst"
 /* A list from so far in the future is told: clocks differ by seconds. */
 #define CLOCK_BEHIND_S INT64_C(3600)
-#define LIST_MODE      0644
 #define DIR_MODE       0755
 /* Values of sample look-ups; as long as any line. */
 #define VALUE_MAX (MTA_VALUE_MAX + 2)
@@ -336,53 +333,6 @@ refresh_local(struct job *j, struct error *err)
 /* --- the list -----------------------------------------------------------------------------------
  */
 
-/* Where unpacked bytes go: into the file, and past the check. */
-struct unpacked {
-	struct tuf_check *check;
-	struct file_writer *file;
-};
-
-static int
-on_unpacked(void *arg, const void *data, size_t len, struct error *err)
-{
-	struct unpacked *u = arg;
-
-	if (u->check != NULL && tuf_check_add(u->check, data, len, err) < 0)
-		return -1;
-	file_writer_add(u->file, data, len);
-	return 0;
-}
-
-/* The list as said, by its compressed form if that is smaller, to path. */
-static int
-download(struct tuf_client *c, struct fetch *fetch, const char *base, const struct tuf_file *said,
-	const char *path, struct error *err)
-{
-	struct unpacked u = {NULL, NULL};
-	struct unzstd *z = NULL;
-	struct tuf_file packed;
-	bool small = tuf_client_target(c, ZSTD_TARGET, &packed) > 0 && packed.length < said->length;
-	int rc = -1;
-
-	if (file_writer_open(path, LIST_MODE, &u.file, err) < 0)
-		return -1;
-	if (small) {
-		u.check = tuf_check_new(said);
-		z = unzstd_new(said->length, on_unpacked, &u);
-		rc = tuf_client_download(c, fetch, base, ZSTD_TARGET, &packed, unzstd_add, z, err);
-		if (rc == 0 && (unzstd_end(z, err) < 0 || tuf_check_end(u.check, err) < 0))
-			rc = error_prefix(err, ZSTD_TARGET);
-	} else {
-		rc = tuf_client_download(c, fetch, base, LIST_TARGET, said, on_unpacked, &u, err);
-	}
-	if (rc == 0)
-		rc = file_writer_commit(u.file, err);
-	unzstd_free(z);
-	tuf_check_free(u.check);
-	file_writer_free(u.file);
-	return rc;
-}
-
 /* Makes sure that the list that the repository announces is here. 1: it is another one than the one
  * that counts; 0: the same. */
 static int
@@ -390,7 +340,8 @@ obtain(struct job *j, struct tuf_client *c, struct fetch *fetch, const char *bas
 	struct tuf_file *said, struct error *err)
 {
 	struct error ignored = {0};
-	char *path;
+	struct list_here here;
+	char *path, *here_path;
 	int rc = 1;
 
 	if (tuf_client_target(c, LIST_TARGET, said) == 0)
@@ -407,11 +358,16 @@ obtain(struct job *j, struct tuf_client *c, struct fetch *fetch, const char *bas
 		return 0;
 	}
 	path = job_list_path(j->s, said->sha256);
+	here_path = job_list_path(j->s, j->state.list.sha256);
+	here = (struct list_here){j->state.list.version, here_path, j->state.list.sha256};
 	if (strcmp(said->sha256, j->state.list.sha256) == 0 && file_exists(path))
 		rc = 0;
 	else if (tuf_check_path(said, path, &ignored) < 0 &&
-		download(c, fetch, base, said, path, err) < 0)
+		list_fetch(c, fetch, base, said,
+			here.sha256[0] != '\0' && file_exists(here_path) ? &here : NULL, path,
+			err) < 0)
 		rc = -1;
+	free(here_path);
 	free(path);
 	return rc;
 }

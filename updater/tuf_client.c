@@ -557,6 +557,14 @@ tuf_client_target(const struct tuf_client *c, const char *name, struct tuf_file 
 	return tuf_targets_find(c->meta[TUF_ROLE_TARGETS], name, out);
 }
 
+int
+tuf_client_nth_target(const struct tuf_client *c, size_t i, const char **name, struct tuf_file *out)
+{
+	if (!tuf_client_ready(c))
+		return 0;
+	return tuf_targets_nth(c->meta[TUF_ROLE_TARGETS], i, name, out);
+}
+
 /* --- delegations --------------------------------------------------------------------------------
  */
 

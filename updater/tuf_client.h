@@ -17,6 +17,7 @@
 #define UPDATER_TUF_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -47,6 +48,9 @@ int tuf_client_refresh(
 /* What the trusted targets.json says of a target: 1 found, 0 not, or there is no trusted
  * targets.json. Without a refresh before, this may be old, and have expired. */
 int tuf_client_target(const struct tuf_client *c, const char *name, struct tuf_file *out);
+/* All of them, for i from 0: 1, or 0 behind the last. *name is lent until the next refresh. */
+int tuf_client_nth_target(
+	const struct tuf_client *c, size_t i, const char **name, struct tuf_file *out);
 /* Whether there is a trusted targets.json. */
 bool tuf_client_ready(const struct tuf_client *c);
 

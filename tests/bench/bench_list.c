@@ -1,9 +1,10 @@
 /*
  * bench_list: lists of N entries (default 1,000,000): written, read, compared, built from a store,
- * published. Each phase is a process of its own; printed are its time, its largest resident size,
- * and the ratio of its time to that of sha256sum and cat of the same bytes.
+ * published; and deltas between lists of which one entry in a hundred differs. Each phase is a
+ *process of its own; printed are its time, its largest resident size, and the ratio of its time to
+ *that of sha256sum and cat of the same bytes.
  *
- *	bench_list [N [DIR]]     with DIR the authority is left there
+ *	bench_list [N [DIR [PUBLICATIONS]]]	with DIR the authority is left there
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -25,12 +26,15 @@
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/xalloc.h"
+#include "export/delta.h"
 #include "export/list.h"
 #include "export/list_diff.h"
 #include "export/list_reader.h"
 #include "export/list_writer.h"
 #include "export/repository.h"
+#include "export/tuf_metadata.h"
 #include "export/tuf_signer.h"
 
 #define DAY       INT64_C(86400)
@@ -111,6 +115,9 @@ write_list(const char *name, bool changed)
 		size_t len = policy_of(i, changed, text, sizeof(text));
 
 		domain_of(i, domain);
+		/* Two in a thousand come or go. */
+		if (i % 1000 == (changed ? 608 : 609))
+			continue;
 		list_writer_add(w, domain, i % 1000 == 999 ? confirmed_of(i) : 0, text, len);
 	}
 	if (list_writer_commit(w, NULL, &err) < 0)
@@ -132,12 +139,12 @@ phase_write_changed(void)
 }
 
 static void
-phase_read(void)
+read_list(const char *name)
 {
 	const struct list_entry *e;
 	struct list_reader *r;
 	struct error err;
-	char *path = in_dir("a.json");
+	char *path = in_dir(name);
 	int rc;
 
 	if (list_reader_open(path, &r, &err) < 0)
@@ -148,6 +155,12 @@ phase_read(void)
 		die(&err);
 	list_reader_close(r);
 	free(path);
+}
+
+static void
+phase_read(void)
+{
+	read_list("a.json");
 }
 
 static void
@@ -195,6 +208,141 @@ phase_cat(void)
 	(void)dup2(fd, 1);
 	execlp("cat", "cat", path, (char *)NULL);
 	_exit(127);
+}
+
+/* --- deltas -------------------------------------------------------------------------------------
+ */
+
+static void
+phase_cat_both(void)
+{
+	char *a = in_dir("a.json"), *b = in_dir("b.json");
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)dup2(null, 1);
+	execlp("cat", "cat", a, b, (char *)NULL);
+	_exit(127);
+}
+
+static void
+phase_read_both(void)
+{
+	read_list("a.json");
+	read_list("b.json");
+}
+
+static void
+phase_delta_make(void)
+{
+	char *a = in_dir("a.json"), *b = in_dir("b.json"), *d = in_dir("delta.zst");
+	struct error err;
+
+	if (delta_make(a, b, d, &err) < 0)
+		die(&err);
+}
+
+/* As the updater does: into a file, and past a check of its hash. */
+struct applied {
+	struct tuf_check *check;
+	struct file_writer *file;
+};
+
+static int
+on_applied(void *arg, const void *data, size_t len, struct error *err)
+{
+	struct applied *a = arg;
+
+	file_writer_add(a->file, data, len);
+	return tuf_check_add(a->check, data, len, err);
+}
+
+static void
+phase_delta_apply(void)
+{
+	char *a = in_dir("a.json"), *b = in_dir("b.json"), *d = in_dir("delta.zst"),
+	     *made = in_dir("made.json");
+	struct tuf_file said;
+	struct applied out;
+	struct error err;
+
+	/* What the metadata would say. */
+	if (tuf_file_of_path(b, &said, &err) < 0 ||
+		file_writer_open(made, 0600, &out.file, &err) < 0)
+		die(&err);
+	out.check = tuf_check_new(&said);
+	if (delta_apply(a, d, "delta", said.length, on_applied, &out, &err) < 0 ||
+		tuf_check_end(out.check, &err) < 0 || file_writer_commit(out.file, &err) < 0)
+		die(&err);
+}
+
+static void
+phase_delta_join(void)
+{
+	char *b = in_dir("b.json"), *a = in_dir("a.json"), *d = in_dir("delta.zst"),
+	     *back = in_dir("back.zst"), *joined = in_dir("joined.zst");
+	struct error err;
+
+	if (access(back, F_OK) < 0) {
+		if (delta_make(b, a, back, &err) < 0)
+			die(&err);
+	} else if (delta_join(d, back, joined, &err) < 0) {
+		die(&err);
+	}
+}
+
+/* In the directory; the tools are those of scripts/setup lab. */
+static NORETURN void
+exec_shell(const char *script)
+{
+	if (chdir(dir) < 0)
+		_exit(127);
+	(void)setenv("LC_ALL", "C", 1);
+	execl("/bin/sh", "sh", "-euc", script, (char *)NULL);
+	_exit(127);
+}
+
+/* The new lines of the list that differs, and nothing else. */
+static void
+phase_changed_lines(void)
+{
+	exec_shell("comm -13 --nocheck-order a.json b.json | zstd -q -19 -f -o changed.zst");
+}
+
+/* What is published now, in a folder of its own that git does not know yet. */
+static void
+phase_baseline_prepare(void)
+{
+	exec_shell(
+		"rm -rf base raw; mkdir -p base/targets/delta base/metadata raw; git init -q base\n"
+		"for f in repository/targets/[a-z]*.[jp]*; do cp $f base/targets; done\n"
+		"for f in repository/targets/delta/?*-*.zst; do case ${f##*/} in\n"
+		"	????????????????????????????????*) ;;\n"
+		"	*) cp $f base/targets/delta; zstd -q -d $f -o raw/${f##*/} ;;\n"
+		"	esac; done\n"
+		"cp repository/metadata/* base/metadata; cp repository/targets/list.json raw");
+}
+
+static void
+phase_baseline(void)
+{
+	exec_shell("sha256sum base/targets/*.* base/targets/delta/* >sums || :\n"
+		   "for f in raw/*; do zstd -q -6 -f $f -o packed; done\n"
+		   "cd base; git add -A\n"
+		   "git -c user.name=bench -c user.email=bench@localhost commit -q -m list");
+}
+
+static off_t
+size_of(const char *name)
+{
+	char *path = in_dir(name);
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		perror(path);
+		exit(1);
+	}
+	free(path);
+	return st.st_size;
 }
 
 /* --- an authority -------------------------------------------------------------------------------
@@ -267,6 +415,43 @@ phase_fill(void)
 	store_close(s);
 }
 
+/* One in a hundred gets another policy, another hundredth each time. */
+static int change_round;
+
+static void
+phase_change(void)
+{
+	struct store_domain d;
+	struct store *s = open_store();
+	struct error err;
+	char text[400], name[32];
+
+	memset(&d, 0, sizeof(d));
+	if (store_begin(s, &err) < 0)
+		die(&err);
+	for (long i = change_round % 100; i < entries; i += 100) {
+		struct life_result result;
+
+		domain_of(i, name);
+		(void)snprintf(text, sizeof(text),
+			"{\"auth\":[\"pkix\"],\"max_age\":%d,\"mode\":\"enforce\","
+			"\"mxs\":[\"mx.d%08ld.example\"],\"source\":\"mta-sts\",\"tls\":\"1.3\"}",
+			31557600 - change_round, i);
+		if (store_find(s, name, &d, &err) <= 0)
+			die(&err);
+		memset(&result, 0, sizeof(result));
+		result.life = d.life;
+		result.life.policy = text;
+		result.life.confirmed_s = confirmed_of(i);
+		if (store_put_life(s, &d, &result, now_s - DAY, "bench", 0, &err) < 0)
+			die(&err);
+	}
+	if (store_commit(s, &err) < 0)
+		die(&err);
+	store_domain_clear(&d);
+	store_close(s);
+}
+
 static void
 make_authority(void)
 {
@@ -305,7 +490,8 @@ phase_build(void)
 		.vantages = 3,
 		.expires_s = 14 * DAY,
 		.fresh_s = DAY,
-		.churn_percent = 2};
+		.churn_percent = 2,
+		.allow_churn = true};
 	struct repository *r = open_repository();
 	struct store *s = open_store();
 	struct error err;
@@ -327,7 +513,7 @@ phase_publish(void)
 	struct published p;
 	struct error err;
 
-	if (publish_next(s, r, now_s, &p, &err) < 0)
+	if (publish_next(s, r, NULL, now_s, &p, &err) < 0)
 		die(&err);
 	repository_close(r);
 	store_close(s);
@@ -387,6 +573,58 @@ print(const char *name, struct figures f, struct figures base)
 	printf("\n");
 }
 
+static void
+print_against(const char *name, struct figures f, struct figures base, const char *what)
+{
+	printf("%-28s %8.2f s wall %8.2f s cpu %7.1f MiB  %5.2f x wall, %5.2f x cpu of %s\n", name,
+		f.wall_s, f.cpu_s, (double)f.rss_kib / 1024, f.wall_s / base.wall_s,
+		f.cpu_s / base.cpu_s, what);
+}
+
+static void
+bench_deltas(void)
+{
+	const struct figures none = {0};
+	struct figures cat, reading;
+	double changed, delta;
+
+	(void)measure(phase_cat_both);
+	cat = measure(phase_cat_both);
+	reading = measure(phase_read_both);
+	print("cat both lists", cat, none);
+	print("read and check both lists", reading, none);
+	print_against("make a delta", measure(phase_delta_make), reading, "reading both");
+	print_against("apply it", measure(phase_delta_apply), reading, "reading both");
+	(void)measure(phase_delta_join);
+	print_against("join two", measure(phase_delta_join), reading, "reading both lists");
+	(void)measure(phase_changed_lines);
+	changed = (double)size_of("changed.zst");
+	delta = (double)size_of("delta.zst");
+	printf("%-28s %.0f octets, %.2f x the changed lines under zstd -19 (%.0f)\n", "its size",
+		delta, delta / changed, changed);
+}
+
+/* With one delta, then two, ...; each against the tools on the files that came out. */
+static void
+bench_publications(int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct figures publish, base;
+
+		change_round = i + 1;
+		now_s++;
+		(void)measure(phase_change);
+		(void)measure(phase_build);
+		publish = measure(phase_publish);
+		(void)measure(phase_baseline_prepare);
+		base = measure(phase_baseline);
+		if (i == 0)
+			print("sha256sum, zstd, git", base, (struct figures){0});
+		print_against(i == 0 ? "publish with a delta" : "publish with one more", publish,
+			base, "sha256sum, zstd, git");
+	}
+}
+
 static int
 remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *ftw UNUSED)
 {
@@ -408,8 +646,8 @@ main(int argc, char **argv)
 	now_s = clock_now(&clock);
 	if (argc > 1)
 		entries = strtol(argv[1], NULL, 10);
-	if (entries < 1 || entries > 99999999 || argc > 3) {
-		fprintf(stderr, "usage: bench_list [N [DIR]]\n");
+	if (entries < 1 || entries > 99999999 || argc > 4) {
+		fprintf(stderr, "usage: bench_list [N [DIR [PUBLICATIONS]]]\n");
 		return 2;
 	}
 	dir = argc > 2 ? argv[2] : mkdtemp(temporary);
@@ -435,6 +673,7 @@ main(int argc, char **argv)
 	print("read and check", measure(phase_read), base);
 	(void)measure(phase_write_changed);
 	print("compare two lists", measure(phase_diff), base);
+	bench_deltas();
 	print("fill the store", measure(phase_fill), none);
 	make_authority();
 	build = measure(phase_build);
@@ -442,6 +681,7 @@ main(int argc, char **argv)
 	print("publish", measure(phase_publish), base);
 	build = measure(phase_build);
 	print("build and compare", build, base);
+	bench_publications(argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1);
 	if (argc <= 2)
 		(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	return 0;

@@ -122,8 +122,8 @@ make_again(const struct buf *result)
 		return;
 	assert(delta_make(in_folder("base"), in_folder("result"), in_folder("again"), &err) == 0);
 	buf_init(&again, RESULT_MAX);
-	assert(delta_apply(in_folder("base"), in_folder("again"), (int64_t)result->len, take,
-		       &again, &err) == 0);
+	assert(delta_apply(in_folder("base"), in_folder("again"), "again", (int64_t)result->len,
+		       take, &again, &err) == 0);
 	assert(again.len == result->len && memcmp(again.data, result->data, again.len) == 0);
 	buf_clear(&again);
 }
@@ -148,7 +148,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(packed);
 	}
 	buf_init(&result, RESULT_MAX);
-	if (delta_apply(in_folder("base"), path, (int64_t)sizeof(base), take, &result, &err) == 0)
+	if (delta_apply(in_folder("base"), path, "input", (int64_t)sizeof(base), take, &result,
+		    &err) == 0)
 		make_again(&result);
 	else
 		helper_check_error(&err, 1U << ERROR_INPUT | 1U << ERROR_SECURITY);

@@ -37,7 +37,9 @@ read_with() { # read_with METADATA-DIR TARGET
 for round in 1 2 3; do
 	check "build $round" at "$before" preload25 --config "$conf" build
 	check "publish $round" at "$before" preload25 --config "$conf" publish
-	for name in list.json list.json.zst policy.json list.schema.json; do
+	names=(list.json list.json.zst policy.json list.schema.json list.json.minisig minisign.pub)
+	[ "$round" -eq 1 ] || names+=("delta/$((round - 1))-$round.json.zst")
+	for name in "${names[@]}"; do
 		check "tuf-js updates to list $round and reads $name" read_with "$tmp/old" "$name"
 	done
 	check "tuf-js starts with list $round" read_with "$tmp/new-$round" list.json

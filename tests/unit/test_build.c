@@ -17,6 +17,7 @@
 #include <zstd.h>
 
 #include "builder/build.h"
+#include "builder/deltas.h"
 #include "builder/life.h"
 #include "builder/publish.h"
 #include "builder/store.h"
@@ -26,6 +27,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "common/xalloc.h"
+#include "export/delta.h"
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/repository.h"
@@ -211,7 +213,7 @@ publish_at(struct authority *a, int64_t now_s, struct published *p)
 {
 	struct error err = {0};
 
-	if (publish_next(a->store, a->repository, now_s, p, &err) < 0)
+	if (publish_next(a->store, a->repository, NULL, now_s, p, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -353,7 +355,7 @@ test_publish(void **state UNUSED)
 
 	make(&a, "publish");
 	/* Nothing was ever built. */
-	assert_int_equal(publish_next(a.store, a.repository, NOW, &p, &err), -1);
+	assert_int_equal(publish_next(a.store, a.repository, NULL, NOW, &p, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	put(&a, "a.example", enforce, NOW - HOUR);
 	put(&a, "dane.example", dane, NOW - HOUR);
@@ -410,21 +412,21 @@ test_publish(void **state UNUSED)
 	assert_int_equal(build_list(a.store, a.repository, &rules, NOW, &b, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "the clock is behind"));
-	assert_int_equal(publish_next(a.store, a.repository, NOW, &p, &err), -1);
+	assert_int_equal(publish_next(a.store, a.repository, NULL, NOW, &p, &err), -1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	assert_non_null(strstr(err.text, "the clock is behind: list 2"));
 	/* Nor before the list that waits. */
 	assert_int_equal(build_at(&a, NOW + 5 * HOUR, false, &b), 1);
-	assert_int_equal(publish_next(a.store, a.repository, NOW + 4 * HOUR, &p, &err), -1);
+	assert_int_equal(publish_next(a.store, a.repository, NULL, NOW + 4 * HOUR, &p, &err), -1);
 	assert_non_null(strstr(err.text, "the clock is behind: list 3"));
 	/* A list that waited for too long. */
 	assert_int_equal(build_at(&a, NOW + 4 * HOUR, false, &b), 1);
-	assert_int_equal(publish_next(a.store, a.repository, NOW + 15 * DAY, &p, &err), -1);
+	assert_int_equal(publish_next(a.store, a.repository, NULL, NOW + 15 * DAY, &p, &err), -1);
 	assert_non_null(strstr(err.text, "expired before it was published"));
 	/* One that somebody changed while it waited. */
 	text = repository_state_path(a.repository, BUILD_LIST);
 	assert_int_equal(file_replace(text, "x", 1, 0644, &err), 0);
-	assert_int_equal(publish_next(a.store, a.repository, NOW + 4 * HOUR, &p, &err), -1);
+	assert_int_equal(publish_next(a.store, a.repository, NULL, NOW + 4 * HOUR, &p, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	assert_non_null(strstr(err.text, "not the list that was built"));
 	free(text);
@@ -538,6 +540,95 @@ test_brake_keeps(void **state UNUSED)
 	clear(&a);
 }
 
+static int
+into_buf(void *arg, const void *data, size_t len, struct error *err)
+{
+	return buf_add(arg, data, len) < 0 ? error_set(err, ERROR_TEMP, "full") : 0;
+}
+
+/* What the published delta makes of the kept copy of an older list is the published list: 1; 0:
+ * there is no such delta. */
+static int
+check_delta(struct authority *a, const char *kept, int from, int to)
+{
+	char *name = xasprintf("delta/%d-%d.json.zst", from, to), *path, *text;
+	struct error err = {0};
+	struct buf made;
+	size_t len;
+	int rc = repository_target_path(a->repository, name, &path);
+
+	if (rc > 0) {
+		text = target_text(a, "list.json", &len);
+		buf_init(&made, 1000000);
+		if (delta_apply(kept, path, name, (int64_t)len, into_buf, &made, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(made.len, len);
+		assert_memory_equal(made.data, text, len);
+		buf_clear(&made);
+		free(text);
+	}
+	free(path);
+	free(name);
+	return rc;
+}
+
+/* Each publication has a delta from each of the last lists, and of nothing else. */
+static void
+test_deltas(void **state UNUSED)
+{
+	enum { LISTS = DELTAS_MAX + 4 };
+	char *policies[3] = {policy_text(PKIX, 7 * DAY, "enforce", "mx.one.example"),
+		policy_text(PKIX, 7 * DAY, "testing", "mx.two.example"), NULL};
+	struct authority a;
+	struct published p;
+	struct build b;
+	char *kept[LISTS + 1], *bad, *bad_path;
+	const char *name;
+	struct error err = {0};
+
+	make(&a, "deltas");
+	for (int i = 1; i <= LISTS; i++) {
+		char domain[40], *text;
+		size_t len;
+		int deltas = 0;
+
+		for (int k = 0; k < 40; k++) {
+			snprintf(domain, sizeof(domain), "d%02d.example", (i * 7 + k * k) % 60);
+			put(&a, domain, policies[(i + k) % 3], NOW + i * 60);
+		}
+		assert_int_equal(build_at(&a, NOW + i * 60, true, &b), 1);
+		publish_at(&a, NOW + i * 60, &p);
+		for (size_t k = 0; repository_nth_target(a.repository, k, &name); k++)
+			deltas += strncmp(name, "delta/", 6) == 0;
+		assert_int_equal(deltas, i - 1 < DELTAS_MAX ? i - 1 : DELTAS_MAX);
+		for (int from = 1; from < i; from++)
+			assert_int_equal(
+				check_delta(&a, kept[from], from, i), i - from <= DELTAS_MAX);
+		kept[i] = xasprintf("%s/kept-%d", top, i);
+		text = target_text(&a, "list.json", &len);
+		assert_int_equal(file_replace(kept[i], text, len, 0644, &err), 0);
+		free(text);
+	}
+	/* One that was damaged is left out; what is published now does not fail for it. */
+	bad = xasprintf("delta/%d-%d.json.zst", LISTS - 3, LISTS);
+	assert_int_equal(repository_target_path(a.repository, bad, &bad_path), 1);
+	assert_int_equal(file_replace(bad_path, "damaged", 7, 0644, &err), 0);
+	free(bad_path);
+	free(bad);
+	assert_int_equal(build_at(&a, NOW + DAY, true, &b), 1);
+	publish_at(&a, NOW + DAY, &p);
+	for (int from = 1; from <= LISTS; from++) {
+		bool want = LISTS + 1 - from <= DELTAS_MAX && from != LISTS - 3;
+
+		assert_int_equal(check_delta(&a, kept[from], from, LISTS + 1), want);
+		(void)unlink(kept[from]);
+		free(kept[from]);
+	}
+	free(policies[0]);
+	free(policies[1]);
+	clear(&a);
+}
+
 /* A store whose texts are no canonical policies is found out by the build, not by the readers. */
 static void
 test_bad_policy(void **state UNUSED)
@@ -634,6 +725,7 @@ main(void)
 		cmocka_unit_test(test_contents),
 		cmocka_unit_test(test_determinism),
 		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_deltas),
 		cmocka_unit_test(test_brake),
 		cmocka_unit_test(test_brake_keeps),
 		cmocka_unit_test(test_bad_policy),

@@ -141,7 +141,7 @@ assert_leads(const char *from, const char *delta, const char *to)
 	char *want = contents(to, &len);
 
 	buf_init(&made, (size_t)64 << 20);
-	OK(delta_apply(from, delta, (int64_t)len, into_buf, &made, &ok_err));
+	OK(delta_apply(from, delta, "delta", (int64_t)len, into_buf, &made, &ok_err));
 	assert_int_equal(made.len, len);
 	assert_memory_equal(made.data, want, len);
 	buf_clear(&made);
@@ -293,7 +293,7 @@ apply_text(const char *text, size_t len, struct error *err)
 	assert_int_equal(stat(in_dir("two"), &st), 0);
 	buf_init(&made, (size_t)64 << 20);
 	error_clear(err);
-	rc = delta_apply(in_dir("one"), in_dir("bad"), st.st_size, into_buf, &made, err);
+	rc = delta_apply(in_dir("one"), in_dir("bad"), "bad", st.st_size, into_buf, &made, err);
 	buf_clear(&made);
 	return rc;
 }
@@ -436,18 +436,20 @@ test_too_much(void **state UNUSED)
 	OK(file_replace(in_dir("bad"), packed, len - 1, 0644, &ok_err));
 	buf_init(&made, 100000);
 	assert_int_equal(
-		delta_apply(in_dir("one"), in_dir("bad"), 1000, into_buf, &made, &err), -1);
+		delta_apply(in_dir("one"), in_dir("bad"), "bad", 1000, into_buf, &made, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	assert_non_null(strstr(err.text, "zstd: cut short"));
 	buf_clear(&made);
 	/* The sink's own failure comes out. */
 	buf_init(&made, 100);
 	assert_int_equal(
-		delta_apply(in_dir("one"), in_dir("delta"), 1000, into_buf, &made, &err), -1);
+		delta_apply(in_dir("one"), in_dir("delta"), "delta", 1000, into_buf, &made, &err),
+		-1);
 	assert_string_equal(err.text, "full");
 	buf_clear(&made);
 	assert_int_equal(
-		delta_apply(in_dir("none"), in_dir("delta"), 1000, into_buf, &made, &err), -1);
+		delta_apply(in_dir("none"), in_dir("delta"), "delta", 1000, into_buf, &made, &err),
+		-1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 	free(packed);
 }

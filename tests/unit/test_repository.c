@@ -185,11 +185,12 @@ read_text(const char *path)
 	return buf_take(&b);
 }
 
-/* Publishes two targets with contents of that number. Returns as repository_publish(). */
+/* Publishes three targets with contents of that number. Returns as repository_publish(). */
 static int
 publish(struct authority *a, int number, struct error *err)
 {
-	char *list = NULL, *other = NULL, *text = xasprintf("list %d\n", number);
+	char *list = NULL, *other = NULL, *delta = NULL, *text = xasprintf("list %d\n", number);
+	char *delta_name = xasprintf(REPOSITORY_DELTAS "/%d-%d.json.zst", number - 1, number);
 	char *message = xasprintf("list %d: some entries\n", number);
 	char commit[GIT_COMMIT_SIZE];
 	struct repository *r;
@@ -199,18 +200,23 @@ publish(struct authority *a, int number, struct error *err)
 		goto out;
 	list = repository_state_path(r, "next-list.json");
 	other = repository_state_path(r, "other");
+	delta = repository_state_path(r, "next-delta");
 	if (file_replace(list, text, strlen(text), 0644, err) < 0 ||
-		file_replace(other, "always the same\n", 16, 0644, err) < 0)
+		file_replace(other, "always the same\n", 16, 0644, err) < 0 ||
+		file_replace(delta, text, strlen(text), 0644, err) < 0)
 		goto out;
 	rc = repository_publish(r,
 		&(struct repository_publication){(struct repository_file[]){{"list.json", list},
-							 {"list.schema.json", other}},
-			2, message},
+							 {"list.schema.json", other},
+							 {delta_name, delta}},
+			3, message},
 		NOW + number, commit, err);
 out:
 	repository_close(r);
 	free(list);
 	free(other);
+	free(delta);
+	free(delta_name);
 	free(text);
 	free(message);
 	return rc;
@@ -304,7 +310,10 @@ client_list(const char *dir, int64_t *timestamp)
 	assert_int_equal(tuf_check_path(&f, path, &err), 0);
 	free(path);
 	for (size_t i = 0; tuf_targets_nth(targets, i, &target, &f); i++) {
-		path = xasprintf("%s/targets/%s.%s", dir, f.sha256, target);
+		const char *slash = strrchr(target, '/');
+		int in = slash != NULL ? (int)(slash - target) + 1 : 0;
+
+		path = xasprintf("%s/targets/%.*s%s.%s", dir, in, target, f.sha256, target + in);
 		if (tuf_check_path(&f, path, &err) < 0)
 			fail_msg("%s", err.text);
 		if (strcmp(target, "list.json") == 0) {
@@ -430,8 +439,13 @@ test_publish(void **state UNUSED)
 		free(path);
 		/* This publication and the one before: root, timestamp, two each. */
 		assert_int_equal(count_files(a.path, "metadata"), i == 1 ? 4 : 6);
-		/* Two plain names, two schemas that are one file, one or two lists. */
-		assert_int_equal(count_files(a.path, "targets"), i == 1 ? 4 : 5);
+		/* Two plain names, two schemas that are one file, one or two lists; the directory of
+		 * deltas, with a plain name, and one or two. */
+		assert_int_equal(count_files(a.path, "targets"), i == 1 ? 5 : 6);
+		assert_int_equal(count_files(a.path, "targets/delta"), i == 1 ? 2 : 3);
+		path = xasprintf("%s/targets/delta/%d-%d.json.zst", a.path, i - 1, i);
+		assert_true(file_exists(path));
+		free(path);
 	}
 	assert_int_equal(repository_open(&a.options, &r, &err), 0);
 	assert_int_equal(repository_target_path(r, "list.json", &path), 1);
@@ -1009,7 +1023,8 @@ test_killed_publishing(void **state UNUSED)
 					commits);
 			assert_clean(a.path);
 			assert_int_equal(count_files(a.path, "metadata"), 6);
-			assert_int_equal(count_files(a.path, "targets"), 5);
+			assert_int_equal(count_files(a.path, "targets"), 6);
+			assert_int_equal(count_files(a.path, "targets/delta"), 3);
 			authority_clear(&a);
 		}
 	}

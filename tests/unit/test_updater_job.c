@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "export/delta.h"
 #include "export/list.h"
 #include "export/tuf_metadata.h"
 #include "updater/job.h"
@@ -624,11 +625,49 @@ test_damaged_state(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* The delta from what "from" says to what "to" says. */
+static void
+make_delta(const struct list_spec *from, const struct list_spec *to, struct buf *out)
+{
+	char *a = in_temp("delta-from"), *b = in_temp("delta-to"), *d = in_temp("delta");
+
+	write_list(a, from);
+	write_list(b, to);
+	OK(delta_make(a, b, d, &ok_err));
+	read_bytes(d, out);
+	free(a);
+	free(b);
+	free(d);
+}
+
+/* Publishes the list with the delta from the one before, if there was one. */
+static void
+publish_by_delta(struct world *w, const struct list_spec *before, const struct list_spec *now)
+{
+	char *name =
+		xasprintf("delta/%" PRId64 "-%" PRId64 ".json.zst", before->version, now->version);
+	struct buf delta;
+
+	if (before->version == 0) {
+		publish(w, now);
+	} else {
+		make_delta(before, now, &delta);
+		w->repo.more_name = name;
+		w->repo.more = delta.data;
+		w->repo.more_len = delta.len;
+		publish(w, now);
+		w->repo.more_name = NULL;
+		buf_clear(&delta);
+	}
+	free(name);
+}
+
 /* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one
  * or the new one, whole; and the next run does the rest. */
 static void
 fault_everywhere(const char *name, bool kill_it)
 {
+	struct list_spec now = {.first = 1}, before;
 	struct world w;
 	bool reached = true;
 	int n;
@@ -645,9 +684,10 @@ fault_everywhere(const char *name, bool kill_it)
 		pid_t pid;
 
 		assert_true(n < 1000);
-		publish(&w,
-			&(struct list_spec){
-				.version = version, .first = 1, .last = version % 2 ? 40 : 41});
+		before = now;
+		now.version = version;
+		now.last = version % 2 ? 40 : 41;
+		publish_by_delta(&w, &before, &now);
 		if (n == 0) { /* the map to lose */
 			expect_job(&w, NOW, 0, NULL);
 			continue;
@@ -736,6 +776,250 @@ test_mirrors(void **state UNUSED)
 	free(command);
 	free(bad);
 	free(more);
+	world_clear(&w);
+}
+
+/* --- deltas -------------------------------------------------------------------------------------
+ */
+
+static void
+vary_one(int i, struct list_entry *e)
+{
+	if (i == 5)
+		e->policy.max_age_s = 20 * DAY;
+}
+
+static void
+vary_other(int i, struct list_entry *e)
+{
+	if (i == 5)
+		e->policy.max_age_s = 21 * DAY;
+}
+
+/* List 1 with 200 entries, installed, and another one in "next". */
+static void
+delta_world_init(struct world *w, const char *name)
+{
+	make_postmap(texthash_postmap);
+	world_init(w, name, "texthash", NULL);
+	w->repo.zstd = true;
+	publish(w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
+	expect_job(w, NOW, 0, NULL);
+}
+
+/* Publishes list 2, with this delta to it. */
+static void
+publish_with(struct world *w, const char *name, const struct buf *delta)
+{
+	w->repo.more_name = name;
+	w->repo.more = delta->data;
+	w->repo.more_len = delta->len;
+	publish(w, &(struct list_spec){.version = 2, .first = 2, .last = 201, .vary = vary_one});
+}
+
+/* Takes the published files away whose names end so. */
+static void
+hide_targets(const struct world *w, const char *ending)
+{
+	char *pattern = xasprintf("%s/targets/%s", w->repo.dir, ending);
+	glob_t found;
+
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		assert_int_equal(unlink(found.gl_pathv[i]), 0);
+	globfree(&found);
+	free(pattern);
+}
+
+static const struct list_spec delta_one = {.version = 1, .first = 1, .last = 200},
+			      delta_two = {.version = 2, .first = 2, .last = 201, .vary = vary_one},
+			      delta_not_two = {.version = 2,
+				      .first = 2,
+				      .last = 201,
+				      .vary = vary_other},
+			      delta_three = {.version = 3, .first = 2, .last = 201};
+
+static void
+test_by_delta(void **state UNUSED)
+{
+	struct buf delta, said;
+	struct world w;
+
+	delta_world_init(&w, "by-delta");
+	make_delta(&delta_one, &delta_two, &delta);
+	publish_with(&w, "delta/1-2.json.zst", &delta);
+	/* There is nothing else to be had. */
+	hide_targets(&w, "*.list.json");
+	hide_targets(&w, "*.list.json.zst");
+	job_says(&w, NOW, &said);
+	assert_int_equal(said.len, 0);
+	assert_true(listed(&w, MAP_SENTINEL, "2"));
+	assert_true(has_example(&w, 201) && !has_example(&w, 1));
+	buf_clear(&said);
+	buf_clear(&delta);
+	world_clear(&w);
+}
+
+/* One that costs more than the list is not asked for, nor one from another version. */
+static void
+test_delta_too_dear(void **state UNUSED)
+{
+	static const char *const names[] = {"delta/1-2.json.zst", "delta/11-2.json.zst",
+		"delta/2-2.json.zst", "delta/1-2.json", "deltas/1-2.json.zst"};
+	struct buf delta, said;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct world w;
+		char *name = xasprintf("too-dear-%zu", i);
+
+		delta_world_init(&w, name);
+		make_delta(&delta_one, &delta_two, &delta);
+		if (i == 0) {
+			char zeros[20000] = {0};
+
+			assert_int_equal(buf_add(&delta, zeros, sizeof(zeros)), 0);
+		}
+		publish_with(&w, names[i], &delta);
+		hide_targets(&w, i == 4 ? "deltas/*" : "delta/*");
+		job_says(&w, NOW, &said);
+		assert_int_equal(said.len, 0);
+		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		buf_clear(&said);
+		buf_clear(&delta);
+		free(name);
+		world_clear(&w);
+	}
+}
+
+enum delta_fault {
+	DELTA_OTHER_LIST, /* signed, and leads somewhere else */
+	DELTA_OTHER_BASE,
+	DELTA_NO_ZSTD,
+	DELTA_BOMB,
+	DELTA_MISSING,
+	DELTA_ALTERED, /* by the mirror */
+	DELTA_BASE_ALTERED,
+	DELTA_FAULTS
+};
+
+/* The delta of a fault, as it is published. */
+static void
+make_faulty_delta(enum delta_fault fault_kind, struct buf *out)
+{
+	char packed[1024], *zeros;
+
+	switch (fault_kind) {
+	case DELTA_OTHER_LIST:
+		make_delta(&delta_one, &delta_not_two, out);
+		return;
+	case DELTA_OTHER_BASE:
+		make_delta(&delta_two, &delta_three, out);
+		return;
+	case DELTA_NO_ZSTD:
+		buf_init(out, 100);
+		assert_int_equal(buf_add_str(out, "{\"format\":\"preload25-delta-1\"}\n"), 0);
+		return;
+	case DELTA_BOMB:
+		buf_init(out, sizeof(packed));
+		zeros = xcalloc(1, 10000000);
+		assert_int_equal(buf_add(out, packed,
+					 ZSTD_compress(packed, sizeof(packed), zeros, 10000000, 1)),
+			0);
+		free(zeros);
+		return;
+	case DELTA_MISSING:
+	case DELTA_ALTERED:
+	case DELTA_BASE_ALTERED:
+	case DELTA_FAULTS:
+		break;
+	}
+	make_delta(&delta_one, &delta_two, out);
+}
+
+static const char *const delta_says[DELTA_FAULTS] = {
+	[DELTA_OTHER_LIST] =
+		"delta/1-2.json.zst is signed, but does not lead to the list.json that "
+		"is signed with it: ",
+	[DELTA_OTHER_BASE] =
+		"delta/1-2.json.zst is signed, but does not lead to the list.json that "
+		"is signed with it: delta/1-2.json.zst: line 1: it is for list 2, and "
+		"this is list 1",
+	[DELTA_NO_ZSTD] = "is signed with it: delta/1-2.json.zst: zstd: ",
+	[DELTA_BOMB] = "is signed with it: delta/1-2.json.zst: zstd: unpacks to more than was "
+		       "announced",
+	[DELTA_MISSING] = "1-2.json.zst: not there",
+	[DELTA_ALTERED] = "1-2.json.zst: ",
+	[DELTA_BASE_ALTERED] = "altered since it was verified",
+};
+
+static void
+publish_faulty(struct world *w, enum delta_fault fault_kind)
+{
+	struct buf delta;
+
+	make_faulty_delta(fault_kind, &delta);
+	publish_with(w, "delta/1-2.json.zst", &delta);
+	buf_clear(&delta);
+	if (fault_kind == DELTA_MISSING)
+		hide_targets(w, "delta/*");
+	if (fault_kind == DELTA_ALTERED || fault_kind == DELTA_BASE_ALTERED) {
+		char *pattern = fault_kind == DELTA_ALTERED
+			? xasprintf("%s/targets/delta/*", w->repo.dir)
+			: xasprintf("%s/list-*.json", w->settings.state_dir);
+		glob_t found;
+		int fd;
+
+		assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+		fd = open(found.gl_pathv[0], O_WRONLY | O_CLOEXEC);
+		assert_int_equal(pwrite(fd, "X", 1, 20), 1);
+		(void)close(fd);
+		globfree(&found);
+		free(pattern);
+	}
+}
+
+/* Whatever is wrong with a delta, the whole list is taken, and one line says so. */
+static void
+test_delta_faults(void **state UNUSED)
+{
+	for (int i = 0; i < DELTA_FAULTS; i++) {
+		struct world w;
+		struct buf said;
+		char *name = xasprintf("delta-fault-%d", i);
+		const char *line;
+
+		delta_world_init(&w, name);
+		publish_faulty(&w, (enum delta_fault)i);
+		job_says(&w, NOW, &said);
+		line = strstr(buf_str(&said), "; the whole list is fetched instead\n");
+		/* The brake, too, misses the list that is here. */
+		if (line == NULL || strstr(buf_str(&said), delta_says[i]) == NULL ||
+			(i != DELTA_BASE_ALTERED &&
+				strchr(buf_str(&said), '\n') != strrchr(buf_str(&said), '\n')))
+			fail_msg("fault %d: %s", i, buf_str(&said));
+		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		assert_true(has_example(&w, 201) && !has_example(&w, 1));
+		buf_clear(&said);
+		free(name);
+		world_clear(&w);
+	}
+}
+
+/* And if that cannot be had, or is wrong too, it was an attack; the old list stands. */
+static void
+test_delta_and_list(void **state UNUSED)
+{
+	struct world w;
+
+	delta_world_init(&w, "delta-and-list");
+	publish_faulty(&w, DELTA_OTHER_LIST);
+	hide_targets(&w, "*.list.json.zst");
+	expect_job(&w, NOW, 4, "is signed, but does not lead to the list.json");
+	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	publish_faulty(&w, DELTA_MISSING);
+	hide_targets(&w, "*.list.json.zst");
+	expect_job(&w, NOW, 3, "not there");
+	assert_true(has_example(&w, 1));
 	world_clear(&w);
 }
 
@@ -923,6 +1207,10 @@ main(void)
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_mirrors),
+		cmocka_unit_test(test_by_delta),
+		cmocka_unit_test(test_delta_too_dear),
+		cmocka_unit_test(test_delta_faults),
+		cmocka_unit_test(test_delta_and_list),
 		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_reports),

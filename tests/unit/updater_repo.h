@@ -44,6 +44,10 @@ struct repo {
 	bool flat; /* no consistent snapshots */
 	bool zstd; /* publish list.json.zst too */
 	bool no_hashes; /* of metadata, in timestamp and snapshot */
+	/* A further target; NULL: none. */
+	const char *more_name;
+	const void *more;
+	size_t more_len;
 };
 
 static char *temp_dir UNUSED;
@@ -200,12 +204,17 @@ repo_timestamp(struct repo *r, const struct tuf_file *snapshot)
 static UNUSED void
 repo_target(struct repo *r, const char *name, const void *data, size_t len, struct tuf_target *out)
 {
-	char *path;
+	const char *slash = strrchr(name, '/');
+	int dir = slash != NULL ? (int)(slash - name) + 1 : 0;
+	char *path = xasprintf("%s/targets/%.*s", r->dir, dir, name);
 
+	OK(file_mkdirs(path, 0755, &ok_err));
+	free(path);
 	out->name = name;
 	tuf_file_of(data, len, &out->file);
 	path = r->flat ? xasprintf("%s/targets/%s", r->dir, name)
-		       : xasprintf("%s/targets/%s.%s", r->dir, out->file.sha256, name);
+		       : xasprintf("%s/targets/%.*s%s.%s", r->dir, dir, name, out->file.sha256,
+				 name + dir);
 	write_text(path, data, len);
 	free(path);
 }
@@ -216,7 +225,7 @@ static UNUSED void
 repo_publish(struct repo *r, const char *list_path)
 {
 	const struct tuf_signer *s;
-	struct tuf_target targets[2];
+	struct tuf_target targets[3];
 	struct tuf_file targets_said, snapshot_said;
 	struct buf list;
 	size_t count = 1;
@@ -233,6 +242,8 @@ repo_publish(struct repo *r, const char *list_path)
 		free(packed);
 	}
 	buf_clear(&list);
+	if (r->more_name != NULL)
+		repo_target(r, r->more_name, r->more, r->more_len, &targets[count++]);
 	if (r->versions[TUF_ROLE_ROOT] == 0)
 		repo_root(r, NULL);
 	s = r->signers[TUF_ROLE_TARGETS];
