@@ -104,7 +104,7 @@ static int
 check_root(const struct signing *s, const char *path, struct error *err)
 {
 	const struct buf *a, *b = tuf_meta_octets(signing_root(s));
-	struct tuf_meta *own;
+	struct tuf_meta *own = NULL;
 	struct buf text;
 	int rc;
 

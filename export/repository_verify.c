@@ -218,7 +218,7 @@ static int
 check_roots(struct verify *v, struct error *err)
 {
 	char id[GIT_COMMIT_SIZE];
-	struct tuf_meta *m;
+	struct tuf_meta *m = NULL;
 
 	for (int64_t n = 1; n <= v->root_count; n++) {
 		char *path = meta_path(TUF_ROLE_ROOT, n);

@@ -314,8 +314,7 @@ static void
 tell(const struct preview *p, int64_t version, const int64_t *sum, size_t listed)
 {
 	static const char *const what[WAYS] = {[WAY_VERIFIED] = "over TLS, with a server that was verified",
-		[WAY_ENCRYPTED] = "over TLS, unverified: the log cannot say whether the list would have let "
-				  "them go",
+		[WAY_ENCRYPTED] = "over TLS, unverified: whether these would have waited the log cannot say",
 		[WAY_CLEAR] = "in clear: these would have waited",
 		[WAY_OTHER_HOST] = "to a server that the entry does not name: these would have waited",
 		[WAY_UNTOLD] = "in a way that the log does not tell",

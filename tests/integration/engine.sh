@@ -53,6 +53,9 @@ for workers in 1 4; do
 	else
 		ok "$workers workers: never more than two sessions at once with an address"
 	fi
+	# The counting sees connections: two at once there are somewhere.
+	check "$workers workers: and two at once somewhere" awk -F'\t' \
+		'$1 == "address" && $2 == "smtp" && $6 == 2 { n++ } END { exit n == 0 }' "$tmp/stats.$workers"
 done
 check 'a low soft limit on files is raised' test -z "$(grep 'concurrency lowered' "$tmp/check.out")"
 

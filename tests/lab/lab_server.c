@@ -463,8 +463,45 @@ lab_session_linger(struct lab_endpoint *e, struct bufferevent *bev)
 	mute_start(e, fd, LINGER_S);
 }
 
+/* Whether the descriptor is a connection to the endpoint that the client has not hung up yet. One that
+ * we have closed may belong to somebody else by now. */
+static bool
+is_live(const struct lab_endpoint *e, int fd)
+{
+	struct sockaddr_storage own;
+	socklen_t own_len = sizeof(own), info_len;
+	struct tcp_info info;
+	struct address address;
+	in_port_t *port;
+
+	memset(&info, 0, sizeof(info));
+	info_len = sizeof(info);
+	if (getsockname(fd, (struct sockaddr *)&own, &own_len) < 0 ||
+		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0 ||
+		address_from_sockaddr((struct sockaddr *)&own, &address) < 0)
+		return false;
+	port = address_is_ipv6(&address) ? &address.u.in6.sin6_port : &address.u.in.sin_port;
+	if (ntohs(*port) != e->server->ports[e->service])
+		return false;
+	*port = 0;
+	return address_cmp(&address, &e->address) == 0 && info.tcpi_state == TCP_ESTABLISHED;
+}
+
+static void
+remember_fd(struct lab_endpoint *e, int fd)
+{
+	for (size_t i = 0; i < e->fd_count; i++)
+		if (e->fds[i] == fd)
+			return;
+	if (e->fd_count == e->fd_size) {
+		e->fd_size = e->fd_size == 0 ? 4 : 2 * e->fd_size;
+		e->fds = xreallocarray(e->fds, e->fd_size, sizeof(*e->fds));
+	}
+	e->fds[e->fd_count++] = fd;
+}
+
 /* A client that hangs up before it connects again never has two connections; but both are told to
- * us in one turn of the loop, in whatever order. So they are counted in the next. */
+ * us in whatever order, and when we are busy the one long before the other. So the kernel is asked. */
 static void
 on_peak(evutil_socket_t fd, short what, void *arg)
 {
@@ -472,9 +509,19 @@ on_peak(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	unsigned int live = 0;
+
 	e->peak_due = false;
-	if (e->open > e->open_max)
-		e->open_max = e->open;
+	for (size_t i = 0; i < e->fd_count;) {
+		if (is_live(e, e->fds[i])) {
+			live++;
+			i++;
+		} else {
+			e->fds[i] = e->fds[--e->fd_count];
+		}
+	}
+	if (live > e->open_max)
+		e->open_max = live;
 }
 
 static void
@@ -492,6 +539,7 @@ on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, i
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	e->connections++;
 	e->open++;
+	remember_fd(e, fd);
 	if (e->open > e->open_max && !e->peak_due) {
 		e->peak_due = true;
 		if (event_base_once(e->server->base, -1, EV_TIMEOUT, on_peak, e, NULL) < 0)
@@ -572,6 +620,7 @@ lab_server_close(struct lab_server *s)
 		}
 		stop_listening(e);
 		free(e->hosts);
+		free(e->fds);
 		free(e);
 	}
 	free(s->endpoints);

@@ -45,6 +45,8 @@ struct lab_endpoint {
 	uint64_t connections;
 	unsigned int open, open_max;
 	bool peak_due; /* open_max is to be looked at */
+	int *fds;      /* of connections that were accepted; those that have ended go when it is */
+	size_t fd_count, fd_size;
 };
 
 struct lab_server {
