@@ -14,6 +14,7 @@
 #include <openssl/ui.h>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/key_file.h"
@@ -159,33 +160,54 @@ tuf_signer_load(
 	return rc < 0 ? -1 : signer_new(pkey, uri, out, err);
 }
 
-/* Not by file_writer: its buffer would keep the private key. */
 static int
-write_key(const char *path, const char *pem, size_t len, struct error *err)
+write_all(int fd, const char *pem, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s: cannot make the private key", path);
 	while (len > 0) {
 		ssize_t n = write(fd, pem, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			goto fail;
+			return -1;
 		pem += n;
 		len -= (size_t)n;
 	}
-	if (fsync(fd) < 0)
-		goto fail;
+	return fsync(fd);
+}
+
+/* Not by file_writer: its buffer would keep the private key. The file gets its name once it is whole,
+ * and takes it from no other: a run that is killed leaves no half key in the way of the next. */
+static int
+write_key(const char *path, const char *pem, size_t len, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash != NULL ? slash + 1 : path;
+	char *dir = slash != NULL ? xstrndup(path, (size_t)(name - path)) : xstrdup("./");
+	char *temporary = xasprintf("%s.%s.tmp-XXXXXX", dir, name);
+	int fd, rc = -1;
+
+	file_remove_stale(path);
+	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot make the private key", path);
+		goto out;
+	}
+	if (write_all(fd, pem, len) < 0)
+		error_set_errno(err, ERROR_TEMP, "%s: cannot write", path);
+	else if (link(temporary, path) < 0)
+		error_set_errno(err, errno == EEXIST ? ERROR_CONFIG : ERROR_TEMP,
+			"%s: cannot make the private key", path);
+	else
+		rc = 0;
 	(void)close(fd);
-	return 0;
-fail:
-	error_set_errno(err, ERROR_TEMP, "%s: cannot write", path);
-	(void)close(fd);
-	(void)unlink(path);
-	return -1;
+	(void)unlink(temporary);
+	if (rc == 0)
+		rc = file_sync_dir(dir, err);
+out:
+	free(temporary);
+	free(dir);
+	return rc;
 }
 
 static int

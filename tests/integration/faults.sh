@@ -29,8 +29,8 @@ now=$(now_s)
 
 # What is done: run ACT DIR, with DIR as in before/ACT.
 declare -A program=([import]=preload25 [hold]=preload25 [build]=preload25 [publish]=preload25
-	[renew]=preload25 [first]=preload25-update [update]=preload25-update [again]=preload25-update)
-acts=(import hold build publish renew first update again)
+	[renew]=preload25 [rotate]=preload25 [first]=preload25-update [update]=preload25-update [again]=preload25-update)
+acts=(import hold build publish renew rotate first update again)
 run() {
 	local authority=(timeout -k 1 30 preload25 --config "$2/auth/preload25.conf")
 
@@ -39,6 +39,7 @@ run() {
 	hold) "${authority[@]}" hold "$held" --reason 'a test' ;;
 	build) "${authority[@]}" build ;;
 	publish | renew) "${authority[@]}" publish ;;
+	rotate) "${authority[@]}" key rotate --role timestamp ;;
 	first | update | again) timeout -k 1 30 preload25-update --config "$2/up/u.conf" ;;
 	esac
 }
@@ -67,7 +68,7 @@ first_visit() { # the list that a new client gets from a repository
 seen() { # seen ACT DIR
 	case $1 in
 	import | hold) store_content "$2" ;;
-	build | publish | renew) first_visit "$2" "$2/auth/repository" ;;
+	build | publish | renew | rotate) first_visit "$2" "$2/auth/repository" ;;
 	first | update | again) cat "$2/up/map" 2>/dev/null | sha256sum ;;
 	esac 2>&1 | tr '\n' ' '
 }
@@ -86,6 +87,14 @@ result() { # result ACT DIR
 		git -C "$repo" status --porcelain
 		leftovers "$repo"
 		preload25 --config "$2/auth/preload25.conf" status
+		;;
+	rotate) # keys are of chance, but how many there are is not
+		git -C "$repo" status --porcelain
+		leftovers "$repo" "$2/auth/keys"
+		preload25 --config "$2/auth/preload25.conf" publish --verify | tail -n 1 |
+			sed 's/^[0-9]* commits/commits/'
+		find "$2/auth/keys" -type f -printf '%f %m\n' | sort
+		preload25 --config "$2/auth/preload25.conf" key list | sed 's/[0-9a-f]\{8,64\}/KEY/g'
 		;;
 	first | update | again)
 		leftovers "$2/up"
@@ -249,7 +258,8 @@ unwritable() { # unwritable ACT
 		skip "read-only: $1: no mount namespaces here"
 	fi
 	if [ "$(id -u)" -eq 0 ]; then
-		refused 'no permission' "$1" "$dir" setpriv --reuid=65534 --regid=65534 --clear-groups
+		# The checkout may stand where others cannot go.
+		refused 'no permission' "$1" "$dir" env "PATH=$tmp/bin:$PATH" setpriv --reuid=65534 --regid=65534 --clear-groups
 	else
 		chmod -R a-w "$dir"
 		refused 'no permission' "$1" "$dir"
@@ -372,6 +382,7 @@ begins update "$tmp/w0/up"
 
 preload25 --config "$conf" publish >"$tmp/log" 2>&1 || not_ok 'publication 3' "$tmp/log"
 begins renew "$auth"
+begins rotate "$auth"
 rm -rf "$tmp/served/repository"
 cp -a "$auth/repository" "$tmp/served"
 
@@ -388,8 +399,9 @@ read -ra chosen <<<"${ACTS:-}"
 for act in "${chosen[@]:-${acts[@]}}"; do
 	every_step "$act"
 done
-# Another user has to get as far as the files that are refused.
+# Another user has to get as far as the programs, and the files that are refused.
 chmod a+rx "$tmp"
+mkdir "$tmp/bin" && cp "$B/preload25" "$B/preload25-update" "$tmp/bin"
 mapfile -t functions < <(declare -F | cut -d ' ' -f 3)
 export -f "${functions[@]}"
 export tmp before held remarks

@@ -165,7 +165,7 @@ fi
 # git's own server program behind nginx.
 openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/tls.key"
 openssl req -x509 -key "$tmp/tls.key" -out "$tmp/tls.pem" -days 2 \
-	-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>"$tmp/log"
+	-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 2>"$tmp/log"
 git -C "$tmp/https.git" config http.receivepack true
 printf 'me:%s\n' "$(openssl passwd -apr1 secret)" >"$tmp/users"
 mkdir "$tmp/nginx"
@@ -215,18 +215,18 @@ if ! await exists "$tmp/fcgi.socket" || ! await exists "$tmp/nginx.pid"; then
 	not_ok 'nginx starts' "$tmp/nginx.log"
 	finish
 fi
-https_url=https://me:secret@localhost:8443/https.git
+https_url=https://me:secret@127.0.0.1:8443/https.git
 # ca_file belongs to another section.
 https_conf() {
 	configure "$@"
 	printf '[network]\nca_file = %s\n' "$tmp/tls.pem" >>"$conf"
 }
 configure "remote = $https_url" 'push_tries = 1'
-expect 'https: a certificate that nobody knows' 3 'push: https://me:\*\*\*@localhost' publish
+expect 'https: a certificate that nobody knows' 3 'push: https://me:\*\*\*@127.0.0.1' publish
 https_conf "remote = $https_url" 'push_tries = 1'
 check 'https, with user and password' publish
 has 'has the publication' "$tmp/https.git"
-https_conf "remote = https://me:wrong@localhost:8443/https.git" 'push_tries = 1'
+https_conf "remote = https://me:wrong@127.0.0.1:8443/https.git" 'push_tries = 1'
 expect 'https: a wrong password is refused, and not shown' 3 'push: https://me:\*\*\*@' publish
 check 'anywhere' test -z "$(grep wrong "$tmp/err")"
 
@@ -239,7 +239,7 @@ publish >"$tmp/out" 2>"$tmp/err"
 rc=$?
 echo "exit $rc after $((SECONDS - start)) s" >>"$tmp/err"
 if [ "$rc" -eq 2 ] && [ "$(wc -l <"$tmp/err")" -eq 4 ] &&
-	grep -q 'push: https://me:\*\*\*@localhost:8443/https.git: no answer within 3 s' "$tmp/err" &&
+	grep -q 'push: https://me:\*\*\*@127.0.0.1:8443/https.git: no answer within 3 s' "$tmp/err" &&
 	grep -q "push: ssh://127.0.0.1:2223/x.git: " "$tmp/err" &&
 	grep -q "push: \[repository\] remote: $tmp/nowhere.git: there is no git repository" "$tmp/err"; then
 	ok 'each remote that fails is named once'
