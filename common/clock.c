@@ -92,3 +92,13 @@ clock_format(int64_t time_s, char out[static CLOCK_TEXT_SIZE])
 	n = strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	assert(n == CLOCK_TEXT_SIZE - 1);
 }
+
+int64_t
+clock_monotonic_ms(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		abort();
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}

@@ -33,6 +33,10 @@ struct clock clock_fixed(int64_t now_s);
 /* Seconds since the epoch. */
 int64_t clock_now(const struct clock *clock);
 
+/* Milliseconds since some moment, for measuring how long things take: no change of the machine's time
+ * and no PRELOAD25_NOW moves it. */
+int64_t clock_monotonic_ms(void);
+
 /* Exactly YYYY-MM-DDTHH:MM:SSZ, a real date of the years 1970 to 9999; -1 for anything else. */
 int clock_parse(const char *text, size_t len, int64_t *out_s) MUST_CHECK;
 /* The same form from seconds; time_s must lie in 0 to CLOCK_MAX_S. */

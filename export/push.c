@@ -14,6 +14,7 @@
 
 #include <git2.h>
 
+#include "common/clock.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 
@@ -292,15 +293,6 @@ struct child {
 	bool told; /* the result is that of a try that has ended */
 };
 
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 start(struct child *c, const char *path, const char *remote, const struct push_options *options,
 	struct error *result)
@@ -371,7 +363,7 @@ push_all(const char *path, const char *const *remotes, size_t count,
 {
 	struct child *children = xcalloc(count, sizeof(*children));
 	struct pollfd *polls = xcalloc(count, sizeof(*polls));
-	int64_t end_ms = monotonic_ms() + options->timeout_s * 1000;
+	int64_t end_ms = clock_monotonic_ms() + options->timeout_s * 1000;
 	size_t open = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -380,7 +372,7 @@ push_all(const char *path, const char *const *remotes, size_t count,
 		open += children[i].fd >= 0;
 	}
 	while (open > 0) {
-		int64_t left_ms = end_ms - monotonic_ms();
+		int64_t left_ms = end_ms - clock_monotonic_ms();
 		int n;
 
 		for (size_t i = 0; i < count; i++)

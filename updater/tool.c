@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/xalloc.h"
 
@@ -48,15 +48,6 @@ tool_find(const char *configured, const char *name)
 	return file != NULL ? file : find_in(admin_path, name);
 }
 
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void
 close_fd(int *fd)
 {
@@ -75,7 +66,7 @@ read_all(const char *name, int fds[static 2], struct buf *bufs[static 2], int64_
 	while (fds[0] >= 0 || fds[1] >= 0) {
 		struct pollfd p[2] = {
 			{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
-		int64_t left_ms = deadline_ms - monotonic_ms();
+		int64_t left_ms = deadline_ms - clock_monotonic_ms();
 
 		if (left_ms <= 0)
 			return error_set(err, ERROR_TEMP, "%s: took too long", name);
@@ -127,7 +118,7 @@ int
 tool_run(const char *const *argv, int timeout_ms, struct tool_result *result, struct error *err)
 {
 	struct buf *bufs[2] = {&result->out, &result->err};
-	int64_t deadline_ms = monotonic_ms() + timeout_ms;
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	int out[2] = {-1, -1}, errors[2] = {-1, -1}, readers[2];
 	int status, rc = -1;
 	pid_t pid = -1;
