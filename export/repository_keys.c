@@ -54,6 +54,8 @@ load_one(struct repository *r, enum tuf_role role, const char *uri, struct passp
 	if (rc < 0 || h.path == NULL)
 		return rc;
 	next = xasprintf("%s" NEXT, h.path);
+	/* Another name of it, where a run was killed that was making it. */
+	file_remove_stale(next);
 	if (file_exists(next)) {
 		h.next = true;
 		rc = load(keys, next, pass, &h.signer, err);
