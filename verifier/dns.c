@@ -213,7 +213,7 @@ static int
 context_ask(struct dns_query *q, enum step step, const char *name, enum dns_type type)
 {
 	static const enum dns_way ways[STEPS] = {
-		DNS_WAY_USUAL, DNS_WAY_TCP, DNS_WAY_WHOLE_NAMES, DNS_WAY_WHOLE_NAMES};
+		DNS_WAY_USUAL, DNS_WAY_TCP, DNS_WAY_WHOLE_NAMES, DNS_WAY_USUAL};
 	struct dns_resolver *r = q->resolver;
 	struct ub_ctx **ctx = &r->contexts[ways[step]];
 	struct attempt *t = &q->attempts[step];

@@ -125,9 +125,6 @@ set_options(struct ub_ctx *ctx, const struct dns_options *o, enum dns_way way, s
 		set_option(ctx, "tcp-upstream:", way == DNS_WAY_TCP ? "yes" : "no", err) < 0)
 		return -1;
 	if (way != DNS_WAY_USUAL) {
-		/* R2.8: once. The usual way has asked each name server up to five times. */
-		if (set_option(ctx, "outbound-msg-retry:", "1", err) < 0)
-			return -1;
 		queries = QUERIES_MIN;
 	}
 	if (set_number(ctx, "outgoing-range:", sockets, err) < 0 ||

@@ -417,9 +417,10 @@ answers(void **state UNUSED)
 			    loop ? "dns-alias-loop" : "dns-temporary") != 0)
 			fail_msg("%s: %s", lookups[i].name, dns_failure_code(asked[i].answer));
 	}
-	/* A dead name: five questions the usual way, then one by TCP, one with the whole name, and
-	 * one for an alias. */
-	assert_in_range(servfails, 4, 8);
+	/* A dead name: at most five questions the usual way, by TCP, with the whole name, and for an
+	 * alias. Fewer than that in the later ones cost sound domains their answers where a name server
+	 * is silent (iteration.sh). */
+	assert_in_range(servfails, 4, 20);
 	assert_string_equal(find(asked, "s1.example", DNS_CNAME)->records[0].host, "s2.example");
 	a = find(asked, "example.org", DNS_MX);
 	for (size_t i = 0; i < 2; i++) {
