@@ -299,6 +299,16 @@ file_sync_dir(const char *dir, struct error *err)
 	return rc;
 }
 
+int
+file_sync_parent(const char *path, struct error *err)
+{
+	char *dir = directory_of(path);
+	int rc = file_sync_dir(dir, err);
+
+	free(dir);
+	return rc;
+}
+
 static void
 remove_stale(const char *dir, const char *name)
 {

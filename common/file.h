@@ -52,6 +52,8 @@ int file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
 /* Puts on the disk what another library has written. */
 int file_sync(const char *path, struct error *err) MUST_CHECK;
 int file_sync_dir(const char *dir, struct error *err) MUST_CHECK;
+/* The directory that path stands in: after a rename or a link. */
+int file_sync_parent(const char *path, struct error *err) MUST_CHECK;
 /* Removes what killed writers of path have left beside it. */
 void file_remove_stale(const char *path);
 /* The same for all files of a directory: for who alone writes there. */

@@ -180,17 +180,6 @@ repository_make_next(struct repository *r, enum tuf_role role, struct error *err
 	return rc;
 }
 
-static int
-sync_dir_of(const char *path, struct error *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash != NULL ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-	int rc = file_sync_dir(dir, err);
-
-	free(dir);
-	return rc;
-}
-
 int
 repository_swap_keys(struct repository *r, struct error *err)
 {
@@ -214,7 +203,7 @@ repository_swap_keys(struct repository *r, struct error *err)
 					tuf_role_name((enum tuf_role)i),
 					tuf_key_id(tuf_signer_key(h->signer)));
 			free(next);
-			if (rc < 0 || sync_dir_of(h->path, err) < 0)
+			if (rc < 0 || file_sync_parent(h->path, err) < 0)
 				return -1;
 			h->next = false;
 		}

@@ -182,9 +182,8 @@ static int
 write_key(const char *path, const char *pem, size_t len, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
-	const char *name = slash != NULL ? slash + 1 : path;
-	char *dir = slash != NULL ? xstrndup(path, (size_t)(name - path)) : xstrdup("./");
-	char *temporary = xasprintf("%s.%s.tmp-XXXXXX", dir, name);
+	size_t dir = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+	char *temporary = xasprintf("%.*s.%s.tmp-XXXXXX", (int)dir, path, path + dir);
 	int fd, rc = -1;
 
 	file_remove_stale(path);
@@ -203,10 +202,9 @@ write_key(const char *path, const char *pem, size_t len, struct error *err)
 	(void)close(fd);
 	(void)unlink(temporary);
 	if (rc == 0)
-		rc = file_sync_dir(dir, err);
+		rc = file_sync_parent(path, err);
 out:
 	free(temporary);
-	free(dir);
 	return rc;
 }
 

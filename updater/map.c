@@ -140,23 +140,15 @@ keep(const struct map_writer *w)
 int
 map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
 {
-	size_t dir = directory_len(w->file);
-	char *directory = dir == 0 ? xstrdup(".") : xstrndup(w->file, dir);
-	int rc = -1;
-
 	assert(w->state == NULL && w->fd < 0 && w->temporary != NULL);
 	if (keep_previous)
 		keep(w);
-	if (rename(w->temporary, w->file) < 0) {
-		error_set_errno(err, ERROR_CONFIG, "%s: cannot rename into place", w->file);
-		goto out;
-	}
+	if (rename(w->temporary, w->file) < 0)
+		return error_set_errno(
+			err, ERROR_CONFIG, "%s: cannot rename into place", w->file);
 	free(w->temporary);
 	w->temporary = NULL;
-	rc = file_sync_dir(directory, err);
-out:
-	free(directory);
-	return rc;
+	return file_sync_parent(w->file, err);
 }
 
 void
