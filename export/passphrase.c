@@ -171,3 +171,21 @@ passphrase_get_new(struct passphrase *p, const char *subject, const char **out, 
 {
 	return get(p, subject, true, out, err);
 }
+
+int
+passphrase_on_prompt(UI *ui, UI_STRING *string)
+{
+	struct passphrase_asked *a = UI_get0_user_data(ui);
+	const char *secret;
+
+	if (UI_get_string_type(string) != UIT_PROMPT)
+		return 1;
+	if (a == NULL || a->from == NULL) {
+		if (a != NULL)
+			error_set(&a->err, ERROR_CONFIG, "%s: wants %s", a->subject, a->what);
+		return 0;
+	}
+	if (passphrase_get(a->from, a->subject, &secret, &a->err) < 0)
+		return 0;
+	return UI_set_result(ui, string, secret) == 0;
+}

@@ -9,9 +9,11 @@
 
 #include <stdbool.h>
 
-#include "common/attr.h"
+#include <openssl/ui.h>
 
-struct error;
+#include "common/attr.h"
+#include "common/error.h"
+
 struct passphrase;
 
 /* Octets of a pass phrase. */
@@ -32,5 +34,15 @@ bool passphrase_known(const struct passphrase *p);
 /* For a new key: a terminal is asked twice. */
 int passphrase_get_new(
 	struct passphrase *p, const char *subject, const char **out, struct error *err) MUST_CHECK;
+
+/* Who is asked when OpenSSL prompts, and why it got no answer: the user data of a UI whose method has
+ * passphrase_on_prompt() as its reader. */
+struct passphrase_asked {
+	struct passphrase *from; /* NULL: nobody is to be asked */
+	const char *subject;
+	const char *what; /* "a PIN", for the message */
+	struct error err;
+};
+int passphrase_on_prompt(UI *ui, UI_STRING *string);
 
 #endif

@@ -70,31 +70,6 @@ pkcs11_check_uri(const char *uri, struct error *err)
 		(int)strcspn(uri, "?"), uri);
 }
 
-/* Which engine asks, on whose behalf, and why it got no answer. */
-struct asked {
-	struct passphrase *pin;
-	const char *uri;
-	struct error err;
-};
-
-static int
-on_prompt(UI *ui, UI_STRING *string)
-{
-	struct asked *a = UI_get0_user_data(ui);
-	const char *secret;
-
-	if (UI_get_string_type(string) != UIT_PROMPT)
-		return 1;
-	if (a == NULL || a->pin == NULL) {
-		if (a != NULL)
-			error_set(&a->err, ERROR_CONFIG, "%s: wants a PIN", a->uri);
-		return 0;
-	}
-	if (passphrase_get(a->pin, a->uri, &secret, &a->err) < 0)
-		return 0;
-	return UI_set_result(ui, string, secret) == 0;
-}
-
 /* The engine, ready for one more use; NULL with the error set. */
 static ENGINE *
 engine_take(const char *module, struct error *err)
@@ -128,13 +103,13 @@ pkcs11_load(const char *uri, struct passphrase *pin, EVP_PKEY **out, struct erro
 	char *module = query_value(uri, "module-path"), *source = query_value(uri, "pin-source");
 	char *bare = xstrndup(uri, strcspn(uri, "?")), *source_uri = NULL;
 	struct passphrase *own = NULL;
-	struct asked asked = {.pin = pin, .uri = bare};
+	struct passphrase_asked asked = {.from = pin, .subject = bare, .what = "a PIN"};
 	UI_METHOD *method = UI_create_method("PIN");
 	ENGINE *e = NULL;
 	int rc = -1;
 
 	*out = NULL;
-	if (method == NULL || UI_method_set_reader(method, on_prompt) != 0)
+	if (method == NULL || UI_method_set_reader(method, passphrase_on_prompt) != 0)
 		abort();
 	if (pkcs11_check_uri(uri, err) < 0)
 		goto out;
@@ -143,7 +118,7 @@ pkcs11_load(const char *uri, struct passphrase *pin, EVP_PKEY **out, struct erro
 							 : xasprintf("file:%s", source);
 		if (passphrase_new(source_uri, &own, err) < 0)
 			goto out;
-		asked.pin = own;
+		asked.from = own;
 	}
 	e = engine_take(module, err);
 	if (e == NULL)

@@ -66,41 +66,17 @@ tuf_signer_path(const char *uri)
 	return strchr(uri, ':') == NULL || uri[0] == '/' || uri[0] == '.' ? uri : NULL;
 }
 
-/* Who is asked for a pass phrase, and why there was no answer. */
-struct asked {
-	struct passphrase *pass;
-	const char *uri;
-	struct error err;
-};
-
-static int
-on_prompt(UI *ui, UI_STRING *string)
-{
-	struct asked *a = UI_get0_user_data(ui);
-	const char *secret;
-
-	if (UI_get_string_type(string) != UIT_PROMPT)
-		return 1;
-	if (a->pass == NULL) {
-		error_set(&a->err, ERROR_CONFIG, "%s: wants a pass phrase", a->uri);
-		return 0;
-	}
-	if (passphrase_get(a->pass, a->uri, &secret, &a->err) < 0)
-		return 0;
-	return UI_set_result(ui, string, secret) == 0;
-}
-
 /* The private key in a file that fd reads, or at the URI. */
 static int
 load_from_store(const char *uri, int fd, struct passphrase *pass, EVP_PKEY **out, struct error *err)
 {
-	struct asked asked = {.pass = pass, .uri = uri};
+	struct passphrase_asked asked = {.from = pass, .subject = uri, .what = "a pass phrase"};
 	UI_METHOD *method = UI_create_method("pass phrase");
 	OSSL_STORE_CTX *store;
 	BIO *bio = NULL;
 	int rc = -1;
 
-	if (method == NULL || UI_method_set_reader(method, on_prompt) != 0)
+	if (method == NULL || UI_method_set_reader(method, passphrase_on_prompt) != 0)
 		abort();
 	if (fd >= 0) {
 		bio = BIO_new_fd(fd, BIO_NOCLOSE);
