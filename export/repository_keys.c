@@ -198,13 +198,12 @@ repository_swap_keys(struct repository *r, struct error *err)
 			if (rc < 0)
 				error_set_errno(
 					err, ERROR_TEMP, "%s: cannot rename to %s", next, h->path);
-			else
-				log_info("%s: the new key for %s, %.12s, is in place", h->path,
-					tuf_role_name((enum tuf_role)i),
-					tuf_key_id(tuf_signer_key(h->signer)));
 			free(next);
 			if (rc < 0 || file_sync_parent(h->path, err) < 0)
 				return -1;
+			log_info("%s: the new key for %s, %.12s, is in place", h->path,
+				tuf_role_name((enum tuf_role)i),
+				tuf_key_id(tuf_signer_key(h->signer)));
 			h->next = false;
 		}
 	}
