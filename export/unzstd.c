@@ -63,7 +63,9 @@ unzstd_step(struct unzstd *u, const char **in, size_t *in_len, void *out, size_t
 				err, ERROR_SECURITY, "zstd: unpacks to more than was announced");
 		u->left -= (int64_t)(to.pos - before);
 	} while (from.pos < from.size && to.pos < to.size);
-	*in += from.pos;
+	/* Without input there may be no pointer to move either. */
+	if (from.pos > 0)
+		*in += from.pos;
 	*in_len -= from.pos;
 	*got = to.pos;
 	return 0;

@@ -324,6 +324,21 @@ test_zstd(void **state UNUSED)
 		buf_clear(&out);
 	}
 	buf_init(&out, 1 << 20);
+	/* Nothing at all: asked for in pieces, without even a pointer. */
+	{
+		struct unzstd *u = unzstd_new(1, NULL, NULL);
+		const char *none = NULL;
+		size_t none_len = 0, got = 1;
+		char space[16];
+
+		error_clear(&err);
+		assert_int_equal(
+			unzstd_step(u, &none, &none_len, space, sizeof(space), &got, &err), 0);
+		assert_int_equal(got, 0);
+		assert_int_equal(unzstd_end(u, &err), -1);
+		assert_int_equal(err.kind, ERROR_SECURITY);
+		unzstd_free(u);
+	}
 	/* One byte more than announced; cut anywhere; no zstd. */
 	assert_int_equal(unpack(packed, n, 1 << 20, (int64_t)len - 1, &out, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
