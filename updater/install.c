@@ -1,0 +1,277 @@
+#include "updater/install.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "updater/map.h"
+#include "updater/mta.h"
+#include "updater/render.h"
+#include "updater/settings.h"
+#include "updater/source.h"
+
+/* Values of sample look-ups; as long as any line. */
+#define VALUE_MAX (MTA_VALUE_MAX + 2)
+
+int
+install_remember(const struct install *in, struct error *err)
+{
+	return in->dry_run ? 0 : state_store(in->state_path, &in->state, err);
+}
+
+static struct render_options
+render_options(const struct install *in)
+{
+	return (struct render_options){
+		.mta = in->s->mta, .recipe = &in->recipe, .now_s = in->now_s};
+}
+
+static void
+remember_file(struct state_map *m, const char *path)
+{
+	struct stat st;
+
+	memset(&st, 0, sizeof(st));
+	(void)stat(path, &st);
+	m->inode = (int64_t)st.st_ino;
+	m->size = st.st_size;
+	m->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+/* Whether the sentinel answers, with this version. */
+static bool
+sentinel_is(const struct install *in, const char *file, int64_t version)
+{
+	struct error ignored = {0};
+	struct buf value;
+	char want[24];
+	bool ok;
+
+	(void)snprintf(want, sizeof(want), "%" PRId64, version);
+	buf_init(&value, VALUE_MAX);
+	ok = map_find(in->s->kind, file, MAP_SENTINEL, &value, &ignored) > 0 &&
+		strcmp(buf_str(&value), want) == 0;
+	buf_clear(&value);
+	return ok;
+}
+
+const char *
+install_stale(const struct install *in)
+{
+	const struct state_map *m = &in->state.map;
+	struct state_map now;
+	int64_t now_s = in->now_s;
+
+	if (m->path == NULL || strcmp(m->path, in->s->map_file) != 0)
+		return "not installed yet";
+	if (strcmp(m->sha256, in->state.list.sha256) != 0)
+		return "made of another list";
+	if (m->recipe == NULL || strcmp(m->recipe, in->recipe.text) != 0)
+		return "made for another configuration";
+	if (m->next_end_s != 0 && m->next_end_s <= now_s)
+		return "entries have run out";
+	if (m->left_run_out > 0 && m->rendered_s > now_s)
+		return "made in the future";
+	remember_file(&now, m->path);
+	if (now.inode != m->inode || now.size != m->size || now.mtime_ns != m->mtime_ns)
+		return "changed by somebody else";
+	if (!sentinel_is(in, m->path, m->version))
+		return "damaged";
+	return NULL;
+}
+
+/* The new map must answer before it may stand in for the old one: to this program, and to the mail
+ * server's own tool. */
+static int
+check_map(const struct install *in, const char *file, const struct list_header *header,
+	const struct render_result *r, struct error *err)
+{
+	const struct mta *mta = in->s->mta;
+	bool have_tool = mta->ask != NULL;
+	char version[24];
+	struct buf value;
+	int rc = 0;
+
+	(void)snprintf(version, sizeof(version), "%" PRId64, header->version);
+	buf_init(&value, VALUE_MAX);
+	for (size_t i = 0; rc >= 0 && i <= r->sample_count; i++) {
+		const char *key = i == 0 ? MAP_SENTINEL : r->samples[i - 1].key;
+		const char *want = i == 0 ? version : r->samples[i - 1].value;
+
+		buf_reset(&value);
+		rc = map_find(in->s->kind, file, key, &value, err);
+		if (rc >= 0 && (rc == 0 || strcmp(buf_str(&value), want) != 0))
+			rc = error_set(err, ERROR_TEMP, "%s: the new map does not answer for %s",
+				in->s->map_file, key);
+		if (rc > 0 && have_tool) {
+			rc = mta->ask(in->s, file, key, want, err);
+			have_tool = rc <= 0;
+		}
+	}
+	buf_clear(&value);
+	return rc < 0 ? error_prefix(err, "not installed") : 0;
+}
+
+int
+install_reload(struct install *in, struct error *err)
+{
+	if (!in->state.reload_due || in->dry_run || in->s->mta->reload == NULL)
+		return 0;
+	if (in->s->mta->reload(in->s, err) < 0)
+		return error_prefix(err, "the map is installed, but");
+	in->state.reload_due = false;
+	return install_remember(in, err);
+}
+
+static void
+say_what_changed(
+	const struct install *in, const struct list_header *header, const struct render_result *r)
+{
+	const struct state_map *m = &in->state.map;
+
+	log_info("%s %s: list %" PRId64 ", %" PRId64 " lines; left out: %" PRId64
+		 " testing, %" PRId64 " run out, %" PRId64 " DANE only (%s), %" PRId64
+		 " with too many names",
+		in->s->map_file, in->dry_run ? "would be installed" : "to be installed",
+		header->version, render_lines(r), r->choices[CHOICE_LEFT_TESTING],
+		r->choices[CHOICE_LEFT_RUN_OUT], r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane,
+		r->choices[CHOICE_LEFT_LONG]);
+	if (r->choices[CHOICE_WIDER] > 0)
+		log_info("%" PRId64 " of them may be reached %s", r->choices[CHOICE_WIDER],
+			in->s->mta->wider);
+	/* What was protected and no longer is must not go unsaid. */
+	if (m->lines_dane > 0 && !in->recipe.dane && r->choices[CHOICE_LEFT_DANE] > 0)
+		log_warning("%" PRId64
+			    " domains lose their protection: they have DANE only, and %s",
+			r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane);
+}
+
+/* Puts a finished and checked map in place. The list it was made of counts from here on. */
+static int
+install_map(struct install *in, struct map_writer *w, const struct list_header *header,
+	const char *sha256, int64_t length, const struct render_result *r, struct error *err)
+{
+	struct state_list *l = &in->state.list;
+	struct state_map *m = &in->state.map;
+	bool other = m->version != header->version;
+
+	if (l->sha256[0] != '\0' && strcmp(l->sha256, sha256) != 0)
+		in->state.previous = *l;
+	*l = (struct state_list){.version = header->version,
+		.length = length,
+		.timestamp_s = header->timestamp_s,
+		.expires_s = header->expires_s,
+		.confirmed_since_s = header->confirmed_since_s};
+	(void)snprintf(l->sha256, sizeof(l->sha256), "%s", sha256);
+	if (in->anchor[0] != '\0')
+		(void)snprintf(in->state.anchor, sizeof(in->state.anchor), "%s", in->anchor);
+	if (in->s->kind->needs_reload && in->s->reload)
+		in->state.reload_due = true;
+	/* Killed behind this, the next run makes the map again from this list. */
+	if (state_store(in->state_path, &in->state, err) < 0)
+		return -1;
+	if (map_writer_install(w, other && m->path != NULL, err) < 0)
+		return -1;
+	state_set(&m->path, in->s->map_file);
+	state_set(&m->recipe, in->recipe.text);
+	(void)snprintf(m->sha256, sizeof(m->sha256), "%s", sha256);
+	m->version = header->version;
+	m->rendered_s = in->now_s;
+	if (other)
+		m->since_s = in->now_s;
+	m->lines = render_lines(r);
+	m->lines_dane = r->choices[CHOICE_DANE] + r->choices[CHOICE_ANY];
+	m->lines_wider = r->choices[CHOICE_WIDER];
+	m->left_testing = r->choices[CHOICE_LEFT_TESTING];
+	m->left_run_out = r->choices[CHOICE_LEFT_RUN_OUT];
+	m->left_dane = r->choices[CHOICE_LEFT_DANE];
+	m->left_long = r->choices[CHOICE_LEFT_LONG];
+	m->next_end_s = r->next_end_s;
+	remember_file(m, m->path);
+	in->state.dane = in->recipe.dane;
+	return state_store(in->state_path, &in->state, err);
+}
+
+int
+install_list(struct install *in, const char *list_path, const char *sha256, struct error *err)
+{
+	struct render_options options = render_options(in);
+	struct render_result result;
+	struct list_reader *list = NULL;
+	struct map_writer *w = NULL;
+	struct stat st;
+	int rc = -1;
+
+	memset(&result, 0, sizeof(result));
+	if (list_reader_open(list_path, &list, err) < 0 ||
+		map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
+		render(list, &options, w, &result, err) < 0 || map_writer_finish(w, err) < 0 ||
+		check_map(in, map_writer_path(w), list_reader_header(list), &result, err) < 0)
+		goto out;
+	say_what_changed(in, list_reader_header(list), &result);
+	if (in->dry_run) {
+		rc = 0;
+		goto out;
+	}
+	if (stat(list_path, &st) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", list_path);
+		goto out;
+	}
+	if (install_map(in, w, list_reader_header(list), sha256, st.st_size, &result, err) < 0)
+		goto out;
+	rc = install_reload(in, err);
+out:
+	render_result_clear(&result);
+	map_writer_free(w);
+	list_reader_close(list);
+	return rc;
+}
+
+int
+install_brake(const struct install *in, const char *before_path, struct list_reader *after,
+	struct error *err)
+{
+	struct render_options options = render_options(in);
+	struct render_change c;
+	struct list_reader *before = NULL;
+	struct error why = {0};
+	int rc = 0;
+
+	if (in->state.map.path == NULL || in->state.list.sha256[0] == '\0')
+		return 0;
+	if (source_list_intact(before_path, in->state.list.sha256, &why) < 0 ||
+		list_reader_open(before_path, &before, &why) < 0) {
+		log_warning("cannot compare with the installed list: %s", why.text);
+		goto out;
+	}
+	rc = render_compare(before, after, &options, &c, err);
+	if (rc < 0)
+		goto out;
+	log_info("of %" PRId64 " domains %" PRId64 " would go, %" PRId64 " would be new", c.before,
+		c.gone, c.fresh);
+	if (in->allow_churn || c.before == 0)
+		goto out;
+	if (c.gone > in->s->gone_min && c.gone * 100 > c.before * in->s->gone_percent) {
+		error_set(err, ERROR_TEMP,
+			"brake: list %" PRId64 " would drop %" PRId64 " of %" PRId64
+			" domains; the old map stands (--allow-churn installs it)",
+			list_reader_header(after)->version, c.gone, c.before);
+		rc = 1;
+	} else if (c.fresh > in->s->new_min && c.fresh * 100 > c.before * in->s->new_percent) {
+		error_set(err, ERROR_TEMP,
+			"brake: list %" PRId64 " would add %" PRId64 " domains to %" PRId64
+			"; the old map stands (--allow-churn installs it)",
+			list_reader_header(after)->version, c.fresh, c.before);
+		rc = 1;
+	}
+out:
+	list_reader_close(before);
+	return rc;
+}
+

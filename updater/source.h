@@ -1,0 +1,65 @@
+/*
+ * source: gets the list that one authority announces, from whichever of its mirrors has it.
+ *
+ * The mirrors are asked in random order until one has served it all. What is trusted of the
+ * repository lies in a folder of its own (see tuf_client.h); the lists lie in another one as
+ * list-SHA256.json, whole and as they were signed or not at all.
+ */
+#ifndef UPDATER_SOURCE_H
+#define UPDATER_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/error.h"
+
+struct fetch_options;
+struct list_header;
+struct state_list;
+struct tuf_file;
+
+/* Where a list comes from, and where it goes. All of it is lent. */
+struct source {
+	const char *const *urls; /* of the mirrors */
+	size_t url_count;
+	const char *root; /* the trust anchor: a root file */
+	const struct fetch_options *fetch;
+	int64_t list_max; /* octets of a list */
+	const char *list_dir;
+	const char *metadata_dir; /* made where it is missing */
+};
+
+/* What is here of it already. All of it is lent. */
+struct source_here {
+	const struct state_list *list; /* that counts; its version is 0 where there is none */
+	int64_t floor;                 /* no list of a lower version is taken */
+	const char *undone;            /* SHA-256 of a list that is not taken; "": there is none */
+};
+
+/* SHA-256 of the trust anchor: what was trusted under another one counts no more. ERROR_CONFIG where
+ * there is none, or no mirror. */
+int source_anchor(const struct source *s, char sha256[static 65], struct error *err) MUST_CHECK;
+
+/* Makes sure that the announced list is here. 1: it is another one than the list that counts; 0: it
+ * is that list, or the undone one; -1: of the mirrors' failures the gravest (see tuf_client.h). *said
+ * is the announced list; its SHA-256 is "" where none became known. */
+int source_refresh(const struct source *s, const struct source_here *here, int64_t now_s,
+	struct tuf_file *said, struct error *err) MUST_CHECK;
+
+/* Whether a list that is signed may follow the one that counts: ERROR_SECURITY when it is an older
+ * one or another one of the same version, ERROR_EXPIRED. */
+int source_check_list(const struct source_here *here, const struct list_header *header,
+	const char *sha256, int64_t now_s, struct error *err) MUST_CHECK;
+
+/* The path of a list; the caller frees it. */
+char *source_list_path(const char *list_dir, const char *sha256) RETURNS_NONNULL;
+/* Whether a list still holds the bytes it is named after. */
+int source_list_intact(const char *path, const char *sha256, struct error *err) MUST_CHECK;
+/* Removes all lists but those of these SHA-256 ("" is none), and what killed downloads have left. */
+void source_remove_lists(const char *list_dir, const char *const *keep, size_t keep_count);
+
+/* How much a failure says, for choosing the one that is told. */
+int source_gravity(enum error_kind kind);
+
+#endif
