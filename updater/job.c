@@ -15,6 +15,7 @@
 #include "updater/install.h"
 #include "updater/list_fetch.h"
 #include "updater/map.h"
+#include "updater/metrics.h"
 #include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/source.h"
@@ -229,22 +230,28 @@ judge(const struct job *j, int rc, struct error *err)
 	return rc;
 }
 
+/* known: the state was read, and may be replaced. */
 static void
-record(struct job *j, int rc, const struct error *err)
+record(struct job *j, bool known, int rc, const struct error *err)
 {
 	struct state *s = &j->install.state;
 	struct error why = {0};
 
+	if (j->install.dry_run)
+		return;
 	s->last_run_s = j->install.now_s;
+	s->last_code = rc < 0 ? error_exit_code(err) : rc;
 	if (rc == 0) {
 		s->last_success_s = j->install.now_s;
 	} else {
 		s->last_error_s = j->install.now_s;
-		s->last_error_code = rc > 0 ? rc : error_exit_code(err);
+		s->last_error_code = s->last_code;
 		state_set(&s->last_error, err->text);
 	}
-	if (install_remember(&j->install, &why) < 0)
+	if (known && install_remember(&j->install, &why) < 0)
 		log_info("%s", why.text);
+	if (metrics_write(j->s, s, &why) < 0)
+		log_warning("%s", why.text);
 }
 
 /* Takes the lock and reads what is known. To be ended by end(), whatever it returns. */
@@ -297,13 +304,16 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 {
 	struct job j;
 	int rc = begin(&j, s, options, err);
+	bool known = rc == 0;
 
-	if (rc == 0) {
+	if (known) {
 		file_remove_stale_in(s->state_dir);
 		s->mta->decide(s, j.install.state.map.recipe, &j.install.recipe);
 		rc = judge(&j, work(&j, err), err);
-		record(&j, rc, err);
 	}
+	/* Without the lock another run is under way, and tells of itself. */
+	if (j.lock != NULL)
+		record(&j, known, rc, err);
 	end(&j);
 	return rc;
 }
@@ -315,6 +325,7 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 	struct job j;
 	struct state *state = &j.install.state;
 	struct state_list back;
+	struct error why = {0};
 	char *path = NULL;
 	int rc = begin(&j, s, &options, err);
 
@@ -338,6 +349,8 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		*version = back.version;
 		rc = install_remember(&j.install, err);
 	}
+	if (rc == 0 && metrics_write(s, state, &why) < 0)
+		log_warning("%s", why.text);
 out:
 	free(path);
 	end(&j);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "updater/health.h"
 #include "updater/job.h"
 #include "updater/mta.h"
 #include "updater/preview.h"
@@ -24,6 +25,7 @@
 struct app {
 	const char *config_path;
 	struct update_settings settings;
+	struct error unread; /* why there are no settings, for those who can tell it better */
 	int64_t now_s;
 };
 
@@ -36,6 +38,15 @@ answer(int rc, const struct error *err)
 		fprintf(stderr, PROGRAM ": %s\n", err->text);
 	}
 	return rc;
+}
+
+static int run_status(struct app *app, const struct cli_call *call, struct error *err);
+
+/* A Nagios plugin says on standard output, with a code of its own, that it does not know. */
+static bool
+tells_unread(const struct cli_call *call)
+{
+	return call->command->run == run_status && cli_flag(call, "nagios");
 }
 
 static int
@@ -55,7 +66,13 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 		log_warning("the clock stands at %s (PRELOAD25_NOW)", text);
 	}
 	app->config_path = path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH;
-	return update_settings_load(app->config_path, &app->settings, err);
+	if (update_settings_load(app->config_path, &app->settings, err) == 0)
+		return 0;
+	if (!tells_unread(call))
+		return -1;
+	app->unread = *err;
+	error_clear(err);
+	return 0;
 }
 
 static int
@@ -168,8 +185,15 @@ run_undo(struct app *app, const struct cli_call *call UNUSED, struct error *err)
 }
 
 static int
-run_status(struct app *app, const struct cli_call *call UNUSED, struct error *err)
+run_status(struct app *app, const struct cli_call *call, struct error *err)
 {
+	if (cli_flag(call, "nagios") && cli_flag(call, "json"))
+		return error_set(err, ERROR_CONFIG, "status: only one of --nagios and --json");
+	if (cli_flag(call, "nagios"))
+		return (int)health_nagios(&app->settings,
+			app->unread.kind != ERROR_NONE ? &app->unread : NULL, app->now_s, stdout);
+	if (cli_flag(call, "json"))
+		return answer(report_status_json(&app->settings, app->now_s, stdout, err), err);
 	return answer(report_status(&app->settings, app->now_s, stdout, err), err);
 }
 
@@ -203,6 +227,11 @@ static const struct cli_option setup_options[] = {
 	{"postconf", "FILE", "the program; default: by PATH"},
 };
 
+static const struct cli_option status_options[] = {
+	{"json", NULL, "for programs: one object"},
+	{"nagios", NULL, "for monitoring: one line, and a plugin's exit code"},
+};
+
 static const struct cli_option preview_options[] = {
 	{"json", NULL, "for programs: one object, all domains"},
 };
@@ -223,6 +252,8 @@ static const struct cli_command commands[] = {
 		.run = run_setup},
 	{.name = "status",
 		.summary = "what is installed, how old it is, what was left out",
+		.options = status_options,
+		.option_count = ARRAY_LEN(status_options),
 		.run = run_status},
 	{.name = "preview",
 		.arguments = "[LOG]",

@@ -8,17 +8,22 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
+#include "updater/health.h"
 #include "updater/job.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
+
+/* Octets of "status --json". */
+#define STATUS_MAX ((size_t)64 * 1024)
 
 /* "2026-11-23T12:00:00Z (3 hours ago)", "(in 6 days)". */
 #define WHEN_SIZE 64
@@ -74,13 +79,6 @@ nothing_installed(const struct state *state, struct error *err)
 }
 
 static void
-tell_left_out(FILE *out, int64_t count, const char *why)
-{
-	if (count > 0)
-		fprintf(out, "left out     %" PRId64 " %s\n", count, why);
-}
-
-static void
 tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out)
 {
 	const struct state_list *l = &state->list;
@@ -98,10 +96,10 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 		fprintf(out, ",\n             %" PRId64 " of them %s", m->lines_wider,
 			s->mta->wider);
 	fputc('\n', out);
-	tell_left_out(out, m->left_testing, "in testing mode");
-	tell_left_out(out, m->left_dane, "with DANE only, which cannot be checked here");
-	tell_left_out(out, m->left_long, "that name more servers than fit");
-	tell_left_out(out, m->left_run_out, "not confirmed for too long");
+	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
+		if (state_left_count(m, &state_left[i]) > 0)
+			fprintf(out, "left out     %" PRId64 " %s\n",
+				state_left_count(m, &state_left[i]), state_left[i].why);
 	if (m->next_end_s != 0)
 		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
 	fprintf(out, "last success %s\n", when(state->last_success_s, now_s, text));
@@ -118,28 +116,137 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 			l->version);
 }
 
+/* What status exits with, told in whatever form. */
+static int
+status_answer(const struct state *state, int64_t now_s, struct error *err)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (state->map.path == NULL || !file_exists(state->map.path))
+		return nothing_installed(state, err);
+	if (state->list.expires_s > now_s)
+		return 0;
+	clock_format(state->list.expires_s, text);
+	return error_set(err, ERROR_EXPIRED, "the installed list %" PRId64 " has expired (%s)",
+		state->list.version, text);
+}
+
 int
 report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct error *err)
 {
 	struct state state;
-	char text[CLOCK_TEXT_SIZE];
-	int rc = -1;
+	int rc;
 
 	if (load_state(s, &state, err) < 0)
 		return -1;
-	if (state.map.path == NULL || !file_exists(state.map.path)) {
-		rc = nothing_installed(&state, err);
-		goto out;
+	rc = status_answer(&state, now_s, err);
+	if (rc <= 0)
+		tell_status(s, &state, now_s, out);
+	state_clear(&state);
+	return rc;
+}
+
+static json_t *
+json_time(int64_t time_s)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (time_s <= 0)
+		return json_null();
+	clock_format(time_s, text);
+	return json_string(text);
+}
+
+/* Text that was read from a file, or null. */
+static json_t *
+json_foreign(const char *text)
+{
+	json_t *value = text != NULL ? json_string(text) : NULL;
+
+	return value != NULL ? value : json_null();
+}
+
+static json_t *
+json_map(const struct state_map *m)
+{
+	json_t *map, *left;
+
+	if (m->path == NULL)
+		return json_null();
+	map = json_object();
+	left = json_object();
+	json_object_set_new(map, "path", json_foreign(m->path));
+	json_object_set_new(map, "version", json_integer(m->version));
+	json_object_set_new(map, "since", json_time(m->since_s));
+	json_object_set_new(map, "entries", json_integer(m->lines));
+	json_object_set_new(map, "entries_dane", json_integer(m->lines_dane));
+	json_object_set_new(map, "entries_wider", json_integer(m->lines_wider));
+	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
+		json_object_set_new(left, state_left[i].name,
+			json_integer(state_left_count(m, &state_left[i])));
+	json_object_set_new(map, "left_out", left);
+	json_object_set_new(map, "next_end", json_time(m->next_end_s));
+	return map;
+}
+
+static json_t *
+json_list(const struct state_list *l)
+{
+	json_t *list;
+
+	if (l->version <= 0)
+		return json_null();
+	list = json_object();
+	json_object_set_new(list, "version", json_integer(l->version));
+	json_object_set_new(list, "timestamp", json_time(l->timestamp_s));
+	json_object_set_new(list, "expires", json_time(l->expires_s));
+	return list;
+}
+
+static json_t *
+json_last_error(const struct state *state)
+{
+	json_t *last;
+
+	if (state->last_error == NULL)
+		return json_null();
+	last = json_object();
+	json_object_set_new(last, "time", json_time(state->last_error_s));
+	json_object_set_new(last, "exit_code", json_integer(state->last_error_code));
+	json_object_set_new(last, "text", json_foreign(state->last_error));
+	return last;
+}
+
+int
+report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, struct error *err)
+{
+	struct state state;
+	struct health health;
+	struct buf text;
+	json_t *doc;
+	int rc;
+
+	if (load_state(s, &state, err) < 0)
+		return -1;
+	health_judge(s, &state, now_s, &health);
+	doc = json_object();
+	json_object_set_new(doc, "health", json_string(health_name(health.level)));
+	json_object_set_new(doc, "message", json_foreign(health.text));
+	json_object_set_new(doc, "mta", json_string(s->mta->name));
+	json_object_set_new(doc, "list", json_list(&state.list));
+	json_object_set_new(doc, "map", json_map(&state.map));
+	json_object_set_new(doc, "last_run", json_time(state.last_run_s));
+	json_object_set_new(doc, "last_success", json_time(state.last_success_s));
+	json_object_set_new(doc, "last_exit_code", json_integer(state.last_code));
+	json_object_set_new(doc, "last_error", json_last_error(&state));
+	buf_init(&text, STATUS_MAX);
+	rc = json_compact(doc, &text, err);
+	if (rc == 0) {
+		fprintf(out, "%s\n", buf_str(&text));
+		rc = status_answer(&state, now_s, err);
 	}
-	tell_status(s, &state, now_s, out);
-	if (state.list.expires_s <= now_s) {
-		clock_format(state.list.expires_s, text);
-		error_set(err, ERROR_EXPIRED, "the installed list %" PRId64 " has expired (%s)",
-			state.list.version, text);
-		goto out;
-	}
-	rc = 0;
-out:
+	buf_clear(&text);
+	json_decref(doc);
 	state_clear(&state);
 	return rc;
 }

@@ -16,6 +16,9 @@ struct update_settings;
  * installed (err says so); -1, ERROR_EXPIRED when it has expired (told all the same). */
 int report_status(
 	const struct update_settings *s, int64_t now_s, FILE *out, struct error *err) MUST_CHECK;
+/* The same for programs: one JSON object, also when nothing is installed. */
+int report_status_json(
+	const struct update_settings *s, int64_t now_s, FILE *out, struct error *err) MUST_CHECK;
 
 /* Which rule applies to a domain (as typed), since and until when, from which list. 0; 1 it is not
  * listed, or nothing is installed (err says so); -1. */

@@ -198,6 +198,25 @@ const struct config_key update_settings_keys[] = {
 		.min = 0,
 		.max = 1000000000,
 		.help = "but never for so few"},
+	{.section = "metrics",
+		.name = "textfile",
+		.type = CONFIG_STRING,
+		.help = "file that every run writes for the textfile collector of Prometheus' node "
+			"exporter; on Debian /var/lib/prometheus/node-exporter/preload25.prom"},
+	{.section = "monitor",
+		.name = "expires",
+		.type = CONFIG_INT,
+		.fallback = "259200",
+		.min = 0,
+		.max = 31536000,
+		.help = "status --nagios warns when the list expires in fewer seconds"},
+	{.section = "monitor",
+		.name = "success",
+		.type = CONFIG_INT,
+		.fallback = "86400",
+		.min = 60,
+		.max = 31536000,
+		.help = "and when no run has succeeded for so many seconds"},
 };
 const size_t update_settings_key_count = ARRAY_LEN(update_settings_keys);
 
@@ -297,6 +316,15 @@ read_install(struct update_settings *s, struct error *err)
 	return 0;
 }
 
+static int
+read_metrics(struct update_settings *s, struct error *err)
+{
+	s->metrics_textfile = config_string(s->config, "metrics", "textfile");
+	if (s->metrics_textfile != NULL && s->metrics_textfile[0] != '/')
+		return wrong(s, "metrics", "textfile", "not an absolute path", err);
+	return 0;
+}
+
 int
 update_settings_load(const char *path, struct update_settings *out, struct error *err)
 {
@@ -327,7 +355,10 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->gone_min = config_int(c, "brake", "gone_min");
 	out->new_percent = config_int(c, "brake", "new_percent");
 	out->new_min = config_int(c, "brake", "new_min");
-	if (read_source(out, err) < 0 || read_install(out, err) < 0) {
+	out->monitor_expires_s = config_int(c, "monitor", "expires");
+	out->monitor_success_s = config_int(c, "monitor", "success");
+	if (read_source(out, err) < 0 || read_install(out, err) < 0 ||
+		read_metrics(out, err) < 0) {
 		update_settings_clear(out);
 		return -1;
 	}

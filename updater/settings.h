@@ -42,6 +42,8 @@ struct update_settings {
 	const char *exim, *update_exim, *exim_dir;
 	const char *smtpd, *smtpd_conf;
 	const char *sendmail, *praliases, *m4, *sendmail_cf, *sendmail_mc;
+	const char *metrics_textfile; /* NULL: none is wanted */
+	int64_t monitor_expires_s, monitor_success_s;
 	int64_t gone_percent, gone_min, new_percent, new_min;
 };
 

@@ -78,11 +78,29 @@ static const struct field fields[] = {
 	FIELD("reload_due", FIELD_BOOL, reload_due),
 	FIELD("dane", FIELD_BOOL, dane),
 	FIELD("last_run", FIELD_TIME, last_run_s),
+	LATER("last_code", FIELD_CODE, last_code),
 	FIELD("last_success", FIELD_TIME, last_success_s),
 	FIELD("last_error_time", FIELD_TIME, last_error_s),
 	FIELD("last_error_code", FIELD_CODE, last_error_code),
 	FIELD("last_error", FIELD_TEXT, last_error),
 };
+
+const struct state_left state_left[STATE_LEFT_COUNT] = {
+	{"testing", "in testing mode", offsetof(struct state_map, left_testing)},
+	{"dane", "with DANE only, which cannot be checked here",
+		offsetof(struct state_map, left_dane)},
+	{"long", "that name more servers than fit", offsetof(struct state_map, left_long)},
+	{"run_out", "not confirmed for too long", offsetof(struct state_map, left_run_out)},
+};
+
+int64_t
+state_left_count(const struct state_map *m, const struct state_left *left)
+{
+	int64_t count;
+
+	memcpy(&count, (const char *)m + left->offset, sizeof(count));
+	return count;
+}
 
 static void *
 at(struct state *s, const struct field *f)

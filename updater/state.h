@@ -39,6 +39,15 @@ struct state_map {
 	int64_t inode, size, mtime_ns;
 };
 
+/* A reason for which entries are left out of the map. */
+struct state_left {
+	const char *name; /* for programs: "testing" */
+	const char *why;  /* behind "left out N" */
+	size_t offset;    /* of the count in struct state_map; see state_left_count() */
+};
+#define STATE_LEFT_COUNT 4
+extern const struct state_left state_left[STATE_LEFT_COUNT];
+
 struct state {
 	struct state_list list;
 	struct state_list previous; /* the one before it, for undo; its file is kept */
@@ -48,6 +57,7 @@ struct state {
 	bool reload_due;
 	bool dane;          /* the last answer to "does the resolver validate" */
 	int64_t last_run_s; /* 0: never */
+	int last_code;      /* exit code of that run */
 	int64_t last_success_s;
 	int64_t last_error_s;
 	int last_error_code;
@@ -64,6 +74,9 @@ int state_format(const struct state *s, struct buf *out, struct error *err) MUST
  * cannot be read. */
 int state_load(const char *path, struct state *s, struct error *err) MUST_CHECK;
 int state_store(const char *path, const struct state *s, struct error *err) MUST_CHECK;
+
+/* How many entries were left out for the reason. */
+int64_t state_left_count(const struct state_map *m, const struct state_left *left);
 
 /* Replaces an owned string; value may be NULL. */
 void state_set(char **field, const char *value);

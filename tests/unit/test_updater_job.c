@@ -460,6 +460,51 @@ test_dry_run(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* Every run leaves its figures, the failed ones too; one that only tries does not. */
+static void
+test_metrics(void **state UNUSED)
+{
+	struct job_options dry = {.now_s = NOW, .dry_run = true};
+	char *path = in_temp("figures.prom"), *more = xasprintf("[metrics]\ntextfile = %s\n", path);
+	static const struct {
+		int code;
+		const char *lines[2];
+	} runs[] = {
+		{2, {"\npreload25_update_last_exit_code 2\n", NULL}},
+		{0, {"\npreload25_update_last_exit_code 0\n", "\npreload25_update_entries 3\n"}},
+		{3, {"\npreload25_update_last_exit_code 3\n", "\npreload25_update_entries 3\n"}},
+	};
+	struct world w;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "figures", "texthash", more);
+	for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+		struct buf text;
+
+		if (i == 1) {
+			publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+			OK(job_run(&w.settings, &dry, &ok_err));
+			read_bytes(path, &text);
+			assert_non_null(strstr(buf_str(&text), runs[0].lines[0]));
+			buf_clear(&text);
+		} else if (i == 2) {
+			char *gone = repo_path(&w.repo, TUF_ROLE_TIMESTAMP);
+
+			assert_int_equal(unlink(gone), 0);
+			free(gone);
+		}
+		expect_job(&w, NOW + (int64_t)i, runs[i].code, NULL);
+		read_bytes(path, &text);
+		for (size_t k = 0; k < 2 && runs[i].lines[k] != NULL; k++)
+			if (strstr(buf_str(&text), runs[i].lines[k]) == NULL)
+				fail_msg("no%sin\n%s", runs[i].lines[k], buf_str(&text));
+		buf_clear(&text);
+	}
+	world_clear(&w);
+	free(more);
+	free(path);
+}
+
 /* A map that was damaged, exchanged or removed is made again without any network; the one before is
  * kept as FILE.1. */
 static void
@@ -1200,6 +1245,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_brake),
 		cmocka_unit_test(test_dry_run),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_altered_state),

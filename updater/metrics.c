@@ -1,0 +1,152 @@
+#include "updater/metrics.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/xalloc.h"
+#include "updater/job.h"
+#include "updater/settings.h"
+#include "updater/state.h"
+
+#define FILE_MODE 0644
+/* Octets of what stats has counted. */
+#define COUNTED_MAX ((size_t)128 * 1024)
+
+#define PREFIX "preload25_update_"
+
+void
+metrics_family(struct buf *out, const char *name, const char *type, const char *help)
+{
+	(void)buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void
+metrics_sample(
+	struct buf *out, const char *name, const char *label, const char *value, int64_t number)
+{
+	(void)buf_add_str(out, name);
+	if (label != NULL) {
+		(void)buf_addf(out, "{%s=\"", label);
+		for (const char *c = value; *c != '\0'; c++) {
+			if (*c == '\n')
+				(void)buf_add_str(out, "\\n");
+			else if (*c == '\\' || *c == '"')
+				(void)buf_addf(out, "\\%c", *c);
+			else
+				(void)buf_add_char(out, *c);
+		}
+		(void)buf_add_str(out, "\"}");
+	}
+	(void)buf_addf(out, " %" PRId64 "\n", number);
+}
+
+static void
+add_one(struct buf *out, const char *name, const char *help, int64_t number)
+{
+	metrics_family(out, name, "gauge", help);
+	metrics_sample(out, name, NULL, NULL, number);
+}
+
+static void
+add_list(struct buf *out, const struct state *state)
+{
+	const struct state_list *l = &state->list;
+
+	add_one(out, PREFIX "list_version", "Version of the list that counts.", l->version);
+	add_one(out, PREFIX "list_timestamp_seconds",
+		"When that list was made; its age is time() less this.", l->timestamp_s);
+	add_one(out, PREFIX "list_expires_timestamp_seconds", "When that list expires.",
+		l->expires_s);
+}
+
+static void
+add_map(struct buf *out, const struct state_map *m)
+{
+	add_one(out, PREFIX "entries", "Domains that are enforced.", m->lines);
+	add_one(out, PREFIX "entries_dane", "Those of them that are enforced by DANE.",
+		m->lines_dane);
+	add_one(out, PREFIX "entries_wider",
+		"Those of them for which more servers are accepted than the list names.",
+		m->lines_wider);
+	metrics_family(
+		out, PREFIX "left_out", "gauge", "Listed domains that are not enforced here.");
+	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
+		metrics_sample(out, PREFIX "left_out", "reason", state_left[i].name,
+			state_left_count(m, &state_left[i]));
+	if (m->next_end_s != 0)
+		add_one(out, PREFIX "next_end_timestamp_seconds",
+			"When the next entry runs out, unless it is confirmed again.",
+			m->next_end_s);
+}
+
+static void
+add_runs(struct buf *out, const struct state *state)
+{
+	if (state->last_run_s != 0)
+		add_one(out, PREFIX "last_run_timestamp_seconds", "When the job last ran.",
+			state->last_run_s);
+	if (state->last_success_s != 0)
+		add_one(out, PREFIX "last_success_timestamp_seconds",
+			"When it last had nothing to complain of.", state->last_success_s);
+	add_one(out, PREFIX "last_exit_code", "Exit status of the last run.", state->last_code);
+}
+
+static char *
+counted_path(const struct update_settings *s)
+{
+	return xasprintf("%s/stats.prom", s->state_dir);
+}
+
+int
+metrics_write(const struct update_settings *s, const struct state *state, struct error *err)
+{
+	struct error also = {0};
+	struct buf text, counted;
+	char *path;
+	int rc;
+
+	if (s->metrics_textfile == NULL)
+		return 0;
+	path = counted_path(s);
+	buf_init(&text, METRICS_MAX);
+	buf_init(&counted, COUNTED_MAX);
+	add_runs(&text, state);
+	if (state->list.version > 0)
+		add_list(&text, state);
+	if (state->map.path != NULL)
+		add_map(&text, &state->map);
+	rc = file_read_if_exists(path, &counted, err);
+	if (rc > 0)
+		(void)buf_add(&text, buf_str(&counted), counted.len);
+	/* Without that, the figures of the job are worth having all the same. */
+	if (file_replace(s->metrics_textfile, text.data, text.len, FILE_MODE, &also) < 0) {
+		*err = also;
+		rc = -1;
+	}
+	buf_clear(&counted);
+	buf_clear(&text);
+	free(path);
+	return rc < 0 ? error_prefix(err, "metrics") : 0;
+}
+
+int
+metrics_put(const struct update_settings *s, const struct buf *text, struct error *err)
+{
+	char *path = counted_path(s), *state_path = job_state_path(s);
+	struct state state;
+	int rc = -1;
+
+	state_init(&state);
+	if (text->len > COUNTED_MAX)
+		error_set(err, ERROR_INPUT, "metrics: more than %zu octets", COUNTED_MAX);
+	else if (file_replace(path, buf_str(text), text->len, FILE_MODE, err) == 0 &&
+		state_load(state_path, &state, err) >= 0)
+		rc = metrics_write(s, &state, err);
+	state_clear(&state);
+	free(state_path);
+	free(path);
+	return rc;
+}
