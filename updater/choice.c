@@ -16,6 +16,7 @@ choice_why_left(enum choice choice)
 	switch (choice) {
 	case CHOICE_PKIX:
 	case CHOICE_WIDER:
+	case CHOICE_PINNED:
 	case CHOICE_DANE:
 	case CHOICE_ANY:
 		break;

@@ -17,6 +17,7 @@ struct list_header;
 enum choice {
 	CHOICE_PKIX,         /* a public certificate for a host of the entry */
 	CHOICE_WIDER,        /* the same, but more hosts are accepted than the entry names */
+	CHOICE_PINNED,       /* the same, for the one host that it names; MX records are not asked */
 	CHOICE_DANE,         /* TLSA records only */
 	CHOICE_ANY,          /* TLSA records where there are secure ones, else as CHOICE_PKIX */
 	CHOICE_LEFT_TESTING, /* testing mode */
@@ -24,7 +25,7 @@ enum choice {
 	CHOICE_LEFT_DANE,    /* only DANE would do, and there is none here */
 	CHOICE_LEFT_LONG,    /* more names than this mail server takes for one domain */
 };
-#define CHOICES 8
+#define CHOICES 9
 
 /* Whether it is a line of the map. */
 bool choice_is_line(enum choice choice);
@@ -32,7 +33,7 @@ bool choice_is_line(enum choice choice);
 const char *choice_why_left(enum choice choice);
 
 /* What all mail servers have in common. dane: whether DANE lines may be written; any: whether there
- * are lines for "DANE or a certificate". Never CHOICE_WIDER or CHOICE_LEFT_LONG. */
+ * are lines for "DANE or a certificate". Never CHOICE_WIDER, CHOICE_PINNED or CHOICE_LEFT_LONG. */
 enum choice choice_of(const struct list_header *header, const struct list_entry *entry, bool dane,
 	bool any, int64_t now_s);
 

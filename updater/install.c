@@ -12,6 +12,7 @@
 #include "export/list_reader.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/pins.h"
 #include "updater/render.h"
 #include "updater/settings.h"
 #include "updater/source.h"
@@ -83,6 +84,8 @@ install_stale(const struct install *in)
 		return "changed by somebody else";
 	if (!sentinel_is(in, m->path, m->version))
 		return "damaged";
+	if (!pins_are(in->s, m->version))
+		return "the maps of pinned domains are not those of its list";
 	return NULL;
 }
 
@@ -142,6 +145,9 @@ say_what_changed(
 		header->version, render_lines(r), r->choices[CHOICE_LEFT_TESTING],
 		r->choices[CHOICE_LEFT_RUN_OUT], r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane,
 		r->choices[CHOICE_LEFT_LONG]);
+	if (r->choices[CHOICE_PINNED] > 0)
+		log_info("%" PRId64 " of them are pinned to the one server that they name",
+			r->choices[CHOICE_PINNED]);
 	if (r->choices[CHOICE_WIDER] > 0)
 		log_info("%" PRId64 " of them may be reached %s", r->choices[CHOICE_WIDER],
 			in->s->mta->wider);
@@ -188,6 +194,7 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 	m->lines = render_lines(r);
 	m->lines_dane = r->choices[CHOICE_DANE] + r->choices[CHOICE_ANY];
 	m->lines_wider = r->choices[CHOICE_WIDER];
+	m->lines_pinned = r->choices[CHOICE_PINNED];
 	m->left_testing = r->choices[CHOICE_LEFT_TESTING];
 	m->left_run_out = r->choices[CHOICE_LEFT_RUN_OUT];
 	m->left_dane = r->choices[CHOICE_LEFT_DANE];
@@ -211,8 +218,11 @@ install_list(struct install *in, const char *list_path, const char *sha256, stru
 	memset(&result, 0, sizeof(result));
 	if (list_reader_open(list_path, &list, err) < 0 ||
 		map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
+		(pins_wanted(in->s) && pins_open(in->s, in->now_s, &options.pins, err) < 0) ||
 		render(list, &options, w, &result, err) < 0 || map_writer_finish(w, err) < 0 ||
-		check_map(in, map_writer_path(w), list_reader_header(list), &result, err) < 0)
+		check_map(in, map_writer_path(w), list_reader_header(list), &result, err) < 0 ||
+		(options.pins != NULL &&
+			pins_finish(options.pins, list_reader_header(list)->version, err) < 0))
 		goto out;
 	say_what_changed(in, list_reader_header(list), &result);
 	if (in->dry_run) {
@@ -225,9 +235,15 @@ install_list(struct install *in, const char *list_path, const char *sha256, stru
 	}
 	if (install_map(in, w, list_reader_header(list), sha256, st.st_size, &result, err) < 0)
 		goto out;
-	rc = install_reload(in, err);
+	/* A domain that is no longer pinned is in the new map already. */
+	rc = options.pins != NULL ? pins_install(options.pins, err) : 0;
+	if (rc < 0)
+		error_prefix(err, "the map is installed, but");
+	else
+		rc = install_reload(in, err);
 out:
 	render_result_clear(&result);
+	pins_free(options.pins);
 	map_writer_free(w);
 	list_reader_close(list);
 	return rc;

@@ -17,6 +17,7 @@
 #include "updater/map.h"
 #include "updater/metrics.h"
 #include "updater/mta.h"
+#include "updater/pins.h"
 #include "updater/settings.h"
 #include "updater/source.h"
 #include "updater/state.h"
@@ -360,26 +361,16 @@ out:
 int
 job_make_empty_map(const struct update_settings *s, struct error *err)
 {
-	struct map_writer *w = NULL;
 	struct file_lock *lock = NULL;
 	char *lock_path = xasprintf("%s/lock", s->state_dir);
-	int rc = -1;
+	int rc = -1, more = 0;
 
-	if (file_mkdirs(s->state_dir, DIR_MODE, err) < 0 ||
-		file_lock_take(lock_path, &lock, err) < 0)
-		goto out;
-	if (file_exists(s->map_file)) {
-		rc = 0;
-		goto out;
-	}
-	if (map_writer_open(s->kind, s->map_file, &w, err) < 0)
-		goto out;
-	map_writer_add(w, MAP_SENTINEL, "0", 1);
-	if (map_writer_finish(w, err) == 0 && map_writer_install(w, false, err) == 0)
-		rc = 1;
-out:
-	map_writer_free(w);
+	if (file_mkdirs(s->state_dir, DIR_MODE, err) == 0 &&
+		file_lock_take(lock_path, &lock, err) == 0)
+		rc = map_make_empty(s->kind, s->map_file, err);
+	if (rc >= 0 && pins_wanted(s))
+		more = pins_make_empty(s, err);
 	file_lock_free(lock);
 	free(lock_path);
-	return rc;
+	return more < 0 ? -1 : rc | more;
 }

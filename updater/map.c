@@ -137,10 +137,29 @@ keep(const struct map_writer *w)
 	free(old);
 }
 
+/* OpenSMTPD opens a file anew when its time of change differs, in whole seconds. */
+static int
+make_newer(const struct map_writer *w, struct error *err)
+{
+	struct stat before, now;
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+
+	if (stat(w->file, &before) < 0 || stat(w->temporary, &now) < 0 ||
+		before.st_mtim.tv_sec != now.st_mtim.tv_sec)
+		return 0;
+	times[1] = before.st_mtim;
+	times[1].tv_sec++;
+	if (utimensat(AT_FDCWD, w->temporary, times, 0) < 0)
+		return error_set_errno(err, ERROR_TEMP, "%s: cannot set its time", w->file);
+	return 0;
+}
+
 int
 map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
 {
 	assert(w->state == NULL && w->fd < 0 && w->temporary != NULL);
+	if (make_newer(w, err) < 0)
+		return -1;
 	if (keep_previous)
 		keep(w);
 	if (rename(w->temporary, w->file) < 0)
@@ -165,6 +184,23 @@ map_writer_free(struct map_writer *w)
 	free(w->temporary);
 	free(w->file);
 	free(w);
+}
+
+int
+map_make_empty(const struct map_kind *kind, const char *file, struct error *err)
+{
+	struct map_writer *w = NULL;
+	int rc = -1;
+
+	if (file_exists(file))
+		return 0;
+	if (map_writer_open(kind, file, &w, err) < 0)
+		return -1;
+	map_writer_add(w, MAP_SENTINEL, "0", 1);
+	if (map_writer_finish(w, err) == 0 && map_writer_install(w, false, err) == 0)
+		rc = 1;
+	map_writer_free(w);
+	return rc;
 }
 
 int

@@ -29,6 +29,7 @@ struct update_settings;
 struct recipe {
 	enum postfix_format format; /* Postfix only */
 	bool dane;
+	bool pin; /* OpenSMTPD only */
 	char why_dane[200]; /* one line for people */
 	char text[64];      /* all of it in short: another text needs another map */
 };

@@ -1,5 +1,6 @@
 /* OpenSMTPD: the set of domains whose mail goes out by "relay tls". It verifies the certificate of
- * whatever server DNS names; it knows neither MX patterns nor DANE. */
+ * whatever server DNS names; it knows neither MX patterns nor DANE. Domains that name one server can
+ * be pinned to it (see pins.h). */
 #include "updater/mta.h"
 
 #include <stdio.h>
@@ -7,25 +8,31 @@
 
 #include "common/attr.h"
 #include "common/buf.h"
+#include "export/list.h"
 #include "updater/map_kinds.h"
+#include "updater/pins.h"
 #include "updater/settings.h"
 #include "updater/setup.h"
 
 static void
-decide(const struct update_settings *s UNUSED, const char *before UNUSED, struct recipe *out)
+decide(const struct update_settings *s, const char *before UNUSED, struct recipe *out)
 {
 	memset(out, 0, sizeof(*out));
 	(void)snprintf(out->why_dane, sizeof(out->why_dane), "OpenSMTPD cannot check DANE");
-	(void)snprintf(out->text, sizeof(out->text), "opensmtpd set dane=no");
+	out->pin = s->pin;
+	(void)snprintf(out->text, sizeof(out->text), "opensmtpd set%s dane=no",
+		out->pin ? " pin=yes" : "");
 }
 
 static enum choice
-choose(const struct recipe *r UNUSED, const struct list_header *header,
-	const struct list_entry *entry, int64_t now_s)
+choose(const struct recipe *r, const struct list_header *header, const struct list_entry *entry,
+	int64_t now_s)
 {
 	enum choice choice = choice_of(header, entry, false, false, now_s);
 
-	return choice == CHOICE_PKIX ? CHOICE_WIDER : choice;
+	if (choice != CHOICE_PKIX)
+		return choice;
+	return r->pin && pins_host(&entry->policy) != NULL ? CHOICE_PINNED : CHOICE_WIDER;
 }
 
 /* What makemap writes for a member of a set, its NUL apart, which the kind of map adds. */

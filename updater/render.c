@@ -12,6 +12,7 @@
 #include "export/list_reader.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/pins.h"
 
 /* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
 static void
@@ -68,6 +69,8 @@ render(struct list_reader *list, const struct render_options *options, struct ma
 		buf_reset(&value);
 		options->mta->format(options->recipe, entry, choice, &value);
 		map_writer_add(map, entry->domain, value.data, value.len);
+		if (choice == CHOICE_PINNED && options->pins != NULL)
+			pins_add(options->pins, entry->domain, pins_host(&entry->policy));
 		take_sample(result, ++lines, entry->domain, &value);
 	}
 	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in

@@ -15,11 +15,13 @@ struct error;
 struct list_reader;
 struct map_writer;
 struct mta;
+struct pins;
 struct recipe;
 
 struct render_options {
 	const struct mta *mta;
 	const struct recipe *recipe;
+	struct pins *pins; /* gets what is CHOICE_PINNED; NULL: nothing is */
 	int64_t now_s;
 };
 

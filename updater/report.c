@@ -18,6 +18,7 @@
 #include "updater/job.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/pins.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
@@ -92,6 +93,9 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 	fprintf(out, "entries      %" PRId64 " enforced", m->lines);
 	if (m->lines_dane > 0)
 		fprintf(out, ", %" PRId64 " of them by DANE", m->lines_dane);
+	if (m->lines_pinned > 0)
+		fprintf(out, ",\n             %" PRId64
+			" of them pinned to the one server that they name", m->lines_pinned);
 	if (m->lines_wider > 0 && s->mta->wider != NULL)
 		fprintf(out, ",\n             %" PRId64 " of them %s", m->lines_wider,
 			s->mta->wider);
@@ -305,17 +309,22 @@ tell_rule(const struct update_settings *s, const struct state *state,
 	const struct list_header *header, const struct list_entry *e, int64_t now_s, FILE *out,
 	struct error *err)
 {
-	struct recipe recipe = {.dane = state->dane};
+	struct recipe recipe = {.dane = state->dane, .pin = s->pin};
 	const char *left = choice_why_left(s->mta->choose(&recipe, header, e, now_s));
 	char text[WHEN_SIZE];
-	struct buf line;
+	struct buf line, pin;
 	int rc;
 
 	buf_init(&line, MTA_VALUE_MAX);
+	buf_init(&pin, MTA_VALUE_MAX);
 	rc = map_find(s->kind, s->map_file, e->domain, &line, err);
+	if (rc > 0 && pins_find(s, e->domain, &pin, err) < 0)
+		rc = -1;
 	if (rc > 0) {
 		fprintf(out, "%s: mail only over verified TLS\n", e->domain);
 		fprintf(out, "line         %s %s\n", e->domain, buf_str(&line));
+		if (pin.len > 0)
+			fprintf(out, "pinned to    %s, whatever its MX records say\n", buf_str(&pin));
 		fprintf(out, "map          %s, since %s\n", s->map_file,
 			when(state->map.since_s, now_s, text));
 	} else if (rc == 0) {
@@ -323,6 +332,7 @@ tell_rule(const struct update_settings *s, const struct state *state,
 		fprintf(out, "line         %s\n",
 			left != NULL ? left : "missing: the next run of preload25-update adds it");
 	}
+	buf_clear(&pin);
 	buf_clear(&line);
 	return rc < 0 ? -1 : 0;
 }

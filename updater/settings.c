@@ -148,6 +148,17 @@ const struct config_key update_settings_keys[] = {
 		.name = "smtpd",
 		.type = CONFIG_STRING,
 		.help = "the program; default: by PATH"},
+	{.section = "opensmtpd",
+		.name = "smtpctl",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
+	{.section = "opensmtpd",
+		.name = "pin",
+		.type = CONFIG_BOOL,
+		.fallback = "no",
+		.help = "send mail for domains whose entry names one server, and no wildcard, to that "
+			"server only, whatever MX records say; run setup opensmtpd --apply after a "
+			"change"},
 	{.section = "sendmail",
 		.name = "sendmail",
 		.type = CONFIG_STRING,
@@ -345,7 +356,9 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->exim_dir = config_string(c, "exim", "config_dir");
 	out->update_exim = config_string(c, "exim", "update");
 	out->smtpd = config_string(c, "opensmtpd", "smtpd");
+	out->smtpctl = config_string(c, "opensmtpd", "smtpctl");
 	out->smtpd_conf = config_string(c, "opensmtpd", "config");
+	out->pin = config_bool(c, "opensmtpd", "pin");
 	out->sendmail = config_string(c, "sendmail", "sendmail");
 	out->praliases = config_string(c, "sendmail", "praliases");
 	out->sendmail_cf = config_string(c, "sendmail", "cf");

@@ -40,7 +40,8 @@ struct update_settings {
 	const char *ca_file;                             /* for setup */
 	/* Of the other mail servers: programs (NULL: by PATH), and for setup. */
 	const char *exim, *update_exim, *exim_dir;
-	const char *smtpd, *smtpd_conf;
+	const char *smtpd, *smtpctl, *smtpd_conf;
+	bool pin; /* OpenSMTPD: see pins.h */
 	const char *sendmail, *praliases, *m4, *sendmail_cf, *sendmail_mc;
 	const char *metrics_textfile; /* NULL: none is wanted */
 	int64_t monitor_expires_s, monitor_success_s;

@@ -1,4 +1,4 @@
-/* setup opensmtpd: the action and the rules for listed domains, in smtpd.conf, each before the
+/* setup opensmtpd: the actions and the rules for listed domains, in smtpd.conf, each before the
  * general rule that it is an exception of. */
 #include "updater/setup.h"
 
@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "updater/pins.h"
 #include "updater/settings.h"
 #include "updater/setup_files.h"
 #include "updater/tool.h"
@@ -99,6 +100,27 @@ has_word(const char *text, const char *word)
 	return false;
 }
 
+/* The caller frees it. */
+static char *
+without_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+	struct buf out;
+	char *result;
+
+	buf_init(&out, SETUP_FILE_MAX);
+	while (*text != '\0') {
+		size_t blanks = strspn(text, " \t\r"), n = strcspn(text + blanks, " \t\r");
+
+		if (n != len || strncmp(text + blanks, word, len) != 0)
+			buf_add(&out, text, blanks + n);
+		text += blanks + n;
+	}
+	result = buf_take(&out);
+	buf_clear(&out);
+	return result;
+}
+
 /* "match from local for any action "relay"": the text before and behind "for any", and the action
  * with its quotes. False: another statement. */
 static bool
@@ -117,6 +139,49 @@ general_rule(const char *line, char **before, char **behind_it, char **action)
 	return true;
 }
 
+/* The lines before one general rule, the number-th: its action's options with "tls", and the rule
+ * for listed domains. The caller frees them. */
+static char *
+rule_lines(const struct setup_opensmtpd *u, int number, const char *its_options, const char *head,
+	const char *tail)
+{
+	/* A certificate that nobody verifies is what the list is against. */
+	char *options = without_word(its_options, "no-verify");
+	const char *tls = has_word(options, "tls") ? "" : " tls";
+	struct buf out;
+	char *lines;
+
+	buf_init(&out, SETUP_FILE_MAX);
+	if (number == 1)
+		buf_addf(&out, "table " TABLE " db:%s\n", u->s->map_file);
+	/* Also when there is to be no more pinning: what is queued needs its action. */
+	if (pins_wanted(u->s)) {
+		if (number == 1) {
+			char *hosts = pins_hosts_file(u->s), *set = pins_set_file(u->s);
+
+			buf_addf(&out,
+				"table " PINS_TABLE_SET " db:%s\ntable " PINS_TABLE_HOSTS
+				" file:%s\n",
+				set, hosts);
+			free(set);
+			free(hosts);
+		}
+		buf_addf(&out,
+			"action \"" ACTION "-pinned-%d\" relay%s%s domain <" PINS_TABLE_HOSTS ">\n",
+			number, options, tls);
+	}
+	buf_addf(&out, "action \"" ACTION "-%d\" relay%s%s\n", number, options, tls);
+	if (u->s->pin)
+		buf_addf(&out,
+			"%sfor domain <" PINS_TABLE_SET ">%s action \"" ACTION "-pinned-%d\"\n",
+			head, tail, number);
+	buf_addf(&out, "%sfor domain <" TABLE ">%s action \"" ACTION "-%d\"\n", head, tail, number);
+	lines = buf_take(&out);
+	buf_clear(&out);
+	free(options);
+	return lines;
+}
+
 /* The blocks that are due, each put before its rule. 0; 1 a relay host takes all (told); -1. */
 static int
 plan(struct setup_opensmtpd *u, const char *clean, struct buf *after, struct buf *added,
@@ -132,23 +197,16 @@ plan(struct setup_opensmtpd *u, const char *clean, struct buf *after, struct buf
 		if (general_rule(line, &head, &tail, &action)) {
 			char *options = relay_options(clean, action);
 
-			if (options != NULL && has_word(options, "host")) {
+			if (options != NULL &&
+				(has_word(options, "host") || has_word(options, "domain"))) {
 				fprintf(u->options->out,
-					"action %s relays to one other host, so the list protects "
-					"nothing here.\nInstall it there. Nothing was changed.\n",
+					"action %s relays to another host that you name, so the list "
+					"protects nothing here.\nInstall it there. Nothing was "
+					"changed.\n",
 					action);
 				rc = 1;
 			} else if (options != NULL) {
-				char *lines = xasprintf("%s%s%s%d\" relay%s%s\n%s"
-							"for domain <" TABLE ">%s action \"" ACTION
-							"-%d\"\n",
-					rules == 0 ? "table " TABLE " db:" : "",
-					rules == 0 ? u->s->map_file : "",
-					rules == 0 ? "\naction \"" ACTION "-"
-						   : "action \"" ACTION "-",
-					rules + 1, options,
-					has_word(options, "tls") ? "" : " tls", head, tail,
-					rules + 1);
+				char *lines = rule_lines(u, rules + 1, options, head, tail);
 				char *block = setup_block("#", lines);
 
 				buf_add_str(after, block);
@@ -220,8 +278,12 @@ run(struct setup_opensmtpd *u, struct error *err)
 			fprintf(u->options->out,
 				"! OpenSMTPD accepts any server that DNS names, if its certificate "
 				"is valid for itself, and\n  cannot check DANE: domains with DANE "
-				"only are left out.\n! Mail that is queued already keeps the rule "
-				"it was accepted under.\n");
+				"only are left out.\n%s! Mail that is queued already keeps the rule "
+				"it was accepted under.\n",
+				u->s->pin ? "! Domains that name one server are pinned to it "
+					    "([opensmtpd] pin = yes).\n"
+					  : "  [opensmtpd] pin = yes binds domains that name one "
+					    "server to it.\n");
 	}
 	buf_clear(&after);
 	buf_clear(&added);

@@ -67,6 +67,7 @@ static const struct field fields[] = {
 	FIELD("map_lines", FIELD_INT, map.lines),
 	FIELD("map_lines_dane", FIELD_INT, map.lines_dane),
 	LATER("map_lines_wider", FIELD_INT, map.lines_wider),
+	LATER("map_lines_pinned", FIELD_INT, map.lines_pinned),
 	FIELD("left_testing", FIELD_INT, map.left_testing),
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),

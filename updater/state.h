@@ -32,7 +32,7 @@ struct state_map {
 	int64_t version;    /* of that list */
 	int64_t rendered_s; /* when */
 	int64_t since_s;    /* since when this version is installed */
-	int64_t lines, lines_dane, lines_wider;
+	int64_t lines, lines_dane, lines_wider, lines_pinned;
 	int64_t left_testing, left_run_out, left_dane, left_long;
 	int64_t next_end_s; /* the first line runs out then; 0: there is no line */
 	/* Of the installed file, to see whether somebody else has changed it. */

@@ -135,7 +135,28 @@ opensmtpd)
 		awk '/for domain <preload25> action "preload25-1"/ { a = NR } /for any action "relay"/ { b = NR }
 			END { exit !(a && b > a) }' "$tmp/root/etc/smtpd.conf"
 	check 'opensmtpd: its own check likes it' in_root smtpd -n
+	# Domains pinned to the one server that they name; and no more: what is queued needs its action.
+	printf '[opensmtpd]\npin = yes\n' >>"$tmp/root/etc/preload25/preload25-update.conf"
+	expect 'opensmtpd: --check after pin = yes' 1 '' update setup opensmtpd --check
+	expect 'opensmtpd: --apply with pin = yes' 0 '' update setup opensmtpd --apply
+	check 'opensmtpd: ... the rule for pinned domains stands first' \
+		awk '/for domain <preload25-pinned> action "preload25-pinned-1"/ { a = NR }
+			/for domain <preload25> action "preload25-1"/ { b = NR } END { exit !(a && b > a) }' \
+		"$tmp/root/etc/smtpd.conf"
+	check 'opensmtpd: ... its own check likes it' in_root smtpd -n
+	expect 'opensmtpd: ... --check is content' 0 '' update setup opensmtpd --check
+	sed -i 's/^pin = yes/pin = no/' "$tmp/root/etc/preload25/preload25-update.conf"
+	expect 'opensmtpd: --apply with pin = no' 0 '' update setup opensmtpd --apply
+	check 'opensmtpd: ... there is no rule, but the action of what is queued' \
+		sh -c 'grep -q "^action \"preload25-pinned-1\"" "$1" && ! grep -q "^match.*pinned" "$1"' \
+		sh "$tmp/root/etc/smtpd.conf"
 	revert opensmtpd smtpd.conf
+	sed -i 's/^action "relay" relay$/action "relay" relay tls no-verify/' "$tmp/root/etc/smtpd.conf"
+	expect 'opensmtpd: beside an action that verifies nobody' 0 '' update setup opensmtpd --apply
+	check 'opensmtpd: ... ours verifies' grep -qx 'action "preload25-1" relay tls' \
+		"$tmp/root/etc/smtpd.conf"
+	expect 'opensmtpd: --revert there' 0 '' update setup opensmtpd --revert
+	sed -i 's/^action "relay" relay.*$/action "relay" relay/' "$tmp/root/etc/smtpd.conf"
 	sed -i 's/^action "relay" relay$/action "relay" relay host smtp:\/\/hub.example/' "$tmp/root/etc/smtpd.conf"
 	expect 'opensmtpd: with a relay host the list protects nothing' 1 '' update setup opensmtpd --apply
 	check 'opensmtpd: ... and is told so' grep -q 'protects nothing' "$tmp/out"

@@ -124,6 +124,8 @@ test_previous(void **state UNUSED)
 		const struct map_kind *kind = kinds[i];
 		char *file = map_path(kind, "previous");
 		char *previous = xasprintf("%s.1", file);
+		time_t seen_s = 0;
+		struct stat st;
 
 		for (int n = 0; n < 4; n++) {
 			char serial[8];
@@ -139,6 +141,10 @@ test_previous(void **state UNUSED)
 				assert_int_equal(find(kind, previous, MAP_SENTINEL, serial), 1);
 			else
 				assert_false(file_exists(previous));
+			/* Who looks at whole seconds sees each of them. */
+			assert_int_equal(stat(file, &st), 0);
+			assert_true(st.st_mtim.tv_sec != seen_s);
+			seen_s = st.st_mtim.tv_sec;
 		}
 		/* A folder has that name. */
 		{

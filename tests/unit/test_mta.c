@@ -14,6 +14,7 @@
 #include "export/list.h"
 #include "updater/mta.h"
 #include "updater/sendmail_policy.h"
+#include "updater/settings.h"
 
 #define NOW INT64_C(1795435200)
 #define DAY INT64_C(86400)
@@ -35,11 +36,11 @@ struct sample {
 };
 
 static void
-check_samples(const struct mta *mta, const struct sample *samples, size_t count)
+check_samples(const struct mta *mta, bool pin, const struct sample *samples, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct sample *s = &samples[i];
-		struct recipe recipe = {.dane = s->resolver};
+		struct recipe recipe = {.dane = s->resolver, .pin = pin};
 		struct list_entry e = {.domain = "good.example",
 			.policy = {.auth_dane = s->dane,
 				.auth_pkix = s->pkix,
@@ -94,7 +95,7 @@ test_exim(void **state UNUSED)
 			"auth=pkix mx=^(mx1\\.good\\.example)$"},
 	};
 
-	check_samples(&mta_exim, samples, ARRAY_LEN(samples));
+	check_samples(&mta_exim, false, samples, ARRAY_LEN(samples));
 }
 
 static void
@@ -106,11 +107,21 @@ test_opensmtpd(void **state UNUSED)
 		{"both", {"mx1.good.example"}, true, true, false, CHOICE_WIDER, "<set>"},
 		{"DANE", {"mx1.good.example"}, true, false, false, CHOICE_LEFT_DANE, NULL},
 	};
+	static const struct sample pinned[] = {
+		{"one host, pin", {"mx1.good.example"}, false, true, false, CHOICE_PINNED, "<set>"},
+		{"two hosts, pin", {"mx1.good.example", "mx2.good.example"}, false, true, false,
+			CHOICE_WIDER, "<set>"},
+		{"wildcard, pin", {"*.good.example"}, false, true, false, CHOICE_WIDER, "<set>"},
+		{"DANE, pin", {"mx1.good.example"}, true, false, false, CHOICE_LEFT_DANE, NULL},
+	};
+	const struct update_settings settings = {.pin = true};
 	struct recipe recipe;
 
-	check_samples(&mta_opensmtpd, samples, ARRAY_LEN(samples));
-	mta_opensmtpd.decide(NULL, NULL, &recipe);
+	check_samples(&mta_opensmtpd, false, samples, ARRAY_LEN(samples));
+	check_samples(&mta_opensmtpd, true, pinned, ARRAY_LEN(pinned));
+	mta_opensmtpd.decide(&settings, NULL, &recipe);
 	assert_false(recipe.dane);
+	assert_true(recipe.pin);
 }
 
 static void
@@ -129,7 +140,7 @@ test_sendmail(void **state UNUSED)
 		{"both", {"mx1.good.example"}, true, true, true, CHOICE_DANE, "dane-only"},
 	};
 
-	check_samples(&mta_sendmail, samples, ARRAY_LEN(samples));
+	check_samples(&mta_sendmail, false, samples, ARRAY_LEN(samples));
 }
 
 /* n hosts "mxI.PARENT"; PARENT may hold one %d, for parents of their own. */

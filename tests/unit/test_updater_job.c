@@ -19,6 +19,9 @@
 #include "export/tuf_metadata.h"
 #include "updater/job.h"
 #include "updater/map.h"
+#include "updater/map_kinds.h"
+#include "updater/mta.h"
+#include "updater/pins.h"
 #include "updater/report.h"
 #include "updater/settings.h"
 #include "updater/state.h"
@@ -102,7 +105,10 @@ static void
 world_init(struct world *w, const char *name, const char *mta, const char *more)
 {
 	char *conf_name = xasprintf("%s.conf", name), *list_name = xasprintf("%s.list", name),
-	     *map_name = xasprintf("%s.map%s", name, strcmp(mta, "postfix") == 0 ? ".cdb" : ""),
+	     *map_name = xasprintf("%s.map%s", name,
+		     strcmp(mta, "postfix") == 0             ? ".cdb"
+			     : strcmp(mta, "opensmtpd") == 0 ? ".db"
+							     : ""),
 	     *root_name = xasprintf("%s.root", name);
 	char *text;
 
@@ -707,18 +713,41 @@ publish_by_delta(struct world *w, const struct list_spec *before, const struct l
 	free(name);
 }
 
+/* OpenSMTPD finds a server for every domain that is pinned, whichever of the two files is old. */
+static void
+check_pins(struct world *w)
+{
+	char *hosts = pins_hosts_file(&w->settings), *set = pins_set_file(&w->settings);
+
+	for (int i = 1; i <= 41; i++) {
+		struct buf value;
+		char key[64];
+
+		(void)snprintf(key, sizeof(key), "example-%08d.test", i);
+		buf_init(&value, 1024);
+		if (map_find(&map_db_set, set, key, &value, &(struct error){0}) > 0 &&
+			map_find(&map_texthash, hosts, key, &value, &(struct error){0}) <= 0)
+			fail_msg("%s is pinned to nothing", key);
+		buf_clear(&value);
+	}
+	free(set);
+	free(hosts);
+}
+
 /* Kills, or starves, the job at its n-th operation, for every n. Afterwards the map is the old one
  * or the new one, whole; and the next run does the rest. */
 static void
-fault_everywhere(const char *name, bool kill_it)
+fault_everywhere(const char *name, const char *mta, bool kill_it)
 {
 	struct list_spec now = {.first = 1}, before;
 	struct world w;
 	bool reached = true;
 	int n;
 
-	world_init(&w, name, "postfix", NULL);
+	world_init(&w, name, mta, NULL);
 	w.settings.postmap = NULL;
+	w.settings.smtpctl = "/bin/true";
+	w.settings.pin = w.settings.mta == &mta_opensmtpd;
 	w.repo.zstd = true;
 	for (n = 0; reached; n++) {
 		struct error err = {0};
@@ -770,8 +799,11 @@ fault_everywhere(const char *name, bool kill_it)
 		new = listed(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !(version % 2);
 		if (!(old || new) || !has_example(&w, 1) || !has_example(&w, 40))
 			fail_msg("operation %d: neither the old map nor the new one", n);
+		if (w.settings.pin)
+			check_pins(&w);
 		expect_job(&w, NOW, 0, NULL);
 		assert_true(listed(&w, MAP_SENTINEL, want));
+		assert_true(pins_are(&w.settings, version));
 	}
 	print_message("# %d operations\n", n - 2);
 	assert_true(n > 15); /* the hooks do see the job */
@@ -781,13 +813,15 @@ fault_everywhere(const char *name, bool kill_it)
 static void
 test_kill(void **state UNUSED)
 {
-	fault_everywhere("kill", true);
+	fault_everywhere("kill", "postfix", true);
+	fault_everywhere("kill-pins", "opensmtpd", true);
 }
 
 static void
 test_full_disk(void **state UNUSED)
 {
-	fault_everywhere("full", false);
+	fault_everywhere("full", "postfix", false);
+	fault_everywhere("full-pins", "opensmtpd", false);
 }
 
 static void

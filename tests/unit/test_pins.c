@@ -1,0 +1,380 @@
+/* Domains that OpenSMTPD is told to send to the one server that their entry names: which, by what
+ * files, and that no message accepted for one is ever without a place to go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/stat.h>
+
+#include "updater/job.h"
+#include "updater/map.h"
+#include "updater/map_kinds.h"
+#include "updater/pins.h"
+#include "updater/report.h"
+#include "updater/settings.h"
+
+#include "updater_repo.h"
+
+/* Stands in for OpenSMTPD's own tool: keeps what it was asked, and answers as the real one did. */
+static const char smtpctl_takes[] = "#!/bin/sh\necho \"$*\" >>'%s'\n";
+static const char smtpctl_stopped[] =
+	"#!/bin/sh\necho \"smtpctl: smtpd doesn't seem to be running\" >&2\nexit 1\n";
+static const char smtpctl_refuses[] = "#!/bin/sh\necho 'command failed'\nexit 1\n";
+
+struct world {
+	struct repo repo;
+	struct update_settings settings;
+	char *conf, *list, *map, *root, *smtpctl, *asked;
+};
+
+static void
+make_smtpctl(const struct world *w, const char *text)
+{
+	write_text(w->smtpctl, text, strlen(text));
+	assert_int_equal(chmod(w->smtpctl, 0755), 0);
+}
+
+static void
+configure(struct world *w, const char *pin)
+{
+	char *text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s.state\n"
+			       "[install]\nmta = opensmtpd\npath = %s\n[opensmtpd]\npin = %s\n"
+			       "smtpctl = %s\n",
+		w->repo.dir, w->root, w->repo.dir, w->map, pin, w->smtpctl);
+
+	update_settings_clear(&w->settings);
+	write_text(w->conf, text, strlen(text));
+	OK(update_settings_load(w->conf, &w->settings, &ok_err));
+	free(text);
+}
+
+static void
+world_init(struct world *w, const char *name)
+{
+	char *takes;
+
+	memset(w, 0, sizeof(*w));
+	repo_init(&w->repo, name);
+	w->repo.expires[TUF_ROLE_TIMESTAMP] = NOW + YEAR;
+	w->conf = xasprintf("%s.conf", w->repo.dir);
+	w->list = xasprintf("%s.list", w->repo.dir);
+	w->map = xasprintf("%s.domains.db", w->repo.dir);
+	w->root = xasprintf("%s.root", w->repo.dir);
+	w->smtpctl = xasprintf("%s.smtpctl", w->repo.dir);
+	w->asked = xasprintf("%s.asked", w->repo.dir);
+	takes = xasprintf(smtpctl_takes, w->asked);
+	make_smtpctl(w, takes);
+	free(takes);
+	configure(w, "yes");
+}
+
+static void
+world_clear(struct world *w)
+{
+	repo_clear(&w->repo);
+	update_settings_clear(&w->settings);
+	free(w->conf);
+	free(w->list);
+	free(w->map);
+	free(w->root);
+	free(w->smtpctl);
+	free(w->asked);
+}
+
+static void
+publish(struct world *w, int version, int64_t now_s, int last,
+	void (*vary)(int i, struct list_entry *e))
+{
+	write_list(w->list, &(struct list_spec){.version = version,
+				    .first = 1,
+				    .last = last,
+				    .timestamp_s = now_s,
+				    .expires_s = now_s + 14 * DAY,
+				    .vary = vary});
+	repo_publish(&w->repo, w->list);
+	if (!file_exists(w->root)) {
+		char *path = repo_path(&w->repo, TUF_ROLE_ROOT);
+		struct buf root;
+
+		read_bytes(path, &root);
+		write_text(w->root, root.data, root.len);
+		buf_clear(&root);
+		free(path);
+	}
+}
+
+static void
+expect_job(struct world *w, int64_t now_s, int want, const char *text)
+{
+	const struct job_options options = {.now_s = now_s, .allow_churn = true};
+	struct error err = {0};
+	int rc = job_run(&w->settings, &options, &err);
+	int code = rc < 0 ? error_exit_code(&err) : rc;
+
+	if (code != want || (text != NULL && strstr(err.text, text) == NULL))
+		fail_msg("exit code %d (%s), want %d (%s)", code, err.text, want,
+			text != NULL ? text : "");
+}
+
+/* Files that hold the example: l list, p pinned, h with its own server behind it. */
+static const char *
+where(const struct world *w, int i)
+{
+	static char found[4];
+	char *files[] = {xstrdup(w->map), pins_set_file(&w->settings), pins_hosts_file(&w->settings)};
+	char key[64], want[128];
+	size_t n = 0;
+
+	(void)snprintf(key, sizeof(key), "example-%08d.test", i);
+	(void)snprintf(want, sizeof(want), "smtp+tls://mx.%s", key);
+	for (size_t f = 0; f < ARRAY_LEN(files); f++) {
+		struct error err = {0};
+		struct buf value;
+		int rc;
+
+		buf_init(&value, 1024);
+		rc = map_find(f == 2 ? &map_texthash : &map_db_set, files[f], key, &value, &err);
+		if (rc < 0)
+			fail_msg("%s", err.text);
+		if (rc > 0) {
+			assert_string_equal(buf_str(&value), f == 2 ? want : "<set>");
+			found[n++] = "lph"[f];
+		}
+		buf_clear(&value);
+		free(files[f]);
+	}
+	found[n] = '\0';
+	return found;
+}
+
+static void
+vary(int i, struct list_entry *e)
+{
+	static const char *const wild[] = {"*.example.test"};
+	static const char *const two[] = {"mx1.example.test", "mx2.example.test"};
+	/* 64 octets, and one more. */
+	static const char *const long_name[] = {
+		"a23456789012345678901234567890.b23456789012345678901234567.ex.test"};
+
+	if (i == 2)
+		e->policy.mxs = wild;
+	if (i == 3) {
+		e->policy.mxs = two;
+		e->policy.mxs_count = 2;
+	}
+	if (i == 4)
+		e->policy.mxs = long_name;
+	if (i == 5)
+		e->policy.mode = LIST_MODE_TESTING;
+	if (i == 6) {
+		e->policy.auth_pkix = false;
+		e->policy.auth_dane = true;
+	}
+}
+
+static void
+test_host(void **state UNUSED)
+{
+	char name[66];
+	const char *const mxs[] = {name, "mx2.example"};
+	struct list_policy p = {.mxs = mxs, .mxs_count = 1};
+
+	(void)snprintf(name, sizeof(name), "mx1.example");
+	assert_string_equal(pins_host(&p), "mx1.example");
+	p.mxs_count = 2;
+	assert_null(pins_host(&p));
+	p.mxs_count = 1;
+	(void)snprintf(name, sizeof(name), "*.example");
+	assert_null(pins_host(&p));
+	/* smtpd: "Cannot parse smarthost" from 65 octets on. */
+	memset(name, 'a', 65);
+	name[31] = '.';
+	name[64] = '\0';
+	assert_non_null(pins_host(&p));
+	name[64] = 'a';
+	name[65] = '\0';
+	assert_null(pins_host(&p));
+}
+
+/* Who is pinned, what is said of it, and what becomes of those that are no longer. */
+static void
+test_life(void **state UNUSED)
+{
+	struct error err = {0};
+	struct world w;
+	struct buf asked;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	world_init(&w, "life");
+	publish(&w, 1, NOW, 9, vary);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 1), "lph");
+	assert_string_equal(where(&w, 2), "l");
+	assert_string_equal(where(&w, 3), "l");
+	assert_string_equal(where(&w, 4), "l");
+	assert_string_equal(where(&w, 5), "");
+	assert_string_equal(where(&w, 6), "");
+	assert_string_equal(where(&w, 9), "lph");
+	assert_true(pins_are(&w.settings, 1));
+	read_bytes(w.asked, &asked);
+	assert_string_equal(buf_str(&asked), "update table preload25-hosts\n");
+	buf_clear(&asked);
+
+	out = open_memstream(&text, &size);
+	OK(report_status(&w.settings, NOW, out, &ok_err));
+	OK(report_explain(&w.settings, "example-00000001.test", NOW, out, &ok_err));
+	assert_int_equal(fflush(out), 0);
+	assert_non_null(strstr(text, "7 enforced,\n             4 of them pinned to the one server"));
+	assert_non_null(strstr(text, "3 of them by any server that DNS names"));
+	assert_non_null(strstr(text, "pinned to    mx.example-00000001.test,"));
+	(void)fclose(out);
+	free(text);
+	text = NULL;
+	out = open_memstream(&text, &size);
+	OK(report_explain(&w.settings, "example-00000002.test", NOW, out, &ok_err));
+	assert_int_equal(fflush(out), 0);
+	assert_null(strstr(text, "pinned"));
+	(void)fclose(out);
+	free(text);
+
+	/* Nothing new: nothing is asked. */
+	expect_job(&w, NOW + 60, 0, NULL);
+	read_bytes(w.asked, &asked);
+	assert_int_equal(asked.len, strlen("update table preload25-hosts\n"));
+	buf_clear(&asked);
+
+	/* 7 to 9 leave the list; mail that is queued for them still has a place to go. */
+	publish(&w, 2, NOW + DAY, 6, vary);
+	expect_job(&w, NOW + DAY, 0, NULL);
+	assert_string_equal(where(&w, 1), "lph");
+	assert_string_equal(where(&w, 7), "h");
+	assert_string_equal(where(&w, 9), "h");
+	/* 8 comes back. */
+	publish(&w, 3, NOW + 2 * DAY, 8, vary);
+	expect_job(&w, NOW + 2 * DAY, 0, NULL);
+	assert_string_equal(where(&w, 8), "lph");
+	assert_string_equal(where(&w, 9), "h");
+	publish(&w, 4, NOW + 29 * DAY, 6, vary);
+	expect_job(&w, NOW + 29 * DAY, 0, NULL);
+	assert_string_equal(where(&w, 8), "h");
+	assert_string_equal(where(&w, 9), "h");
+	publish(&w, 5, NOW + 32 * DAY, 6, vary);
+	expect_job(&w, NOW + 32 * DAY, 0, NULL);
+	assert_string_equal(where(&w, 8), "h");
+	assert_string_equal(where(&w, 9), "");
+
+	/* No more pinning: none is pinned, all stay in the list's own set. */
+	configure(&w, "no");
+	expect_job(&w, NOW + 32 * DAY, 0, NULL);
+	assert_string_equal(where(&w, 1), "lh");
+	assert_string_equal(where(&w, 2), "l");
+	assert_int_equal(job_run(&w.settings,
+				 &(struct job_options){.now_s = NOW + 32 * DAY, .dry_run = true},
+				 &err),
+		0);
+	world_clear(&w);
+}
+
+/* OpenSMTPD must have the table before a domain may be looked up in it. */
+static void
+test_table(void **state UNUSED)
+{
+	struct world w;
+	char *set, *hosts, *takes;
+
+	world_init(&w, "table");
+	takes = xasprintf(smtpctl_takes, w.asked);
+	set = pins_set_file(&w.settings);
+	hosts = pins_hosts_file(&w.settings);
+	publish(&w, 1, NOW, 3, NULL);
+	make_smtpctl(&w, smtpctl_stopped); /* it reads the file when it starts */
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 3), "lph");
+	make_smtpctl(&w, smtpctl_refuses);
+	publish(&w, 2, NOW, 4, NULL);
+	expect_job(&w, NOW, 2, "the map is installed, but: pinned domains: OpenSMTPD does not take");
+	assert_string_equal(where(&w, 3), "lph");
+	assert_string_equal(where(&w, 4), "lh");
+	/* And goes on saying so, until it is mended. */
+	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
+	make_smtpctl(&w, takes);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 4), "lph");
+	/* Either file damaged, or gone. */
+	write_text(set, "", 0);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 4), "lph");
+	assert_int_equal(unlink(hosts), 0);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 4), "lph");
+	free(takes);
+	free(hosts);
+	free(set);
+	world_clear(&w);
+}
+
+/* STATE/pins damaged: what is pinned does not depend on it. */
+static void
+test_damaged(void **state UNUSED)
+{
+	static const char *const texts[] = {"", "x", "example-00000001.test\n", "a b c d\n",
+		"example-00000002.test mx.example-00000002.test 0\nexample-00000003.test ../x 0\n",
+		"example-00000001.test mx.example-00000001.test -1\n",
+		"example-00000001.test mx.example-00000001.test 99999999999999999999\n",
+		"zzz.test mx.zzz.test 1\naaa.test mx.aaa.test 0\n"};
+	struct world w;
+	char *kept;
+
+	world_init(&w, "damaged");
+	kept = xasprintf("%s/pins", w.settings.state_dir);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		publish(&w, (int)i + 1, NOW, 3, NULL);
+		OK(file_mkdirs(w.settings.state_dir, 0755, &ok_err));
+		write_text(kept, texts[i], strlen(texts[i]));
+		expect_job(&w, NOW, 0, NULL);
+		for (int k = 1; k <= 3; k++)
+			assert_string_equal(where(&w, k), "lph");
+	}
+	free(kept);
+	world_clear(&w);
+}
+
+/* What setup needs before the first list: maps to be named in smtpd.conf. */
+static void
+test_empty(void **state UNUSED)
+{
+	struct error err = {0};
+	struct world w;
+	char *set;
+
+	world_init(&w, "empty");
+	set = pins_set_file(&w.settings);
+	assert_int_equal(job_make_empty_map(&w.settings, &err), 1);
+	assert_true(pins_are(&w.settings, 0));
+	assert_int_equal(job_make_empty_map(&w.settings, &err), 0);
+	assert_int_equal(unlink(set), 0);
+	assert_int_equal(job_make_empty_map(&w.settings, &err), 1);
+	publish(&w, 1, NOW, 3, NULL);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 3), "lph");
+	free(set);
+	world_clear(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_empty),
+	};
+
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
+}
