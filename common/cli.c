@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/xalloc.h"
 
 /* Names longer than this are not typing errors of ours. */
@@ -414,6 +415,6 @@ cli_main(const struct cli_program *program, int argc, char **argv, struct app *a
 fail:
 	/* What was printed before the failure comes first. */
 	(void)fflush(stdout);
-	fprintf(stderr, "%s: %s\n", program->name, err.text);
+	log_error("%s", err.text);
 	return error_exit_code(&err);
 }

@@ -6,8 +6,8 @@
  *
  * Options are long ("--name", "--name VALUE", "--name=VALUE"), stand before or behind the
  * subcommand, and are ended by "--"; "-" alone is an argument. --help and --version are built in:
- * help of the program, or of the subcommand that is also given. What is wrong is one line on
- * standard error and exit code 2; a mistyped name gets a suggestion.
+ * help of the program, or of the subcommand that is also given. What is wrong is one line in the
+ * log and exit code 2; a mistyped name gets a suggestion.
  */
 #ifndef COMMON_CLI_H
 #define COMMON_CLI_H
@@ -40,8 +40,8 @@ struct cli_command {
 	int args_max; /* -1: any number */
 	const struct cli_option *options;
 	size_t option_count;
-	/* Returns the exit code, or -1 with err set: cli_main() prints it once as "program: text"
-	 * and exits with error_exit_code(). */
+	/* Returns the exit code, or -1 with err set: cli_main() logs it once and exits with
+	 * error_exit_code(). */
 	int (*run)(struct app *app, const struct cli_call *call, struct error *err);
 };
 
@@ -86,7 +86,7 @@ const char *cli_suggest(const char *typed, const char *const *names, size_t coun
 /* Help of the program (command NULL) or of one command. */
 void cli_help(const struct cli_program *program, const struct cli_command *command, FILE *out);
 
-/* Parses, prepares, runs, prints what failed; the result is main()'s. Output that could not be
+/* Parses, prepares, runs, and logs what failed; the result is main()'s. Output that could not be
  * written to standard output is a failure (exit code 3). */
 int cli_main(const struct cli_program *program, int argc, char **argv, struct app *app);
 

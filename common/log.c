@@ -1,9 +1,11 @@
 #include "common/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@
 static struct {
 	const char *program; /* borrowed from main() */
 	enum log_level minimum;
-	bool to_syslog;
+	enum { TO_STDERR, TO_JOURNAL, TO_SYSLOG } where;
 } sink = {.program = "preload25", .minimum = LOG_LEVEL_INFO};
 
 void
@@ -22,7 +24,7 @@ log_to_stderr(const char *program, enum log_level minimum)
 {
 	sink.program = program;
 	sink.minimum = minimum;
-	sink.to_syslog = false;
+	sink.where = log_stderr_is_journal() ? TO_JOURNAL : TO_STDERR;
 }
 
 void
@@ -30,8 +32,41 @@ log_to_syslog(const char *program, enum log_level minimum)
 {
 	sink.program = program;
 	sink.minimum = minimum;
-	sink.to_syslog = true;
-	openlog(program, LOG_PID, LOG_MAIL);
+	sink.where = TO_SYSLOG;
+	openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
+
+/* JOURNAL_STREAM is the device and the inode of the journal's socket (systemd.exec(5)): it is handed
+ * on to programs whose standard error has been sent elsewhere in between. */
+bool
+log_stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char want[48];
+	struct stat st;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(want, sizeof(want), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, want) == 0;
+}
+
+/* One write per line, so that lines of several threads never mix. */
+static void write_line(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+static void
+write_line(const char *fmt, ...)
+{
+	char whole[LOG_LINE_MAX + 64];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(whole, sizeof(whole), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		(void)!write(STDERR_FILENO, whole,
+			(size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1);
 }
 
 static void emit(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
@@ -58,16 +93,16 @@ emit(enum log_level level, const char *fmt, va_list ap)
 		return;
 	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
 	str_escape_controls(raw, strlen(raw), line, sizeof(line));
-	if (sink.to_syslog) {
+	switch (sink.where) {
+	case TO_STDERR:
+		write_line("%s: %s%s\n", sink.program, word[level], line);
+		break;
+	case TO_JOURNAL:
+		write_line("<%d>%s%s\n", priority[level], word[level], line);
+		break;
+	case TO_SYSLOG:
 		syslog(priority[level], "%s%s", word[level], line);
-	} else {
-		/* One write per line, so that lines of several threads never mix. */
-		char whole[LOG_LINE_MAX + 64];
-		int n = snprintf(whole, sizeof(whole), "%s: %s%s\n", sink.program, word[level], line);
-
-		if (n > 0)
-			(void)!write(STDERR_FILENO, whole,
-				(size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1);
+		break;
 	}
 }
 

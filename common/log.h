@@ -8,14 +8,22 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+#include <stdbool.h>
+
 #include "common/attr.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
-/* Where messages go: "program: text" lines on standard error (default), or syslog. program is
- * borrowed for the life of the process. Messages below minimum are dropped. */
+/* Where messages go: "program: text" lines on standard error (default), or syslog, facility mail.
+ * program is borrowed for the life of the process. Messages below minimum are dropped. Where
+ * standard error is systemd's journal, which knows the program itself, lines are "<N>text" with
+ * their syslog priority. The connection to syslog is made at once: a process that gives up the file
+ * system afterwards can still log. */
 void log_to_stderr(const char *program, enum log_level minimum);
 void log_to_syslog(const char *program, enum log_level minimum);
+
+/* Whether standard error goes to systemd's journal. */
+bool log_stderr_is_journal(void);
 
 void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -35,9 +35,20 @@ answer(int rc, const struct error *err)
 {
 	if (rc == 1) {
 		(void)fflush(stdout);
-		fprintf(stderr, PROGRAM ": %s\n", err->text);
+		log_error("%s", err->text);
 	}
 	return rc;
+}
+
+/* Silence is for cron, which makes mail of every line; journals are for reading. */
+static void
+log_where(const struct cli_call *call, bool verbose)
+{
+	if (cli_flag(call, "syslog"))
+		log_to_syslog(PROGRAM, LOG_LEVEL_INFO);
+	else
+		log_to_stderr(PROGRAM,
+			verbose || log_stderr_is_journal() ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
 }
 
 static int run_status(struct app *app, const struct cli_call *call, struct error *err);
@@ -56,7 +67,7 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 	struct clock clock;
 	char text[CLOCK_TEXT_SIZE];
 
-	log_to_stderr(PROGRAM, cli_flag(call, "verbose") ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING);
+	log_where(call, cli_flag(call, "verbose"));
 	if (clock_from_env(&clock, err) < 0)
 		return -1;
 	app->now_s = clock_now(&clock);
@@ -86,7 +97,7 @@ run_job(struct app *app, const struct cli_call *call, struct error *err)
 
 	/* What it would have done is what a dry run is for. */
 	if (options.dry_run)
-		log_to_stderr(PROGRAM, LOG_LEVEL_INFO);
+		log_where(call, true);
 	return answer(job_run(&app->settings, &options, err), err);
 }
 
@@ -212,6 +223,7 @@ run_verify(struct app *app, const struct cli_call *call, struct error *err)
 static const struct cli_option common_options[] = {
 	{"config", "FILE", "configuration; default " UPDATE_SETTINGS_DEFAULT_PATH},
 	{"verbose", NULL, "say what is being done"},
+	{"syslog", NULL, "messages go to syslog, facility mail, instead of standard error"},
 };
 
 static const struct cli_option job_options[] = {
@@ -298,6 +310,7 @@ main(int argc, char **argv)
 
 	/* libcurl would append the keys of every TLS session to the file that this names. */
 	(void)unsetenv("SSLKEYLOGFILE");
+	log_to_stderr(PROGRAM, LOG_LEVEL_WARNING);
 	memset(&app, 0, sizeof(app));
 	rc = cli_main(&program, argc, argv, &app);
 	update_settings_clear(&app.settings);

@@ -23,6 +23,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 
@@ -511,6 +512,49 @@ test_json(void **state UNUSED)
 	}
 }
 
+/* Where standard error is the journal, it is told each line's priority; where JOURNAL_STREAM was only
+ * inherited, nothing changes. */
+static void
+test_log_journal(void **state UNUSED)
+{
+	static const char want[] = "program: one\nprogram: warning: two\n"
+				   "<6>three\n<4>warning: four\\x0afive\n<3>six\n"
+				   "program: seven\n";
+	char name[48], text[sizeof(want) + 100];
+	FILE *file = tmpfile();
+	int before = dup(STDERR_FILENO);
+	struct stat st;
+	size_t len;
+
+	assert_non_null(file);
+	assert_true(before >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	log_to_stderr("program", LOG_LEVEL_INFO);
+	log_info("one");
+	log_warning("two");
+	log_debug("below the minimum");
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	(void)snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	assert_int_equal(setenv("JOURNAL_STREAM", name, 1), 0);
+	log_to_stderr("program", LOG_LEVEL_INFO);
+	log_info("three");
+	log_warning("four\nfive");
+	log_error("six");
+	(void)snprintf(name, sizeof(name), "%ju:%ju", (uintmax_t)st.st_dev,
+		(uintmax_t)st.st_ino + 1);
+	assert_int_equal(setenv("JOURNAL_STREAM", name, 1), 0);
+	log_to_stderr("program", LOG_LEVEL_INFO);
+	log_error("seven");
+	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	(void)close(before);
+	rewind(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	text[len] = '\0';
+	(void)fclose(file);
+	assert_string_equal(text, want);
+}
+
 int
 main(void)
 {
@@ -532,6 +576,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_file_mkdirs, make_dir, remove_dir),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_log_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
