@@ -6,6 +6,8 @@
 # it can be wrong in any way and signed all the same.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
+# shellcheck source=tests/lab/tuf.bash
+. "$top/tests/lab/tuf.bash"
 
 start=2026-11-23T12:00:00Z
 export PRELOAD25_NOW=$start
@@ -22,68 +24,17 @@ keys=$tmp/auth/keys
 entry() {
 	printf '"%s":{"auth":["pkix"],"max_age":2592000,"mode":"enforce","mxs":["mx.%s"],"source":"mta-sts","tls":"1.3"}' "$1" "$1"
 }
-lines() { # ENTRY...: with what stands between them
-	local i
-	for ((i = 1; i <= $#; i++)); do
-		printf '%s%s\n' "${!i}" "$([ "$i" -lt $# ] && echo ,)"
-	done
-}
-whole() { # VERSION, the entries' lines on standard input
-	printf '{"author":"test","confirmed_since":"%s","expires":"%s","format":"preload25-list-1","policies":{\n' \
-		"$start" "$list_expires"
-	cat
-	printf '},"policy-aliases":{\n},"timestamp":"%s","vantages":1,"version":%s}\n' "$start" "$1"
-}
 list() {
 	local version=$1 d entries=()
 	shift
 	for d; do entries+=("$(entry "$d")"); done
 	lines "${entries[@]}" | whole "$version"
 }
-# said FILE [VERSION]: what metadata say of a file.
-said() {
-	jq -n -c --argjson l "$(stat -c %s "$1")" --arg h "$(sha256sum <"$1" | cut -d' ' -f1)" --argjson v "${2:-0}" \
-		'{length: $l, hashes: {sha256: $h}} + (if $v > 0 then {version: $v} else {} end)'
-}
-# put_target SITE NAME FILE: under its hashed name; prints what targets.json says of it.
-put_target() {
-	cp "$3" "$1/targets/$(sha256sum <"$3" | cut -d' ' -f1).$2"
-	jq -n -c --arg n "$2" --argjson s "$(said "$3")" '{($n): $s}'
-}
-# The three files of a publication, each signed with the keys given: FILE on standard output.
-targets_file() { # VERSION TARGETS-JSON KEY...
-	local version=$1 all=$2
-	shift 2
-	jq -n -c --argjson v "$version" --argjson t "$all" --arg e "$expires" \
-		'{_type: "targets", spec_version: "1.0.34", version: $v, expires: $e, targets: $t}' | tuf_sign "$@"
-}
-snapshot_file() { # VERSION TARGETS-FILE TARGETS-VERSION KEY...
-	local version=$1 of=$2 of_version=$3
-	shift 3
-	jq -n -c --argjson v "$version" --argjson s "$(said "$of" "$of_version")" --arg e "$expires" \
-		'{_type: "snapshot", spec_version: "1.0.34", version: $v, expires: $e, meta: {"targets.json": $s}}' | tuf_sign "$@"
-}
-timestamp_file() { # VERSION SNAPSHOT-FILE SNAPSHOT-VERSION KEY...
-	local version=$1 of=$2 of_version=$3
-	shift 3
-	jq -n -c --argjson v "$version" --argjson s "$(said "$of" "$of_version")" --arg e "$timestamp_expires" \
-		'{_type: "timestamp", spec_version: "1.0.34", version: $v, expires: $e, meta: {"snapshot.json": $s}}' | tuf_sign "$@"
-}
 # new_site SITE AUTHORITY [SITE-TO-CONTINUE]
 new_site() {
 	mkdir -p "$1/metadata" "$1/targets"
 	cp "$tmp/$2/repository/metadata/1.root.json" "$1/metadata/"
 	[ -z "${3:-}" ] || cp "$3"/metadata/*.root.json "$1/metadata/"
-}
-# publish SITE VERSION LIST-FILE [ZST-FILE]: all signed with the keys in $keys; targets also by $more_keys.
-more_keys=()
-publish() {
-	local m=$1/metadata all
-	all=$(put_target "$1" list.json "$3")
-	[ -z "${4:-}" ] || all=$(jq -c -n --argjson a "$all" --argjson b "$(put_target "$1" list.json.zst "$4")" '$a + $b')
-	targets_file "$2" "$all" "$keys/targets.pem" "${more_keys[@]}" >"$m/$2.targets.json"
-	snapshot_file "$2" "$m/$2.targets.json" "$2" "$keys/snapshot.pem" >"$m/$2.snapshot.json"
-	timestamp_file "$2" "$m/$2.snapshot.json" "$2" "$keys/timestamp.pem" >"$m/timestamp.json"
 }
 # next_root SITE VERSION FILTER KEY...: the root before it with a change, signed.
 next_root() {

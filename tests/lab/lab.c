@@ -29,6 +29,7 @@
 #include "tests/lab/lab_make.h"
 #include "tests/lab/lab_named.h"
 #include "tests/lab/lab_pki.h"
+#include "tests/lab/lab_plan.h"
 #include "tests/lab/lab_super.h"
 #include "tests/lab/lab_zone.h"
 
@@ -347,6 +348,22 @@ out:
 	return rc;
 }
 
+/* For a lab that does not run: NSD reads the list of its zones once. */
+static int
+cmd_extend(const char *dir, char **args, const struct options *o, struct error *err)
+{
+	struct lab_running l = {0};
+	int running;
+
+	(void)o;
+	if (args[0] == NULL || args[1] != NULL)
+		return error_set(err, ERROR_CONFIG, "usage: lab extend DIR PLAN");
+	running = lab_super_status(dir, &l, err);
+	if (running > 0)
+		error_set(err, ERROR_INPUT, "%s: is running", dir);
+	return running != 0 || edit_lock(dir, err) < 0 ? -1 : lab_plan_add(dir, args[0], err);
+}
+
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static int
@@ -429,6 +446,7 @@ static const struct command {
 	{"host-add", "DIR HOST BEHAVIOUR", cmd_host_add},
 	{"zone-set", "[--delete] DIR NAME TYPE [RDATA...]", cmd_zone_set},
 	{"policy-set", "DIR DOMAIN FILE", cmd_policy_set},
+	{"extend", "DIR PLAN", cmd_extend},
 	{"stats", "[--reset] DIR", cmd_stats},
 	{"cert", "DIR HOST FILE [BEHAVIOUR]", cmd_cert},
 };

@@ -75,6 +75,8 @@ static const struct row {
 	{"ehlo-502", "EHLO rejected", {.ehlo = "502 5.5.1 %s: command not implemented\r\n"}},
 	{"ehlo-421", "421 to EHLO", {.ehlo = "421 4.3.2 %s shutting down\r\n"}},
 
+	{"smtputf8", "takes addresses beyond ASCII", {.smtputf8 = true}},
+
 	/* STARTTLS */
 	{"no-starttls", "keyword not offered, command rejected",
 		{.ehlo = EHLO_PLAIN, .starttls = "502 5.5.1 Command not implemented\r\n"}},
@@ -221,6 +223,7 @@ overlay(struct lab_behaviour *out, const struct lab_behaviour *change)
 	OVERLAY(starttls);
 	OVERLAY(ehlo_tls);
 	OVERLAY(noop_reply);
+	OVERLAY(smtputf8);
 	OVERLAY(bare_lf);
 	OVERLAY(greeting_delay_ms);
 	OVERLAY(drip_ms);

@@ -67,6 +67,7 @@ struct lab_behaviour {
 	const char *starttls;   /* whole reply to STARTTLS; TLS follows when it begins with 220 */
 	const char *ehlo_tls;   /* whole reply to EHLO inside TLS */
 	const char *noop_reply; /* to NOOP, RSET, MAIL, RCPT */
+	bool smtputf8;          /* offers SMTPUTF8 in both replies to EHLO */
 	bool bare_lf;           /* greeting ends in LF */
 	unsigned int greeting_delay_ms;
 	unsigned int drip_ms;   /* the greeting octet by octet, one each so many milliseconds */

@@ -422,14 +422,9 @@ static int
 finish_zone(struct maker *m, const char *zone, enum lab_signing signing, const struct buf *src,
 	struct error *err)
 {
-	int without_dot = strcmp(zone, ".") == 0 ? 1 : (int)strlen(zone) - 1;
-
 	if (lab_zone_write(m->dir, m->pki, zone, signing, src, err) < 0)
 		return -1;
-	buf_addf(&m->zones_tsv, "%s\t%s\n", zone, lab_signing_name(signing));
-	buf_addf(&m->nsd_zones, "zone:\n\tname: \"%.*s\"\n\tzonefile: \"served/%.*s\"\n",
-		without_dot, zone, strcmp(zone, ".") == 0 ? 4 : without_dot,
-		strcmp(zone, ".") == 0 ? "root" : zone);
+	lab_zone_list(&m->zones_tsv, &m->nsd_zones, zone, signing);
 	m->result->zones++;
 	if (signing != LAB_SIGN_NONE && signing != LAB_SIGN_MISSING &&
 		signing != LAB_SIGN_UNKNOWN_ALG)

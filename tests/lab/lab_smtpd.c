@@ -5,6 +5,7 @@
  * CLOSING once a reply that ends the session is being sent.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ struct session {
 	bool tls, greeted; /* greeted: EHLO since the connection or the handshake */
 	char *from, *to;   /* to: all recipients, divided by blanks */
 	FILE *message;
+	uint64_t message_number;
 	size_t message_len;
 };
 
@@ -187,16 +189,19 @@ open_message(struct session *s)
 {
 	struct lab_server *server = s->endpoint->server;
 	char *dir = xasprintf("%s/mail/%s", server->dir, s->host->name);
-	char *path = xasprintf("%s/%06llu.part", dir, (unsigned long long)++server->mail_number);
-	const char *version = s->tls ? SSL_get_version(bufferevent_openssl_get_ssl(s->bev)) : "no";
+	char *path = xasprintf("%s/%06" PRIu64 ".part", dir, ++server->mail_number);
+	SSL *ssl = s->tls ? bufferevent_openssl_get_ssl(s->bev) : NULL;
+	const char *sni = s->tls ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
 
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
 		perror(dir);
 	} else if ((s->message = fopen(path, "w+e")) == NULL) {
 		perror(path);
 	} else {
-		fprintf(s->message, "X-Lab-Tls: %s\nX-Lab-From: %s\nX-Lab-To: %s\n", version,
-			s->from, s->to);
+		fprintf(s->message, "X-Lab-Tls: %s\nX-Lab-Sni: %s\nX-Lab-From: %s\nX-Lab-To: %s\n",
+			s->tls ? SSL_get_version(ssl) : "no", sni == NULL ? "-" : sni, s->from,
+			s->to);
+		s->message_number = server->mail_number;
 		s->message_len = 0;
 		s->state = SESSION_DATA;
 	}
@@ -213,8 +218,8 @@ static void
 finish_message(struct session *s)
 {
 	struct lab_server *server = s->endpoint->server;
-	char *base = xasprintf("%s/mail/%s/%06llu", server->dir, s->host->name,
-		(unsigned long long)server->mail_number);
+	char *base = xasprintf(
+		"%s/mail/%s/%06" PRIu64, server->dir, s->host->name, s->message_number);
 	char *part = xasprintf("%s.part", base), *eml = xasprintf("%s.eml", base);
 	bool stored = !ferror(s->message) && fflush(s->message) == 0 &&
 		s->message_len <= MESSAGE_MAX && rename(part, eml) == 0;
@@ -251,6 +256,17 @@ data_line(struct session *s, const char *line, size_t len)
 
 /* --- commands --------------------------------------------------------------------------------- */
 
+/* The reply with one keyword more, behind the line of the host's name. */
+static void
+reply_with(struct session *s, const char *text, const char *keyword)
+{
+	size_t first = strcspn(text, "\n") + 1;
+	char *all = xasprintf("%.*s250-%s\r\n%s", (int)first, text, keyword, text + first);
+
+	reply(s, all);
+	free(all);
+}
+
 static void
 on_ehlo(struct session *s, const char *arg)
 {
@@ -266,6 +282,8 @@ on_ehlo(struct session *s, const char *arg)
 	}
 	if (text[0] == '4')
 		reply_and_close(s, text);
+	else if (s->host->behaviour.smtputf8 && str_starts(text, "250-"))
+		reply_with(s, text, "SMTPUTF8");
 	else
 		reply(s, text);
 }

@@ -559,3 +559,45 @@ out:
 	free(fqdn);
 	return rc;
 }
+
+int
+lab_zone_add(const char *dir, const struct lab_pki *pki, const char *zone, const struct buf *lines,
+	struct error *err)
+{
+	char *found = NULL, *path = zone_file(dir, "zones", zone), *line, *save = NULL;
+	enum lab_signing signing = LAB_SIGN_NONE;
+	struct buf old, new;
+	uint32_t serial;
+	int rc = -1;
+
+	buf_init(&old, LAB_ZONE_MAX);
+	buf_init(&new, LAB_ZONE_MAX);
+	if (find_zone(dir, zone, &found, &signing, err) < 0 || file_read(path, &old, err) < 0)
+		goto out;
+	for (line = strtok_r(old.data, "\n", &save); line != NULL;
+		line = strtok_r(NULL, "\n", &save)) {
+		if (line_is(line, zone, "SOA"))
+			add_soa(&new, line, &serial);
+		else
+			buf_addf(&new, "%s\n", line);
+	}
+	buf_add(&new, lines->data, lines->len);
+	rc = lab_zone_write(dir, pki, zone, signing, &new, err);
+out:
+	buf_clear(&old);
+	buf_clear(&new);
+	free(path);
+	free(found);
+	return rc;
+}
+
+void
+lab_zone_list(struct buf *tsv, struct buf *nsd, const char *zone, enum lab_signing signing)
+{
+	bool is_root = strcmp(zone, ".") == 0;
+	int without_dot = is_root ? 1 : (int)strlen(zone) - 1;
+
+	buf_addf(tsv, "%s\t%s\n", zone, lab_signing_name(signing));
+	buf_addf(nsd, "zone:\n\tname: \"%.*s\"\n\tzonefile: \"served/%.*s\"\n", without_dot, zone,
+		is_root ? 4 : without_dot, is_root ? "root" : zone);
+}

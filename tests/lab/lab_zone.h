@@ -67,6 +67,14 @@ int lab_zone_set(const char *dir, const struct lab_pki *pki, const char *name, c
 	char *const *rdata, size_t count, char **zone_out, uint32_t *serial_out,
 	struct error *err) MUST_CHECK;
 
+/* Appends whole lines to a zone of the lab, counts its serial up and writes it. */
+int lab_zone_add(const char *dir, const struct lab_pki *pki, const char *zone,
+	const struct buf *lines, struct error *err) MUST_CHECK;
+
+/* Appends the zone to the two lists of them: zones.tsv, and nsd-zones.conf for NSD. */
+void lab_zone_list(
+	struct buf *tsv, struct buf *nsd, const char *zone, enum lab_signing signing);
+
 /* One TXT RDATA: quoted, escaped, cut into strings of 255. Appends. */
 void lab_zone_txt(struct buf *out, const char *text);
 

@@ -1,0 +1,279 @@
+#!/bin/bash
+# matrix.sh: real mail servers, as Debian installs them, send real mail to receivers of every kind: first
+# without the list, when what can be lost is lost, then with the list that preload25-update has installed.
+# Each cell of tests/lab/mail/matrix.txt is a message, or two.
+#
+#   matrix.sh [MTA...] [--case CASE...]
+#
+# MTA: postfix, exim, ...: those of tests/lab/mail/sender_*.bash. Prints a line per cell, and at the end
+# all of it as a table. With KEEP naming an empty folder, what a world leaves (logs, mail, maps) is kept
+# there. Needs root and namespaces; exits 77 with a "skip" line where it may not.
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
+# shellcheck source=tests/lab/tuf.bash
+. "$top/tests/lab/tuf.bash"
+# shellcheck source=tests/lab/mail/cases.bash
+. "$top/tests/lab/mail/cases.bash"
+
+senders=$top/tests/lab/mail
+
+usage() {
+	sed -n '6p' "$0" | sed 's/^# */usage: /' >&2
+	exit 2
+}
+
+inside=0 mtas=() cases=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--inside) inside=1 ;;
+	--case)
+		shift
+		[ $# -gt 0 ] || usage
+		cases=("$@")
+		break
+		;;
+	-*) usage ;;
+	*) mtas+=("$1") ;;
+	esac
+	shift
+done
+
+# --- the list ---------------------------------------------------------------------------------------
+
+moment() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
+start=$(moment '-1 hour') list_expires=$(moment '+14 days') expires=$(moment '+300 days')
+timestamp_expires=$(moment '+2 days')
+
+# make_site DIR: keys and root of an authority, and list 1 with all cases; call it with all loaded.
+make_site() {
+	preload25 init "$1/authority" >"$1/log" 2>&1 || { cat "$1/log"; return 1; }
+	mkdir -p "$1/site/metadata" "$1/site/targets"
+	cp "$1/authority/repository/metadata/1.root.json" "$1/root.json"
+	cp "$1/root.json" "$1/site/metadata/"
+	keys=$1/authority/keys
+	cases_entries >"$1/entries"
+	publish_list "$1" 1
+}
+
+# publish_list DIR VERSION [GREP-ARGUMENT]...: the entries that are in $1/entries, or what grep makes of
+# them.
+publish_list() {
+	local dir=$1 version=$2 entries
+	shift 2
+	mapfile -t entries < <(if [ $# -gt 0 ]; then grep "$@" "$dir/entries"; else cat "$dir/entries"; fi)
+	lines "${entries[@]}" | whole "$version" >"$dir/list" && publish "$dir/site" "$version" "$dir/list"
+}
+
+# --- cells ------------------------------------------------------------------------------------------
+
+declare -A seen_why
+outcome='' why='' # of NAME_fate
+
+# send_all PHASE: one message for each case that has one of its own.
+send_all() {
+	local name other to
+	refused=' '
+	for name in "${case_names[@]}"; do
+		[ "${case_message[$name]}" = "$name" ] || continue
+		to=("${case_to[$name]}")
+		for other in "${case_names[@]}"; do
+			[ "$other" = "$name" ] || [ "${case_message[$other]}" != "$name" ] || to+=("${case_to[$other]}")
+		done
+		"${mta}_send" "$1-$name" "${to[@]}" >/dev/null 2>"$LAB_M/submit.err" || {
+			refused+="$name "
+			seen_why["$1-$name"]="refused: $(head -n 1 "$LAB_M/submit.err")"
+		}
+	done
+}
+
+# observe PHASE: what became of them, into $LAB_M/PHASE.tsv: case, outcome, how often it was received,
+# TLS, SNI, the receiving host; "-" where nothing was.
+observe() {
+	local phase=$1 name id count row
+	declare -A fate
+	for name in "${case_names[@]}"; do
+		id=$phase-${case_message[$name]} outcome=B
+		if [[ $refused != *" ${case_message[$name]} "* ]]; then
+			"${mta}_fate" "$id" "${case_to[$name]}" || outcome='?'
+			seen_why["$phase-$name"]=$why
+		fi
+		fate[$name]=$outcome
+	done
+	received "$LAB_M/lab" >"$LAB_M/received.tsv"
+	"${mta}_queue" | sort -u >"$LAB_M/queue.txt"
+	for name in "${case_names[@]}"; do
+		id=$phase-${case_message[$name]}
+		# Of a message to several only what came for this one.
+		row=$(awk -F'\t' -v id="$id" -v to="@${case_domain[$name]}>" -v all="$(has_company "$name")" \
+			'$1 == id && (!all || index(tolower($5), to))' "$LAB_M/received.tsv")
+		count=$(grep -c . <<<"$row")
+		outcome=${fate[$name]}
+		# What the log says must be so.
+		case $outcome in
+		D) [ "$count" -eq 1 ] || outcome='?' ;;
+		Q) { [ "$count" -eq 0 ] && grep -qxF "$id" "$LAB_M/queue.txt"; } || outcome='?' ;;
+		B) [ "$count" -eq 0 ] || outcome='?' ;;
+		esac
+		printf '%s\t%s\t%s\t%s\n' "$name" "$outcome" "$count" \
+			"$(head -n 1 <<<"${row:--	-	-	-	-}" | awk -F'\t' '{ print $3 "\t" $4 "\t" $2 }')"
+	done >"$LAB_M/$phase.tsv"
+}
+has_company() {
+	local other
+	for other in "${case_names[@]}"; do
+		[ "$other" = "$1" ] || [ "${case_message[$other]}" != "${case_message[$1]}" ] || { echo 1; return; }
+	done
+	echo 0
+}
+
+# judge PHASE: each case against the table.
+judge() {
+	local phase=$1 name got count tls sni host want cell without listed
+	while IFS=$'\t' read -r name got count tls sni host; do
+		without=${case_without["$name $mta"]}
+		want=$without listed=no
+		if [ "$phase" = with ] && [ "${case_with["$name $mta"]}" != n/e ]; then
+			want=${case_with["$name $mta"]}
+			case ${case_list[$name]} in - | testing*) ;; *) listed=yes ;; esac
+		fi
+		cell=$got
+		if [ "$got" = D ] && [[ $without =~ ^(clear|impostor)$ ]]; then
+			cell=X
+			# Lost as the table says: in clear, or inside TLS with nobody known.
+			[ "$phase" = with ] || cell=$([ "$tls" = no ] && echo clear || echo impostor)
+			[[ $want != n/e && ! $want =~ ^(clear|impostor)$ ]] || want=$cell
+			[ "$phase" = with ] || want=$without
+		elif [ "$got" = D ] && [ "$listed" = yes ] && [ "$tls" = no ]; then
+			cell=X # it should have been delivered, but not like this
+		fi
+		{
+			echo "outcome $got, received $count times by $host, TLS $tls, SNI $sni; want $want"
+			echo "${seen_why["$phase-$name"]-}"
+		} >"$tmp/seen"
+		if [[ /$want/ == */$cell/* ]]; then
+			ok "$mta, $phase the list: $name: $cell"
+		else
+			not_ok "$mta, $phase the list: $name: $cell instead of $want" "$tmp/seen"
+		fi
+		[ "$phase" = with ] && [ "${case_with["$name $mta"]}" = n/e ] && [ "$cell" != '?' ] && cell=n/e
+		printf '%s\t%s\t%s\t%s\n' "$phase" "$mta" "$name" "$cell" >>"$LAB_M/cells.tsv"
+	done <"$LAB_M/$phase.tsv"
+}
+
+phase() { # phase PHASE
+	# shellcheck disable=SC2034 # for NAME_fate
+	LAB_FROM=$(log_size)
+	send_all "$1"
+	observe "$1"
+	judge "$1"
+}
+
+run_inside() {
+	mta=${mtas[0]}
+	PATH=$B:$B/lab:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	# shellcheck source=tests/lab/mail/lib.sh
+	. "$senders/lib.sh"
+	# shellcheck source=tests/lab/mail/senders.bash
+	. "$senders/senders.bash"
+	# shellcheck source=/dev/null
+	. "$senders/sender_$mta.bash"
+	cases_load "$senders/matrix.txt" "${cases[@]}"
+	keys=$LAB_M/authority/keys
+	if ! { receivers_start "$LAB_M/lab" && updater_make "$mta" && "${mta}_make" && "${mta}_start"; } 2>"$tmp/seen"; then
+		not_ok "$mta starts" "$tmp/seen"
+		finish
+	fi
+	version=$("${mta}_version")
+	echo "$mta	$version" >"$LAB_M/version"
+	ok "$mta $version starts, in a world of its own"
+	phase without
+	if ! "${mta}_set_up" >"$tmp/seen" 2>&1; then
+		not_ok "$mta: the list is installed by preload25-update" "$tmp/seen"
+		finish
+	fi
+	ok "$mta: the list is installed by preload25-update"
+	phase with
+	check "$mta stops" "${mta}_stop"
+	finish
+}
+if [ "$inside" -eq 1 ]; then
+	run_inside
+fi
+
+# --- outside: what all worlds share, the worlds, the table --------------------------------------------
+
+if [ ${#mtas[@]} -eq 0 ]; then
+	for file in "$senders"/sender_*.bash; do
+		mta=${file##*/sender_}
+		mtas+=("${mta%.bash}")
+	done
+fi
+for mta in "${mtas[@]}"; do
+	[ -e "$senders/sender_$mta.bash" ] || usage
+done
+if [ "$(id -u)" -ne 0 ]; then
+	skip 'matrix: real mail servers need root'
+	exit 77
+fi
+LAB_PACKAGES=${LAB_PACKAGES:-$top/build/lab-root}
+"$top/scripts/lab-packages" "$LAB_PACKAGES" unbound nsd >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
+cases_load "$senders/matrix.txt"
+for name in "${cases[@]}"; do
+	[ -n "${case_domain[$name]-}" ] || { echo "matrix.sh: no case $name" >&2; exit 2; }
+done
+base=$tmp/base
+mkdir "$base"
+cases_plan >"$base/plan"
+if ! { lab make "$base/lab" --kinds sts-enforce-own --domains 2 && lab extend "$base/lab" "$base/plan" &&
+	make_site "$base"; } >"$tmp/log" 2>&1; then
+	not_ok 'a lab and a list for it' "$tmp/log"
+	finish
+fi
+ok 'a lab and a list for it'
+
+for mta in "${mtas[@]}"; do
+	# Only the names of its packages are wanted here.
+	mapfile -t packages < <(
+		# shellcheck source=/dev/null
+		. "$senders/sender_$mta.bash"
+		declare -n its="${mta}_packages"
+		printf '%s\n' "${its[@]}"
+	)
+	world=$tmp/world/$mta
+	mkdir -p "$world"
+	cp -a "$base/." "$world/"
+	rc=0
+	B=$B "$senders/installed" "$world" "$LAB_PACKAGES" "${packages[@]}" -- \
+		/run/lab/top/tests/integration/matrix.sh --inside "$mta" ${cases:+--case "${cases[@]}"} || rc=$?
+	[ -z "${KEEP:-}" ] || cp -a "$world" "$KEEP/"
+	if [ "$rc" -eq 77 ]; then
+		skip "matrix: $mta: the kernel refuses namespaces"
+		exit 77
+	fi
+	[ "$rc" -eq 0 ] || failures=$((failures + 1))
+done
+
+# The matrix: what was seen with the list; behind a slash what was seen without it.
+cat "$tmp"/world/*/version >"$tmp/versions" 2>/dev/null
+cat "$tmp"/world/*/cells.tsv 2>/dev/null | awk -F'\t' -v versions="$tmp/versions" '
+	BEGIN {
+		while ((getline line < versions) > 0) {
+			split(line, part, "\t")
+			version[part[1]] = part[2]
+		}
+	}
+	!($3 in known) { known[$3] = 1; order[++n] = $3 }
+	!($2 in column) { column[$2] = 1; mta[++m] = $2 }
+	{ cell[$1, $2, $3] = $4 }
+	END {
+		printf "%-14s", "# case"
+		for (j = 1; j <= m; j++) printf " %-20s", mta[j] " " version[mta[j]]
+		print ""
+		for (i = 1; i <= n; i++) {
+			printf "%-14s", "# " order[i]
+			for (j = 1; j <= m; j++)
+				printf " %-20s", cell["with", mta[j], order[i]] " (" cell["without", mta[j], order[i]] ")"
+			print ""
+		}
+	}'
+finish
