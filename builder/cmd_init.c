@@ -10,14 +10,17 @@
 #include "builder/authority_init.h"
 #include "builder/settings.h"
 #include "builder/store.h"
+#include "common/attr.h"
 #include "common/buf.h"
 #include "common/cli.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/xalloc.h"
 
-#define CONFIG_NAME "preload25.conf"
-#define CONFIG_MAX  ((size_t)256 * 1024)
+#define CONFIG_NAME     "preload25.conf"
+/* Its name until all the rest is there: so a directory tells whether an init was cut short in it. */
+#define UNFINISHED_NAME CONFIG_NAME ".unfinished"
+#define CONFIG_MAX      ((size_t)256 * 1024)
 
 /* What a new authority is set to; the sample of all keys follows, commented out. */
 static const char own_settings[] =
@@ -41,14 +44,18 @@ static const char own_settings[] =
 	"# --- every key, with its default ---------------------------------------------\n"
 	"\n";
 
-/* An absent directory is as good as an empty one. */
+/* An absent directory is as good as an empty one, and so is one that an init was cut short in:
+ * every step below finds and keeps what was made. */
 static int
-check_empty(const char *dir, struct error *err)
+check_empty(const char *dir, const char *unfinished, struct error *err)
 {
-	DIR *d = opendir(dir);
+	DIR *d;
 	const struct dirent *e;
 	int rc = 0;
 
+	if (file_exists(unfinished))
+		return 0;
+	d = opendir(dir);
 	if (d == NULL) {
 		if (errno == ENOENT)
 			return 0;
@@ -65,7 +72,6 @@ check_empty(const char *dir, struct error *err)
 	return rc;
 }
 
-/* The configuration under the name config. */
 static int
 write_config(const char *path, struct error *err)
 {
@@ -81,11 +87,26 @@ write_config(const char *path, struct error *err)
 	return rc;
 }
 
+/* What a killed init has left under names that none looks at. */
+static void
+remove_stale(const char *dir)
+{
+	static const char *const places[] = {"", "/keys", "/repository/.git/preload25"};
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		char *place = xasprintf("%s%s", dir, places[i]);
+
+		file_remove_stale_in(place);
+		free(place);
+	}
+}
+
 int
 cmd_init(struct app *app, const struct cli_call *call, struct error *err)
 {
 	const char *dir = call->args[0];
 	char *path = xasprintf("%s/" CONFIG_NAME, dir);
+	char *unfinished = xasprintf("%s/" UNFINISHED_NAME, dir);
 	struct settings *settings = NULL;
 	struct store *store = NULL;
 	int64_t vantage;
@@ -96,14 +117,22 @@ cmd_init(struct app *app, const struct cli_call *call, struct error *err)
 			"init: --config does not go with it: init writes %s itself", path);
 		goto out;
 	}
-	if (check_empty(dir, err) < 0)
+	file_remove_stale(unfinished);
+	if (check_empty(dir, unfinished, err) < 0)
 		goto out;
-	if (file_mkdirs(dir, 0755, err) < 0 || write_config(path, err) < 0 ||
-		settings_load(path, &app->clock, &settings, err) < 0 ||
+	remove_stale(dir);
+	if (file_mkdirs(dir, 0755, err) < 0 || write_config(unfinished, err) < 0 ||
+		settings_load(unfinished, &app->clock, &settings, err) < 0 ||
 		store_open(settings->store_url, STORE_CREATE, &store, err) < 0 ||
 		store_vantage(store, settings->vantages[0], clock_now(&app->clock), &vantage, err) <
 			0 ||
 		authority_init(settings, clock_now(&app->clock), err) < 0)
+		goto out;
+	if (rename(unfinished, path) < 0) {
+		error_set_errno(err, ERROR_TEMP, "init: %s", path);
+		goto out;
+	}
+	if (file_sync_parent(path, err) < 0)
 		goto out;
 	printf("made a new authority in %s\n"
 	       "  %s   the configuration\n"
@@ -116,6 +145,7 @@ cmd_init(struct app *app, const struct cli_call *call, struct error *err)
 out:
 	store_close(store);
 	settings_free(settings);
+	free(unfinished);
 	free(path);
 	return rc;
 }

@@ -94,6 +94,25 @@ remove_random(const char *dir, const char *prefix)
 	free(pattern);
 }
 
+/* libgit2 syncs what it writes into a repository, but not the files that a new one begins with. */
+static int
+sync_new(const char *git_dir, struct error *err)
+{
+	static const char *const files[] = {
+		"HEAD", "config", "description", "info/exclude", "hooks/README.sample"};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(files); i++) {
+		char *file = xasprintf("%s%s", git_dir, files[i]);
+
+		if (file_exists(file) &&
+			(file_sync(file, err) < 0 || file_sync_parent(file, err) < 0))
+			rc = -1;
+		free(file);
+	}
+	return rc;
+}
+
 int
 gitrepo_create(const char *path, struct gitrepo **out, struct error *err)
 {
@@ -120,14 +139,24 @@ gitrepo_create(const char *path, struct gitrepo **out, struct error *err)
 		rc = git_repository_init_ext(&repo, path, &options);
 	}
 	if (rc < 0) {
-		git_failed(err, ERROR_CONFIG, path);
+		/* A full disk, mostly: errno has not survived. */
+		git_failed(err, rc == GIT_ERROR && git_error_last() != NULL &&
+				git_error_last()->klass == GIT_ERROR_OS
+			? ERROR_TEMP
+			: ERROR_CONFIG, path);
 		(void)git_libgit2_shutdown();
 		return -1;
 	}
 	*out = wrap(repo, path);
 	/* It tries in the work tree whether there are symbolic links. */
-	if (!gitrepo_has_commit(*out))
+	if (!gitrepo_has_commit(*out)) {
 		remove_random(path, "_git2_");
+		if (sync_new(git_repository_path(repo), err) < 0) {
+			gitrepo_close(*out);
+			*out = NULL;
+			return -1;
+		}
+	}
 	return 0;
 }
 

@@ -371,9 +371,12 @@ repository_create(const struct repository_options *options, int64_t now_s, struc
 	if (gitrepo_has_commit(r->git)) {
 		/* Complete, unless a run was killed right behind the commit. */
 		rc = repository_read_journal(r, &begun, err);
-		if (rc == 0)
-			rc = error_set(err, ERROR_CONFIG, "%s: there is a repository already",
+		if (rc == 0) {
+			error_set(err, ERROR_CONFIG, "%s: there is a repository already",
 				options->path);
+			rc = 1;
+			goto out;
+		}
 		if (rc < 0)
 			goto out;
 		rc = -1;

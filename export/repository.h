@@ -56,8 +56,8 @@ struct repository_options {
 };
 
 /* Makes the directory, the first root (the keys given, one of which is enough for its role) and the
- * first commit. The key files must be there. One that was begun and not finished is finished; one
- * that is complete is ERROR_CONFIG. */
+ * first commit. The key files must be there. One that was begun and not finished is finished. 1: it
+ * is complete already, err says so. */
 int repository_create(
 	const struct repository_options *options, int64_t now_s, struct error *err) MUST_CHECK;
 

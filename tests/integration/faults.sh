@@ -28,13 +28,15 @@ now=$(now_s)
 # --- the acts -------------------------------------------------------------------------------------
 
 # What is done: run ACT DIR, with DIR as in before/ACT.
-declare -A program=([import]=preload25 [hold]=preload25 [build]=preload25 [publish]=preload25
+declare -A program=([init]=preload25 [import]=preload25 [hold]=preload25 [build]=preload25 [publish]=preload25
 	[renew]=preload25 [rotate]=preload25 [first]=preload25-update [update]=preload25-update [again]=preload25-update)
-acts=(import hold build publish renew rotate first update again)
+acts=(init import hold build publish renew rotate first update again)
 run() {
 	local authority=(timeout -k 1 30 preload25 --config "$2/auth/preload25.conf")
 
 	case $1 in
+	# Run once more, it would refuse a directory that is not empty.
+	init) [ -e "$2/auth/preload25.conf" ] || timeout -k 1 30 preload25 init "$2/auth" ;;
 	import) "${authority[@]}" import "$tmp/more.txt" ;;
 	hold) "${authority[@]}" hold "$held" --reason 'a test' ;;
 	build) "${authority[@]}" build ;;
@@ -48,6 +50,16 @@ run() {
 store_content() { # from a copy, so that nothing is recovered by the one who looks
 	rm -rf "$1/look" && mkdir "$1/look" && cp "$1"/auth/preload25.db* "$1/look" &&
 		sqlite3 "$1/look/preload25.db" 'PRAGMA integrity_check' .dump | sha256sum
+}
+made() { # what a new authority is; keys are of chance
+	(cd "$1" && find . -path ./repository/.git -prune -o -type f ! -name '*-wal' ! -name '*-shm' \
+		! -name '.*.tmp-*' -printf '%p %m\n' | sort)
+	preload25 --config "$1/preload25.conf" status
+	preload25 --config "$1/preload25.conf" publish --verify
+	preload25 --config "$1/preload25.conf" key list |
+		sed "s|$1/||; "'s/[0-9a-f]\{8,64\}/KEY/g'
+	git -C "$1/repository" fsck --strict --no-dangling --no-progress
+	git -C "$1/repository" status --porcelain
 }
 first_visit() { # the list that a new client gets from a repository
 	rm -rf "$1/visit" && mkdir "$1/visit" || return
@@ -67,6 +79,7 @@ first_visit() { # the list that a new client gets from a repository
 }
 seen() { # seen ACT DIR
 	case $1 in
+	init) [ ! -e "$2/auth/preload25.conf" ] || made "$2/auth" ;;
 	import | hold) store_content "$2" ;;
 	build | publish | renew | rotate) first_visit "$2" "$2/auth/repository" ;;
 	first | update | again) cat "$2/up/map" 2>/dev/null | sha256sum ;;
@@ -81,6 +94,8 @@ result() { # result ACT DIR
 
 	seen "$@"
 	case $1 in
+	# A file that could not be removed stays: there is no second init that would do it.
+	init) [ "${mode:-}" = fail ] || leftovers "$2/auth" ;;
 	import | hold) preload25 --config "$2/auth/preload25.conf" status ;;
 	build) (cd "$repo/.git/preload25" && sha256sum -- *) ;;
 	publish | renew)
@@ -126,7 +141,7 @@ complain() { # complain ACT DIR MODE N WHAT [FILE]
 	[ -z "${6:-}" ] || head -n 12 "$6" | sed 's/^/    /'
 }
 visit() { # visit ACT DIR MODE N
-	local rc saw
+	local rc saw mode=$3
 
 	restore "$1" "$2"
 	run_faulty "$@"
@@ -168,7 +183,8 @@ faults_of() { # faults_of <TRACE
 		$2 ~ /write/ { print "torn", $1 }'
 }
 # What a power cut could take back: files renamed or linked into place before their contents are on the
-# disk, and names that never get there. libgit2's index is synced in its place.
+# disk, and names that never get there. libgit2's index, and the configuration of a new repository, are
+# synced in their place.
 unsynced() { # unsynced <TRACE
 	awk -F'\t' '
 		function dir(path) { sub("/[^/]*$", "", path); return path }
@@ -177,7 +193,7 @@ unsynced() { # unsynced <TRACE
 		$2 ~ /sync/ { delete dirty[$3]; delete names[$3] }
 		$2 == "unlink" { delete dirty[$3] }
 		$2 ~ /^(rename|link)$/ {
-			if ($3 in dirty && $3 !~ /index\.lock$/) print "not on the disk when it gets its name: " $0
+			if ($3 in dirty && $3 !~ /(index|config|HEAD)\.lock$/) print "not on the disk when it gets its name: " $0
 			if ($3 in dirty) dirty[$4]
 			if ($2 == "rename") delete dirty[$3]
 			names[dir($4)] = $0
@@ -272,7 +288,7 @@ small_disks() { # small_disks ACT: inside of a mount namespace
 	local dir=$tmp/small rc room saw
 
 	mount -t tmpfs -o size=64m none "$dir" || return
-	for ((room = 0; ; room += 4)); do
+	for ((room = 4; ; room += 4)); do # a size of 0 would be none at all
 		restore "$1" "$dir"
 		mount -o remount,size=$(($(df --output=used -k "$dir" | tail -n 1) + room))k "$dir"
 		rc=0
@@ -290,7 +306,7 @@ small_disks() { # small_disks ACT: inside of a mount namespace
 		diff "$before/$1.result" "$tmp/result" >"$tmp/diff" || cmp -s "$before/$1.twice" "$tmp/result" ||
 			echo "with $room KiB: the next run does not complete it" | cat - "$tmp/diff"
 	done
-	echo "$((room / 4))" >"$tmp/sizes"
+	echo "$((room / 4 - 1))" >"$tmp/sizes"
 }
 really_full() { # really_full ACT
 	local sizes
@@ -331,6 +347,9 @@ if ! make_it >"$tmp/log" 2>&1; then
 fi
 export PRELOAD25_NOW
 PRELOAD25_NOW=$(date -u -d "@$((now + 60))" +%FT%TZ)
+mkdir "$tmp/new"
+begins init "$tmp/new"
+mkdir "$before/init/auth"
 begins import "$auth"
 begins hold "$auth"
 preload25 --config "$conf" import "$tmp/more.txt" >"$tmp/log" 2>&1

@@ -993,7 +993,8 @@ const struct lab_kind lab_kinds[] = {
 	STS_FAULT("policy-dropped", 8, STS, ENFORCE, "drop-after-connect",
 		TEMP("mta-sts-policy-connect")),
 	STS_FAULT("policy-cut", 8, STS, ENFORCE, "cut-body", TEMP("mta-sts-policy-truncated")),
-	STS_FAULT("policy-short-length", 8, STS, ENFORCE, "short-length",
+	/* Cut by eight octets, of which the end of the line is one or two: digits are left. */
+	STS_FAULT("policy-short-length", 8, STS, POLICY("enforce", "15552000"), "short-length",
 		FAIL("eligibility-max-age")),
 	STS_FAULT("policy-over", 8, STS, ENFORCE, "over-body", FAIL("mta-sts-policy-too-large")),
 	STS_FAULT("policy-chunks-endless", 8, STS, ENFORCE, "chunks-endless",

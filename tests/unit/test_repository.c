@@ -414,7 +414,7 @@ test_publish(void **state UNUSED)
 	assert_int_equal(client_list(a.path, NULL), 0);
 
 	/* A second time is refused and changes nothing. */
-	assert_int_equal(repository_create(&a.options, NOW, &err), -1);
+	assert_int_equal(repository_create(&a.options, NOW, &err), 1);
 	assert_int_equal(err.kind, ERROR_CONFIG);
 
 	assert_int_equal(repository_open(&a.options, &r, &err), 0);
