@@ -10,7 +10,7 @@
 /* Delivery agents of Postfix whose connections are remembered; they come and go, and one that was
  * pushed out only loses the word of its TLS. */
 #define AGENTS 512
-#define ID_MAX 32
+#define ID_MAX MAIL_ID_MAX
 
 /* One smtp(8) process. It says of a connection with TLS how it is protected before it delivers; of
  * one without, nothing. */
@@ -191,6 +191,27 @@ tls_of(struct agent *a, const char *message, const char *host, bool reused)
 	return same ? a->tls : MAIL_TLS_NONE;
 }
 
+/* The words that stand in brackets behind "status=deferred". A reply of the peer's begins with "host ... said". */
+static enum mail_reason
+postfix_reason(struct span status)
+{
+	static const struct {
+		const char *words;
+		enum mail_reason reason;
+	} reasons[] = {{"TLS is required, but ", MAIL_REASON_NO_TLS},
+		{"Cannot start TLS: ", MAIL_REASON_HANDSHAKE},
+		{"Server certificate not ", MAIL_REASON_CERTIFICATE},
+		{"TLSA ", MAIL_REASON_DANE}, /* "lookup error for ...", "records unusable" */
+		{"no TLSA records ", MAIL_REASON_DANE},
+		{"non DNSSEC destination", MAIL_REASON_DANE}};
+	struct span text = behind(up_to(status, ")"), " (");
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (begins(text, reasons[i].words))
+			return reasons[i].reason;
+	return MAIL_REASON_OTHER;
+}
+
 /* "QUEUEID: to=<a@example.net>, relay=mx1.example.net[192.0.2.1]:25, ..., status=sent (250 ok)". */
 static int
 on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail_delivery *out)
@@ -199,7 +220,6 @@ on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail
 	struct span to = behind(text, ": to=<"), relay = behind(to, ">, relay=");
 	/* The first "status=" behind the numbers: what stands in brackets behind it is the peer's. */
 	struct span status = behind(behind(relay, ", delay="), ", status=");
-	char id[ID_MAX];
 
 	if (relay.len == 0 || status.len == 0)
 		return 0;
@@ -224,10 +244,11 @@ on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail
 	else
 		return 0;
 	log->postfix_delivers = true;
-	copy_id(message, id);
+	out->reason = out->outcome == MAIL_SENT ? MAIL_REASON_OTHER : postfix_reason(status);
+	copy_id(message, out->id);
 	out->tls = out->host[0] == '\0'
 		? MAIL_TLS_UNKNOWN
-		: tls_of(agent_of(log, pid), id, out->host,
+		: tls_of(agent_of(log, pid), out->id, out->host,
 			  find(up_to(relay, "("), ", conn_use=") != NULL);
 	return 1;
 }
@@ -254,6 +275,26 @@ postfix_line(struct mail_log *log, struct span line, struct mail_delivery *out)
 /* --- Exim ---------------------------------------------------------------------------------------
  */
 
+/* "== a@example.net R=preload25 T=preload25_pkix defer (-38) H=mx [192.0.2.1]: words". The numbers are Exim's own:
+ * -37 TLS could not be set up, -38 it was required and not offered. */
+static enum mail_reason
+exim_reason(struct span rest)
+{
+	/* The first: behind it may stand what the peer has said. */
+	struct span number = behind(rest, " defer ("), words;
+
+	if (find(rest, " R=preload25_no_listed_mx ") != NULL)
+		return MAIL_REASON_OTHER_HOST;
+	if (begins(number, "-38)"))
+		return MAIL_REASON_NO_TLS;
+	if (begins(number, "-37)"))
+		return find(number, "ertificate") != NULL ? MAIL_REASON_CERTIFICATE
+							  : MAIL_REASON_HANDSHAKE;
+	words = behind(behind(number, " H="), "]: ");
+	return begins(words, "preload25: no secure TLSA record") ? MAIL_REASON_DANE
+								   : MAIL_REASON_OTHER;
+}
+
 /* "2026-11-26 12:00:00 1vOabc-00000001abc-0001 => a@example.net R=... T=... H=mx [192.0.2.1] X=TLS1.3:...
  * CV=yes ...". Behind C= stands what the peer said. */
 static int
@@ -273,8 +314,12 @@ exim_line(struct span line, struct mail_delivery *out)
 		const char *p = find(head, flags[i].flag);
 
 		if (p != NULL) {
+			const char *id = memrchr(line.at, ' ', (size_t)(p - line.at));
+
 			rest = from(line, p + 4);
 			out->outcome = flags[i].outcome;
+			if (id != NULL)
+				copy_id((struct span){id + 1, (size_t)(p - id - 1)}, out->id);
 		}
 	}
 	if (rest.len == 0 || line.len < 20 || line.at[4] != '-' || line.at[7] != '-')
@@ -291,6 +336,8 @@ exim_line(struct span line, struct mail_delivery *out)
 	if (!copy_domain(address, out->domain) || (host.len == 0 && out->outcome == MAIL_SENT))
 		return 0;
 	copy_name(up_to(host, " ["), out->host);
+	if (out->outcome != MAIL_SENT)
+		out->reason = exim_reason(rest);
 	if (host.len == 0)
 		out->tls = MAIL_TLS_UNKNOWN;
 	else if (find(rest, " X=") == NULL)

@@ -22,6 +22,20 @@ struct mail_log;
 
 enum mail_outcome { MAIL_SENT, MAIL_DEFERRED, MAIL_BOUNCED };
 
+/* Why a message waits: what the mail server itself says, never its peer. */
+enum mail_reason {
+	MAIL_REASON_OTHER,       /* nothing to do with TLS */
+	MAIL_REASON_NO_TLS,      /* STARTTLS not offered, or refused */
+	MAIL_REASON_HANDSHAKE,   /* TLS began and failed */
+	MAIL_REASON_CERTIFICATE, /* not trusted, or for another name */
+	MAIL_REASON_DANE,        /* no secure or usable TLSA records */
+	MAIL_REASON_OTHER_HOST,  /* DNS names no server that the entry names */
+	MAIL_REASONS
+};
+
+/* Octets of a message's queue id that count; longer ones are cut. */
+#define MAIL_ID_MAX 32
+
 /* How the connection was protected, as far as the log says. */
 enum mail_tls {
 	MAIL_TLS_UNKNOWN,   /* the log does not speak of TLS at all, or the message went nowhere */
@@ -33,7 +47,9 @@ enum mail_tls {
 struct mail_delivery {
 	char domain[254]; /* of the recipient, lower case; a valid domain name */
 	char host[254];   /* the server that took or refused it, lower case; "" none */
+	char id[MAIL_ID_MAX]; /* of the message in the mail server's queue; foreign bytes */
 	enum mail_outcome outcome;
+	enum mail_reason reason; /* unless sent */
 	enum mail_tls tls;
 };
 

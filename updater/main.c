@@ -19,8 +19,11 @@
 #include "updater/settings.h"
 #include "updater/setup.h"
 #include "updater/setup_files.h"
+#include "updater/survey.h"
 
 #define PROGRAM "preload25-update"
+/* As far back as --days goes. */
+#define DAYS_MAX 3650
 
 struct app {
 	const char *config_path;
@@ -171,14 +174,29 @@ run_setup(struct app *app, const struct cli_call *call, struct error *err)
 	return rc;
 }
 
+/* Which log, and how far back. */
+static int
+read_survey_options(struct app *app, const struct cli_call *call, struct survey_options *out,
+	struct error *err)
+{
+	const char *days = cli_value(call, "days");
+	uint64_t number = 0;
+
+	if (days != NULL && (str_parse_u64(days, strlen(days), DAYS_MAX, &number) < 0 || number == 0))
+		return error_set(err, ERROR_CONFIG, "--days %s: not a number from 1 to %d", days, DAYS_MAX);
+	*out = (struct survey_options){.path = call->arg_count > 0 ? call->args[0] : NULL,
+		.days = (int64_t)number,
+		.now_s = app->now_s};
+	return 0;
+}
+
 static int
 run_preview(struct app *app, const struct cli_call *call, struct error *err)
 {
-	struct preview_options options = {.path = call->arg_count > 0 ? call->args[0] : NULL,
-		.json = cli_flag(call, "json"),
-		.now_s = app->now_s,
-		.out = stdout};
+	struct preview_options options = {.json = cli_flag(call, "json"), .out = stdout};
 
+	if (read_survey_options(app, call, &options.survey, err) < 0)
+		return -1;
 	return answer(preview(&app->settings, &options, err), err);
 }
 
@@ -245,6 +263,7 @@ static const struct cli_option status_options[] = {
 };
 
 static const struct cli_option preview_options[] = {
+	{"days", "N", "lines of the last N days; default: all of LOG, or else 7"},
 	{"json", NULL, "for programs: one object, all domains"},
 };
 
@@ -269,7 +288,8 @@ static const struct cli_command commands[] = {
 		.run = run_status},
 	{.name = "preview",
 		.arguments = "[LOG]",
-		.summary = "what the list would mean for the mail in a log (- for standard input)",
+		.summary = "what the list would mean for the mail that this server sends (LOG: - for "
+			   "standard input; default: found)",
 		.args_max = 1,
 		.options = preview_options,
 		.option_count = ARRAY_LEN(preview_options),

@@ -5,18 +5,17 @@
 #define UPDATER_PREVIEW_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
 #include "common/attr.h"
+#include "updater/survey.h"
 
 struct error;
 struct update_settings;
 
 struct preview_options {
-	const char *path; /* of the log; "-": standard input; NULL: the mail server's own */
+	struct survey_options survey;
 	bool json;
-	int64_t now_s;
 	FILE *out;
 };
 

@@ -181,6 +181,15 @@ const struct config_key update_settings_keys[] = {
 		.name = "m4",
 		.type = CONFIG_STRING,
 		.help = "the program; default: by PATH"},
+	{.section = "log",
+		.name = "path",
+		.type = CONFIG_STRING,
+		.help = "the mail log, for preview and stats, or: journal; default: where the mail server's "
+			"usually is, else the journal"},
+	{.section = "log",
+		.name = "journalctl",
+		.type = CONFIG_STRING,
+		.help = "the program; default: by PATH"},
 	{.section = "brake",
 		.name = "gone_percent",
 		.type = CONFIG_INT,
@@ -364,6 +373,8 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->sendmail_cf = config_string(c, "sendmail", "cf");
 	out->sendmail_mc = config_string(c, "sendmail", "mc");
 	out->m4 = config_string(c, "sendmail", "m4");
+	out->log_path = config_string(c, "log", "path");
+	out->journalctl = config_string(c, "log", "journalctl");
 	out->gone_percent = config_int(c, "brake", "gone_percent");
 	out->gone_min = config_int(c, "brake", "gone_min");
 	out->new_percent = config_int(c, "brake", "new_percent");

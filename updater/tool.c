@@ -56,9 +56,21 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Where standard output and standard error go to. */
+struct streams {
+	tool_sink *sinks[2];
+	void *args[2];
+};
+
+static int
+into_buf(void *arg, const void *data, size_t len, struct error *err)
+{
+	return buf_add(arg, data, len) < 0 ? error_set(err, ERROR_TEMP, "says too much") : 0;
+}
+
 /* 0 when both streams have ended. */
 static int
-read_all(const char *name, int fds[static 2], struct buf *bufs[static 2], int64_t deadline_ms,
+read_all(const char *name, int fds[static 2], const struct streams *to, int64_t deadline_ms,
 	struct error *err)
 {
 	char chunk[8192];
@@ -84,8 +96,8 @@ read_all(const char *name, int fds[static 2], struct buf *bufs[static 2], int64_
 				return error_set_errno(err, ERROR_TEMP, "%s", name);
 			if (n == 0)
 				close_fd(&fds[i]);
-			else if (buf_add(bufs[i], chunk, (size_t)n) < 0)
-				return error_set(err, ERROR_TEMP, "%s: says too much", name);
+			else if (to->sinks[i](to->args[i], chunk, (size_t)n, err) < 0)
+				return error_prefix(err, "%s", name);
 		}
 	}
 	return 0;
@@ -115,9 +127,10 @@ spawn(const char *const *argv, int out, int errors, pid_t *pid, struct error *er
 }
 
 int
-tool_run(const char *const *argv, int timeout_ms, struct tool_result *result, struct error *err)
+tool_stream(const char *const *argv, int timeout_ms, tool_sink *sink, void *arg,
+	struct tool_result *result, struct error *err)
 {
-	struct buf *bufs[2] = {&result->out, &result->err};
+	const struct streams to = {{sink, into_buf}, {arg, &result->err}};
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	int out[2] = {-1, -1}, errors[2] = {-1, -1}, readers[2];
 	int status, rc = -1;
@@ -136,7 +149,7 @@ tool_run(const char *const *argv, int timeout_ms, struct tool_result *result, st
 	close_fd(&errors[1]);
 	readers[0] = out[0];
 	readers[1] = errors[0];
-	rc = read_all(argv[0], readers, bufs, deadline_ms, err);
+	rc = read_all(argv[0], readers, &to, deadline_ms, err);
 	out[0] = readers[0];
 	errors[0] = readers[1];
 	if (rc < 0)
@@ -154,6 +167,12 @@ out:
 	close_fd(&errors[0]);
 	close_fd(&errors[1]);
 	return rc;
+}
+
+int
+tool_run(const char *const *argv, int timeout_ms, struct tool_result *result, struct error *err)
+{
+	return tool_stream(argv, timeout_ms, into_buf, &result->out, result, err);
 }
 
 void

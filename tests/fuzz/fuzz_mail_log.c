@@ -5,6 +5,7 @@
 
 #include "export/list.h"
 #include "tests/fuzz/helper.h"
+#include "updater/log_time.h"
 #include "updater/mail_log.h"
 
 int
@@ -16,9 +17,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint8_t *end = memchr(data, '\n', size);
 		size_t len = end != NULL ? (size_t)(end - data) : size;
 		struct mail_delivery d;
+		struct log_time when;
+		int64_t time_s;
 
+		log_time_begin(&when, INT64_C(1795435200));
+		(void)log_time_parse(&when, (const char *)data, len, &time_s);
 		if (mail_log_line(log, (const char *)data, len, &d) > 0) {
 			assert(list_domain_valid(d.domain, strlen(d.domain)));
+			assert(strlen(d.id) < MAIL_ID_MAX && d.reason < MAIL_REASONS);
 			assert(d.host[0] == '\0' || list_domain_valid(d.host, strlen(d.host)));
 		}
 		len += end != NULL;

@@ -100,6 +100,67 @@ test_postfix(void **state UNUSED)
 	check_lines(lines, ARRAY_LEN(lines));
 }
 
+/* Why a message waits is what the mail server says, not what the peer does. */
+static void
+test_reasons(void **state UNUSED)
+{
+#define PUT_OFF(why) \
+	SMTP("7") "4A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=0.1, delays=0/0/0.1/0, " \
+		  "dsn=4.7.5, status=deferred (" why ")"
+#define EXIM_OFF(rest) "2026-11-26 12:00:00 1vOabc-00000001abc-0001 == u@good.test " rest
+	static const struct {
+		const char *line;
+		enum mail_reason reason;
+		const char *id;
+	} rows[] = {
+		{PUT_OFF("TLS is required, but was not offered by host mx1.good.test[192.0.2.1]"),
+			MAIL_REASON_NO_TLS, "4A"},
+		{PUT_OFF("TLS is required, but host mx1.good.test[192.0.2.1] refused to start TLS: 454 no"),
+			MAIL_REASON_NO_TLS, "4A"},
+		{PUT_OFF("Cannot start TLS: handshake failure"), MAIL_REASON_HANDSHAKE, "4A"},
+		{PUT_OFF("Server certificate not verified"), MAIL_REASON_CERTIFICATE, "4A"},
+		{PUT_OFF("Server certificate not trusted"), MAIL_REASON_CERTIFICATE, "4A"},
+		{PUT_OFF("TLSA lookup error for mx1.good.test:25"), MAIL_REASON_DANE, "4A"},
+		{PUT_OFF("no TLSA records found"), MAIL_REASON_DANE, "4A"},
+		{PUT_OFF("non DNSSEC destination"), MAIL_REASON_DANE, "4A"},
+		{PUT_OFF("connect to mx1.good.test[192.0.2.1]:25: Connection refused"), MAIL_REASON_OTHER, "4A"},
+		{PUT_OFF("host mx1.good.test[192.0.2.1] said: 450 (TLS is required, but I joke) status=deferred "
+			 "(Server certificate not verified"),
+			MAIL_REASON_OTHER, "4A"},
+		{SMTP("7") "4B: to=<u@good.test>, relay=none, delay=1, delays=0/0/0/0, dsn=4.7.5, status=deferred",
+			MAIL_REASON_OTHER, "4B"},
+		{EXIM_OFF("R=preload25 T=preload25_pkix defer (-38) H=mx1.good.test [192.0.2.1]: a TLS session is "
+			  "required, but the server did not offer TLS support"),
+			MAIL_REASON_NO_TLS, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_pkix defer (-37) H=mx1.good.test [192.0.2.1]: TLS session: "
+			  "(certificate verification failed)"),
+			MAIL_REASON_CERTIFICATE, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_pkix defer (-37) H=mx1.good.test [192.0.2.1]: failure while "
+			  "setting up TLS session"),
+			MAIL_REASON_HANDSHAKE, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_dane defer (0) H=mx1.good.test [192.0.2.1]: preload25: no secure "
+			  "TLSA record for mx1.good.test"),
+			MAIL_REASON_DANE, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25_no_listed_mx defer (-1): preload25: no MX of good.test is in its list entry"),
+			MAIL_REASON_OTHER_HOST, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_pkix defer (-44) H=mx1.good.test [192.0.2.1]: SMTP error from "
+			  "remote mail server after RCPT TO:<u@good.test>: 450 defer (-38)"),
+			MAIL_REASON_OTHER, "1vOabc-00000001abc-0001"},
+	};
+	struct mail_log *log = mail_log_new();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct mail_delivery d;
+
+		print_message("# %s\n", rows[i].line);
+		assert_int_equal(mail_log_line(log, rows[i].line, strlen(rows[i].line), &d), 1);
+		assert_int_equal(d.outcome, MAIL_DEFERRED);
+		assert_int_equal(d.reason, rows[i].reason);
+		assert_string_equal(d.id, rows[i].id);
+	}
+	mail_log_free(log);
+}
+
 static void
 test_exim(void **state UNUSED)
 {
@@ -138,7 +199,7 @@ previewed(const struct update_settings *s, const char *log, bool json)
 {
 	char *path = in_temp("log"), *text = NULL;
 	size_t size;
-	struct preview_options options = {.path = path, .json = json, .now_s = NOW};
+	struct preview_options options = {.survey = {.path = path, .now_s = NOW}, .json = json};
 	struct error err = {0};
 
 	write_text(path, log, strlen(log));
@@ -201,7 +262,7 @@ test_report(void **state UNUSED)
 		SMTP("1") "G: to=<u@other.test>, relay=mx.other.test[192.0.2.1]" TAIL "\n";
 	static const char silent[] = SMTP("1") "B: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL;
 	struct update_settings s;
-	struct preview_options options = {.path = "/nonexistent/log", .now_s = NOW};
+	struct preview_options options = {.survey = {.path = "/nonexistent/log", .now_s = NOW}};
 	struct job_options job = {.now_s = NOW, .dry_run = true};
 	struct error err = {0};
 	struct repo repo;
@@ -237,7 +298,7 @@ test_report(void **state UNUSED)
 		"        1 not sent");
 	must_hold(previewed(&s, sent, true),
 		"\"by_domain\":{\"good.test\":{\"clear\":2,\"encrypted\":0,\"not_sent\":1,\"other_host\":1,"
-		"\"untold\":0,\"verified\":1}},\"deliveries\":7,\"domains\":3,\"list_version\":7");
+		"\"untold\":0,\"verified\":1}},\"cut\":false,\"deliveries\":7,\"domains\":3,");
 	must_hold(previewed(&s, silent, false), "! Postfix does not speak of TLS here");
 	must_hold(previewed(&s, silent, false), "1 in a way that the log does not tell");
 	must_hold(previewed(&s, "", false), "the log has 0 deliveries to 0 domains; list 7 has 0 of them");
@@ -281,6 +342,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_postfix),
 		cmocka_unit_test(test_exim),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_hostile),
 	};

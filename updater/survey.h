@@ -1,0 +1,61 @@
+/*
+ * survey: the mail log set beside the list that is here: what preview, stats and report-only tell of.
+ *
+ *	rc = survey_make(s, &options, &survey, err);
+ *	if (rc == 0) tell(&survey);
+ *	survey_clear(&survey);
+ */
+#ifndef UPDATER_SURVEY_H
+#define UPDATER_SURVEY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/attr.h"
+#include "updater/log_source.h"
+#include "updater/traffic.h"
+
+struct error;
+struct list_reader;
+struct update_settings;
+
+/* So many days are looked at when nobody says which log. */
+#define SURVEY_DAYS 7
+
+struct survey_options {
+	const char *path; /* as in struct log_span */
+	int64_t days;     /* how far back lines count; 0: as far as a log goes that is named, else SURVEY_DAYS */
+	int64_t now_s;
+};
+
+struct survey {
+	int64_t list_version;
+	struct traffic *traffic; /* owned */
+	struct log_said said;    /* owned */
+	struct traffic_domain **listed; /* lent by traffic; may be sorted anew */
+	size_t listed_count;
+	int64_t sum[TRAFFIC_COUNTS]; /* over those */
+};
+
+/* 0; 1 there is no list here yet (err says how to get one); -1 error. out must be cleared in any case. */
+int survey_make(const struct update_settings *s, const struct survey_options *options, struct survey *out,
+	struct error *err) MUST_CHECK;
+void survey_clear(struct survey *survey);
+
+/* The list that counts, or else the one that was fetched and verified but not installed. 0; 1 none, as above;
+ * -1. */
+int survey_open_list(const struct update_settings *s, int64_t now_s, struct list_reader **list,
+	struct error *err) MUST_CHECK;
+
+/* "2026-11-20T06:25:01Z to 2026-11-26T12:00:00Z, from /var/log/mail.log and 2 more", a line; and what is missing in
+ * the numbers and why, a line each. */
+void survey_tell_source(const struct survey *survey, FILE *out);
+/* The same as members of an object. */
+void survey_json_source(const struct survey *survey, json_t *doc);
+/* The counts of n from first to last as an object; the caller's. */
+json_t *survey_json_counts(const int64_t *n, enum traffic_count first, enum traffic_count last);
+
+#endif

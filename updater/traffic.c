@@ -1,0 +1,421 @@
+#include "updater/traffic.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/xalloc.h"
+#include "export/list.h"
+#include "export/list_reader.h"
+#include "updater/choice.h"
+#include "updater/log_time.h"
+#include "updater/mail_log.h"
+#include "updater/mta.h"
+
+/* Domains that are counted apart; a log that names more is cut, and that is said. */
+#define DOMAINS_MAX 1000000
+/* Servers of one domain that are told apart; nobody has so many. */
+#define HOSTS_MAX 256
+/* Messages that are followed until something has become of them; of more only the holding is counted. */
+#define WAITING_MAX     100000
+#define WAITING_BUCKETS 16384
+
+/* One server that messages to a domain were given to. */
+struct served {
+	struct served *next;
+	int64_t sent[4]; /* by enum mail_tls */
+	char host[];
+};
+
+struct domain {
+	struct traffic_domain seen; /* its name is the one below */
+	struct served *hosts;       /* owned */
+	int host_count;
+	bool listed;
+	char name[];
+};
+
+/* A message to a domain that the list holds up. */
+struct waiting {
+	struct waiting *next; /* in the bucket */
+	uint64_t message;     /* hash of its queue id */
+	struct domain *domain;
+};
+
+struct traffic {
+	struct mail_log *log;
+	int64_t since_s, first_s, last_s;
+	void *tree;              /* of names of struct domain, by tsearch() */
+	struct domain **domains; /* owned, sorted once all are there */
+	struct traffic_domain **listed; /* owned; into domains */
+	size_t count, room, listed_count;
+	struct waiting *waiting[WAITING_BUCKETS];
+	size_t waiting_count;
+	int64_t attempts;
+	bool cut;
+};
+
+static const char *const names[TRAFFIC_COUNTS] = {[TRAFFIC_VERIFIED] = "verified",
+	[TRAFFIC_ENCRYPTED] = "encrypted",
+	[TRAFFIC_CLEAR] = "clear",
+	[TRAFFIC_OTHER_HOST] = "other_host",
+	[TRAFFIC_UNTOLD] = "untold",
+	[TRAFFIC_NOT_SENT] = "not_sent",
+	[TRAFFIC_HELD] = "held",
+	[TRAFFIC_LATER] = "held_delivered",
+	[TRAFFIC_HELD_BOUNCED] = "held_bounced",
+	[TRAFFIC_NO_TLS] = "held_no_tls",
+	[TRAFFIC_HANDSHAKE] = "held_handshake",
+	[TRAFFIC_CERTIFICATE] = "held_certificate",
+	[TRAFFIC_DANE] = "held_dane",
+	[TRAFFIC_NO_LISTED_HOST] = "held_no_listed_host"};
+
+static const enum traffic_count held_for[MAIL_REASONS] = {[MAIL_REASON_NO_TLS] = TRAFFIC_NO_TLS,
+	[MAIL_REASON_HANDSHAKE] = TRAFFIC_HANDSHAKE,
+	[MAIL_REASON_CERTIFICATE] = TRAFFIC_CERTIFICATE,
+	[MAIL_REASON_DANE] = TRAFFIC_DANE,
+	[MAIL_REASON_OTHER_HOST] = TRAFFIC_NO_LISTED_HOST};
+
+const char *
+traffic_count_name(enum traffic_count c)
+{
+	return names[c];
+}
+
+struct traffic *
+traffic_new(int64_t since_s)
+{
+	struct traffic *t = xcalloc(1, sizeof(*t));
+
+	t->log = mail_log_new();
+	t->since_s = since_s;
+	return t;
+}
+
+/* The domains belong to the array. */
+static void
+no_free(void *d UNUSED)
+{
+}
+
+static void
+domain_free(struct domain *d)
+{
+	struct served *next;
+
+	for (struct served *h = d->hosts; h != NULL; h = next) {
+		next = h->next;
+		free(h);
+	}
+	free(d);
+}
+
+void
+traffic_free(struct traffic *t)
+{
+	struct waiting *next;
+
+	if (t == NULL)
+		return;
+	tdestroy(t->tree, no_free);
+	for (size_t i = 0; i < t->count; i++)
+		domain_free(t->domains[i]);
+	for (size_t i = 0; i < WAITING_BUCKETS; i++) {
+		for (struct waiting *w = t->waiting[i]; w != NULL; w = next) {
+			next = w->next;
+			free(w);
+		}
+	}
+	free(t->domains);
+	free(t->listed);
+	mail_log_free(t->log);
+	free(t);
+}
+
+/* --- counting -----------------------------------------------------------------------------------
+ */
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static struct domain *
+domain_of(struct traffic *t, const char *name)
+{
+	char **found = tfind(name, &t->tree, compare_names);
+	size_t len = strlen(name);
+	struct domain *d;
+
+	if (found != NULL)
+		return (struct domain *)(void *)(*found - offsetof(struct domain, name));
+	if (t->count == DOMAINS_MAX) {
+		t->cut = true;
+		return NULL;
+	}
+	d = xcalloc(1, sizeof(*d) + len + 1);
+	memcpy(d->name, name, len + 1);
+	d->seen.name = d->name;
+	if (tsearch(d->name, &t->tree, compare_names) == NULL)
+		abort(); /* no memory */
+	if (t->count == t->room) {
+		t->room = t->room == 0 ? 256 : 2 * t->room;
+		t->domains = xreallocarray(t->domains, t->room, sizeof(struct domain *));
+	}
+	t->domains[t->count++] = d;
+	return d;
+}
+
+static void
+count_sent(struct domain *d, const struct mail_delivery *m)
+{
+	struct served *h;
+	size_t len = strlen(m->host);
+
+	for (h = d->hosts; h != NULL && strcmp(h->host, m->host) != 0; h = h->next)
+		continue;
+	if (h == NULL && d->host_count == HOSTS_MAX)
+		h = d->hosts;
+	if (h == NULL) {
+		h = xcalloc(1, sizeof(*h) + len + 1);
+		d->host_count++;
+		memcpy(h->host, m->host, len + 1);
+		h->next = d->hosts;
+		d->hosts = h;
+	}
+	h->sent[m->tls]++;
+}
+
+/* FNV-1a. The mail server chooses the ids. */
+static uint64_t
+hash_of(const char *id)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *id != '\0'; id++)
+		h = (h ^ (unsigned char)*id) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* Where the message stands in its bucket, or where the bucket ends. */
+static struct waiting **
+waiting_of(struct traffic *t, uint64_t message, const struct domain *d)
+{
+	struct waiting **w = &t->waiting[message % WAITING_BUCKETS];
+
+	while (*w != NULL && ((*w)->message != message || (*w)->domain != d))
+		w = &(*w)->next;
+	return w;
+}
+
+static void
+count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m)
+{
+	uint64_t message = hash_of(m->id);
+	struct waiting **w = waiting_of(t, message, d);
+
+	if (*w != NULL)
+		return; /* tried again */
+	d->seen.n[TRAFFIC_HELD]++;
+	d->seen.n[held_for[m->reason]]++;
+	if (t->waiting_count == WAITING_MAX)
+		return;
+	*w = xcalloc(1, sizeof(**w));
+	(*w)->message = message;
+	(*w)->domain = d;
+	t->waiting_count++;
+}
+
+/* If the message was held up, it is no longer. */
+static void
+count_end(struct traffic *t, struct domain *d, const struct mail_delivery *m)
+{
+	struct waiting **w, *gone;
+
+	if (t->waiting_count == 0)
+		return;
+	w = waiting_of(t, hash_of(m->id), d);
+	gone = *w;
+	if (gone == NULL)
+		return;
+	d->seen.n[m->outcome == MAIL_SENT ? TRAFFIC_LATER : TRAFFIC_HELD_BOUNCED]++;
+	*w = gone->next;
+	free(gone);
+	t->waiting_count--;
+}
+
+static void
+count_delivery(struct traffic *t, const struct mail_delivery *m)
+{
+	struct domain *d = domain_of(t, m->domain);
+
+	t->attempts++;
+	if (d == NULL)
+		return;
+	if (m->outcome == MAIL_SENT)
+		count_sent(d, m);
+	else
+		d->seen.n[TRAFFIC_NOT_SENT]++;
+	if (m->outcome != MAIL_DEFERRED)
+		count_end(t, d, m);
+	else if (m->reason != MAIL_REASON_OTHER)
+		count_held(t, d, m);
+}
+
+void
+traffic_line(void *arg, struct log_time *when, const char *line, size_t len)
+{
+	struct traffic *t = arg;
+	struct mail_delivery m;
+	int64_t time_s;
+
+	if (mail_log_line(t->log, line, len, &m) == 0)
+		return;
+	if (log_time_parse(when, line, len, &time_s) > 0) {
+		if (time_s < t->since_s)
+			return;
+		if (t->first_s == 0 || time_s < t->first_s)
+			t->first_s = time_s;
+		if (time_s > t->last_s)
+			t->last_s = time_s;
+	}
+	count_delivery(t, &m);
+}
+
+/* --- judging ------------------------------------------------------------------------------------
+ */
+
+/* "*.example.net" stands for one label more, as in RFC 8461 section 4.1. */
+static bool
+entry_names(const struct list_entry *e, const char *host)
+{
+	const char *dot = strchr(host, '.');
+
+	for (size_t i = 0; i < e->policy.mxs_count; i++) {
+		const char *pattern = e->policy.mxs[i];
+
+		if (pattern[0] == '*' ? dot != NULL && strcmp(dot, pattern + 1) == 0
+				      : strcmp(host, pattern) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+judge(const struct traffic *t, struct domain *d, const struct list_entry *e)
+{
+	bool silent = mail_log_is_silent(t->log);
+
+	d->listed = true;
+	for (const struct served *h = d->hosts; h != NULL; h = h->next) {
+		bool named = h->host[0] == '\0' || entry_names(e, h->host);
+
+		for (int tls = 0; tls < 4; tls++) {
+			enum traffic_count way = tls == MAIL_TLS_VERIFIED ? TRAFFIC_VERIFIED
+				: tls == MAIL_TLS_ENCRYPTED		  ? TRAFFIC_ENCRYPTED
+				: tls == MAIL_TLS_NONE && !silent	  ? TRAFFIC_CLEAR
+									  : TRAFFIC_UNTOLD;
+
+			d->seen.n[named ? way : TRAFFIC_OTHER_HOST] += h->sent[tls];
+		}
+	}
+}
+
+static int
+compare_domains(const void *a, const void *b)
+{
+	return strcmp((*(struct domain *const *)a)->name, (*(struct domain *const *)b)->name);
+}
+
+/* Merges the sorted domains with the sorted list. */
+int
+traffic_judge(struct traffic *t, const struct mta *mta, struct list_reader *list,
+	const struct recipe *recipe, int64_t now_s, struct error *err)
+{
+	const struct list_entry *e;
+	size_t i = 0;
+	int rc;
+
+	if (t->count > 0)
+		qsort(t->domains, t->count, sizeof(struct domain *), compare_domains);
+	while ((rc = list_reader_next(list, &e, err)) > 0) {
+		while (i < t->count && strcmp(t->domains[i]->name, e->domain) < 0)
+			i++;
+		if (i < t->count && strcmp(t->domains[i]->name, e->domain) == 0 &&
+			choice_is_line(mta->choose(recipe, list_reader_header(list), e, now_s)))
+			judge(t, t->domains[i], e);
+	}
+	if (rc < 0)
+		return -1;
+	t->listed = xcalloc(t->count + 1, sizeof(struct traffic_domain *));
+	for (i = 0; i < t->count; i++)
+		if (t->domains[i]->listed)
+			t->listed[t->listed_count++] = &t->domains[i]->seen;
+	return 0;
+}
+
+struct traffic_domain **
+traffic_listed(struct traffic *t, size_t *count)
+{
+	*count = t->listed_count;
+	return t->listed;
+}
+
+/* --- numbers ------------------------------------------------------------------------------------
+ */
+
+int64_t
+traffic_attempts(const struct traffic *t)
+{
+	return t->attempts;
+}
+
+size_t
+traffic_domains(const struct traffic *t)
+{
+	return t->count;
+}
+
+int64_t
+traffic_first_s(const struct traffic *t)
+{
+	return t->first_s;
+}
+
+int64_t
+traffic_last_s(const struct traffic *t)
+{
+	return t->last_s;
+}
+
+bool
+traffic_is_silent(const struct traffic *t)
+{
+	return mail_log_is_silent(t->log);
+}
+
+bool
+traffic_is_cut(const struct traffic *t)
+{
+	return t->cut;
+}
+
+int64_t
+traffic_sent(const int64_t *n)
+{
+	return n[TRAFFIC_VERIFIED] + n[TRAFFIC_ENCRYPTED] + n[TRAFFIC_CLEAR] + n[TRAFFIC_OTHER_HOST] +
+		n[TRAFFIC_UNTOLD];
+}
+
+int64_t
+traffic_would_wait(const int64_t *n)
+{
+	return n[TRAFFIC_CLEAR] + n[TRAFFIC_OTHER_HOST];
+}
+
+int64_t
+traffic_still_waits(const int64_t *n)
+{
+	return n[TRAFFIC_HELD] - n[TRAFFIC_LATER] - n[TRAFFIC_HELD_BOUNCED];
+}

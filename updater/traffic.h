@@ -1,0 +1,89 @@
+/*
+ * traffic: counts what a mail log says of the mail to each domain, and sets it beside the list.
+ *
+ *	t = traffic_new(since_s);
+ *	log_source_read(s, &span, traffic_line, t, &said, err);
+ *	traffic_judge(t, s->mta, list, &recipe, now_s, err);
+ *	listed = traffic_listed(t, &count);
+ *	traffic_free(t);
+ *
+ * The log is foreign text: its senders choose the domains. How many are kept is limited.
+ */
+#ifndef UPDATER_TRAFFIC_H
+#define UPDATER_TRAFFIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct error;
+struct list_reader;
+struct log_time;
+struct mta;
+struct recipe;
+struct traffic;
+
+enum traffic_count {
+	/* Deliveries (one for each recipient), by how they went. */
+	TRAFFIC_VERIFIED,   /* over TLS, with a server that was verified */
+	TRAFFIC_ENCRYPTED,  /* over TLS, unverified */
+	TRAFFIC_CLEAR,      /* in clear */
+	TRAFFIC_OTHER_HOST, /* to a server that the entry does not name */
+	TRAFFIC_UNTOLD,     /* the log does not say how */
+	TRAFFIC_NOT_SENT,   /* attempts that failed, for whatever reason, for good or not */
+	/* Messages that were put off for a reason that the list gives, once each, and what became of them.
+	 * What is missing still waits. */
+	TRAFFIC_HELD,
+	TRAFFIC_LATER,       /* delivered later */
+	TRAFFIC_HELD_BOUNCED, /* returned to the sender */
+	/* The reasons of the first attempt: TRAFFIC_HELD is their sum. */
+	TRAFFIC_NO_TLS,
+	TRAFFIC_HANDSHAKE,
+	TRAFFIC_CERTIFICATE,
+	TRAFFIC_DANE,
+	TRAFFIC_NO_LISTED_HOST,
+	TRAFFIC_COUNTS
+};
+
+/* "verified", "held_no_tls": the counts' names for programs. */
+const char *traffic_count_name(enum traffic_count c);
+
+struct traffic_domain {
+	int64_t n[TRAFFIC_COUNTS]; /* the first five: once it is judged */
+	const char *name;          /* lent */
+};
+
+/* Lines of before since_s are not counted (0: all are). */
+struct traffic *traffic_new(int64_t since_s) RETURNS_NONNULL;
+/* NULL is allowed. */
+void traffic_free(struct traffic *t);
+
+/* Takes one line; a log_line_sink, arg is the traffic. */
+void traffic_line(void *t, struct log_time *when, const char *line, size_t len);
+
+/* Tells which domains are on the list, and how the mail to them went, seen from their entries. Entries that
+ * make no line of this mail server's map do not count. Reads the list to its end. */
+int traffic_judge(struct traffic *t, const struct mta *mta, struct list_reader *list,
+	const struct recipe *recipe, int64_t now_s, struct error *err) MUST_CHECK;
+/* After judging: the domains that are listed, by name; lent, the array as well. */
+struct traffic_domain **traffic_listed(struct traffic *t, size_t *count);
+
+/* Attempts and domains in all. */
+int64_t traffic_attempts(const struct traffic *t);
+size_t traffic_domains(const struct traffic *t);
+/* Times of the first and the last line that counted; 0: none said one. */
+int64_t traffic_first_s(const struct traffic *t);
+int64_t traffic_last_s(const struct traffic *t);
+/* Postfix does not speak of TLS (smtp_tls_loglevel = 0): what went in clear cannot be told. */
+bool traffic_is_silent(const struct traffic *t);
+/* There were more domains than are kept: the rest is in no number but traffic_attempts(). */
+bool traffic_is_cut(const struct traffic *t);
+
+/* Counts that are sums of others. */
+int64_t traffic_sent(const int64_t *n);        /* deliveries */
+int64_t traffic_would_wait(const int64_t *n);  /* of them, those that the list would have stopped */
+int64_t traffic_still_waits(const int64_t *n); /* messages held that nothing has become of yet */
+
+#endif
