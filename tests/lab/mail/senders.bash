@@ -52,11 +52,11 @@ log_start() {
 # log_size: where LAB_FROM may stand, for what happens from now on.
 log_size() { size_of "$LAB_LOG"; }
 
-# updater ARGUMENT...: preload25-update with the world's configuration; what it said is left in
+# updater ARGUMENT...: preload25-update, configured where the world's is; what it said is left in
 # $LAB_UPDATER/out, and shown when it fails.
 updater() {
 	local rc=0
-	"$B/preload25-update" --config "$LAB_UPDATER/conf" "$@" >"$LAB_UPDATER/out" 2>&1 || rc=$?
+	"$B/preload25-update" "$@" >"$LAB_UPDATER/out" 2>&1 || rc=$?
 	[ "$rc" -eq 0 ] || sed "s/^/#   preload25-update $* (exit $rc): /" "$LAB_UPDATER/out" >&2
 	return "$rc"
 }
@@ -66,12 +66,12 @@ updater() {
 updater_make() {
 	local name=$1
 	shift
-	mkdir -p "$LAB_UPDATER"
+	mkdir -p "$LAB_UPDATER" /etc/preload25
 	{
 		printf '[source]\nurl = file:%s/site\nroot = %s/root.json\n' "$LAB_M" "$LAB_M"
 		printf '[state]\ndir = %s/state\n[install]\nmta = %s\n' "$LAB_UPDATER" "$name"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
-	} >"$LAB_UPDATER/conf"
+	} >/etc/preload25/preload25-update.conf
 }
 
 # receivers_start LABDIR: the lab's name servers, a validating resolver, and all its mail servers at

@@ -1,0 +1,70 @@
+# shellcheck shell=bash disable=SC2034
+# sender_exim.bash: Debian's Exim with its split configuration, as an internet site. See senders.bash.
+
+exim_packages=(exim4-daemon-heavy exim4-config)
+
+exim_make() {
+	LAB_LOG=/var/log/exim4/mainlog
+	sed -i "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='internet'/
+		s/^dc_use_split_config=.*/dc_use_split_config='true'/
+		s/^dc_local_interfaces=.*/dc_local_interfaces='127.0.0.1'/
+		s/^dc_other_hostnames=.*/dc_other_hostnames='mail.sender.test'/" /etc/exim4/update-exim4.conf.conf &&
+		update-exim4.conf && install -o Debian-exim -g adm -m 640 /dev/null "$LAB_LOG"
+}
+
+# DANE is Exim's only when glibc hands the AD bit on, as preload25-update tells.
+exim_set_up() {
+	echo 'options trust-ad' >>/etc/resolv.conf
+	updater && updater setup exim --apply && exim_stop && exim_start
+}
+
+exim_start() {
+	local from
+	mkdir -p /run/exim4 && chown Debian-exim: /run/exim4 || return
+	from=$(log_size)
+	exim4 -bd && await line -o "$from" "$LAB_LOG" 'daemon started' >/dev/null ||
+		complain "exim did not start: $(tail -n 5 "$LAB_LOG")"
+}
+exim_stop() {
+	local pid
+	pid=$(cat /run/exim4/exim.pid) && kill "$pid" || return
+	timeout "$LAB_WAIT_S" tail --pid="$pid" -f /dev/null
+}
+exim_queue_run() { exim4 -qff; }
+exim_version() { exim4 -bV | sed -n 's/^Exim version \([^ ]*\) .*/\1/p'; }
+
+exim_queue_id() { # exim_queue_id ID
+	sed -n "s/^[^ ]* [^ ]* \([^ ]*\) <= .* id=$1@lab.invalid.*/\1/p" "$LAB_LOG" | head -n 1
+}
+
+exim_send() {
+	local id=$1 line
+	shift
+	mail_text "$id" "$@" | /usr/sbin/sendmail -i -f "$LAB_SENDER" -- "$@" || return 1
+	await line "$LAB_LOG" " <= .* id=$id@lab.invalid" >/dev/null ||
+		complain "message $id was not queued" || return 1
+	exim_queue_id "$id"
+}
+
+exim_fate() {
+	local id=$1 to=${2##*@} queue_id
+	outcome='?' why=''
+	queue_id=$(exim_queue_id "$id")
+	[ -n "$queue_id" ] || complain "message $id was not queued" || return 1
+	# In the log an address beyond ASCII is not what it was; such a message has one recipient.
+	[[ $to != *[!\ -~]* ]] || to='[^ ]*'
+	why=$(await line -o "${LAB_FROM:-0}" "$LAB_LOG" "$queue_id (=>|->|==|\*\*) [^ ]*@${to,,}[ :]") ||
+		complain "message $id: nobody tried to deliver it" || return 1
+	case $why in
+	*" $queue_id == "*) outcome=Q ;;
+	*" $queue_id ** "*) outcome=B ;;
+	*) outcome=D ;;
+	esac
+}
+
+exim_queue() {
+	local queue_id
+	for queue_id in $(exim4 -bpr | awk '/^ *[0-9]/ { print $3 }'); do
+		sed -n "s/^[^ ]* [^ ]* $queue_id <= .* id=\(.*\)@lab.invalid.*/\1/p" "$LAB_LOG"
+	done
+}
