@@ -14,7 +14,7 @@ COMMON_PKGS = jansson libcrypto
 VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
 EXPORT_PKGS = jansson libcrypto libgit2 libzstd
 BUILDER_PKGS = sqlite3 jansson
-UPDATER_PKGS = libcurl jansson libcrypto libzstd libpsl zlib
+UPDATER_PKGS = libcurl jansson libcrypto libzstd libidn2 libpsl zlib
 ALL_PKGS = $(sort $(COMMON_PKGS) $(VERIFIER_PKGS) $(EXPORT_PKGS) $(BUILDER_PKGS) $(UPDATER_PKGS))
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS))
@@ -221,12 +221,14 @@ datadir = $(prefix)/share/preload25
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man1 \
+		$(DESTDIR)$(mandir)/man5 \
 		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
 	install -m 0755 $(B)/preload25 $(DESTDIR)$(bindir)/preload25
 	install -m 0755 $(B)/preload25-update $(DESTDIR)$(sbindir)/preload25-update
 	install -m 0644 data/man/preload25.1 $(DESTDIR)$(mandir)/man1/
 	install -m 0644 data/man/preload25-findings.7 data/man/preload25-repository.7 \
 		$(DESTDIR)$(mandir)/man7/
+	install -m 0644 data/man/preload25-rules.5 $(DESTDIR)$(mandir)/man5/
 	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
 	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
 		data/schema/*.json $(DESTDIR)$(datadir)/

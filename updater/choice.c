@@ -28,6 +28,8 @@ choice_why_left(enum choice choice)
 		return "none: it has DANE only, which cannot be checked here";
 	case CHOICE_LEFT_LONG:
 		return "none: it names more servers than this mail server takes for one domain";
+	case CHOICE_LEFT_EXCEPTED:
+		return "none: excepted by the administrator";
 	}
 	return NULL;
 }

@@ -24,8 +24,9 @@ enum choice {
 	CHOICE_LEFT_RUN_OUT, /* no longer in force at that time */
 	CHOICE_LEFT_DANE,    /* only DANE would do, and there is none here */
 	CHOICE_LEFT_LONG,    /* more names than this mail server takes for one domain */
+	CHOICE_LEFT_EXCEPTED, /* by a rule of the administrator */
 };
-#define CHOICES 9
+#define CHOICES 10
 
 /* Whether it is a line of the map. */
 bool choice_is_line(enum choice choice);
@@ -33,7 +34,8 @@ bool choice_is_line(enum choice choice);
 const char *choice_why_left(enum choice choice);
 
 /* What all mail servers have in common. dane: whether DANE lines may be written; any: whether there
- * are lines for "DANE or a certificate". Never CHOICE_WIDER, CHOICE_PINNED or CHOICE_LEFT_LONG. */
+ * are lines for "DANE or a certificate". Never CHOICE_WIDER, CHOICE_PINNED, CHOICE_LEFT_LONG or
+ * CHOICE_LEFT_EXCEPTED. */
 enum choice choice_of(const struct list_header *header, const struct list_entry *entry, bool dane,
 	bool any, int64_t now_s);
 

@@ -12,13 +12,17 @@
 #include "export/list_reader.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/overlay.h"
 #include "updater/pins.h"
 #include "updater/render.h"
+#include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/source.h"
 
 /* Values of sample look-ups; as long as any line. */
 #define VALUE_MAX (MTA_VALUE_MAX + 2)
+/* Additions without a line that are named one by one. */
+#define NAMED_MAX 10
 
 int
 install_remember(const struct install *in, struct error *err)
@@ -30,7 +34,7 @@ static struct render_options
 render_options(const struct install *in)
 {
 	return (struct render_options){
-		.mta = in->s->mta, .recipe = &in->recipe, .now_s = in->now_s};
+		.mta = in->s->mta, .recipe = &in->recipe, .rules = in->rules, .now_s = in->now_s};
 }
 
 static void
@@ -68,6 +72,7 @@ install_stale(const struct install *in)
 	const struct state_map *m = &in->state.map;
 	struct state_map now;
 	int64_t now_s = in->now_s;
+	char rules[sizeof(m->rules)];
 
 	if (m->path == NULL || strcmp(m->path, in->s->map_file) != 0)
 		return "not installed yet";
@@ -75,6 +80,9 @@ install_stale(const struct install *in)
 		return "made of another list";
 	if (m->recipe == NULL || strcmp(m->recipe, in->recipe.text) != 0)
 		return "made for another configuration";
+	rules_digest(in->rules, now_s, rules);
+	if (strcmp(m->rules, rules) != 0)
+		return "made by other rules";
 	if (m->next_end_s != 0 && m->next_end_s <= now_s)
 		return "entries have run out";
 	if (m->left_run_out > 0 && m->rendered_s > now_s)
@@ -132,6 +140,28 @@ install_reload(struct install *in, struct error *err)
 	return install_remember(in, err);
 }
 
+/* Rules that are new are spoken of once, where cron hears it. */
+struct left_additions {
+	bool loud;
+	int64_t count;
+};
+
+static void
+name_addition(void *arg, const struct overlay_entry *e, enum choice choice)
+{
+	struct left_additions *left = arg;
+	char text[400];
+
+	if (left->count++ >= NAMED_MAX)
+		return;
+	(void)snprintf(text, sizeof(text), "%.100s:%" PRId64 ": add %s: line: %s", e->rule->file,
+		e->rule->line, e->rule->domain, choice_why_left(choice));
+	if (left->loud)
+		log_warning("%s", text);
+	else
+		log_info("%s", text);
+}
+
 static void
 say_what_changed(
 	const struct install *in, const struct list_header *header, const struct render_result *r)
@@ -151,6 +181,10 @@ say_what_changed(
 	if (r->choices[CHOICE_WIDER] > 0)
 		log_info("%" PRId64 " of them may be reached %s", r->choices[CHOICE_WIDER],
 			in->s->mta->wider);
+	if (r->choices[CHOICE_LEFT_EXCEPTED] + r->added + r->early > 0)
+		log_info("by your rules: %" PRId64 " excepted, %" PRId64 " added (%" PRId64
+			 " in place of an entry), %" PRId64 " enforced though in testing mode",
+			r->choices[CHOICE_LEFT_EXCEPTED], r->added, r->added_listed, r->early);
 	/* What was protected and no longer is must not go unsaid. */
 	if (m->lines_dane > 0 && !in->recipe.dane && r->choices[CHOICE_LEFT_DANE] > 0)
 		log_warning("%" PRId64
@@ -161,7 +195,8 @@ say_what_changed(
 /* Puts a finished and checked map in place. The list it was made of counts from here on. */
 static int
 install_map(struct install *in, struct map_writer *w, const struct list_header *header,
-	const char *sha256, int64_t length, const struct render_result *r, struct error *err)
+	const char *sha256, int64_t length, const char *rules, const struct render_result *r,
+	struct error *err)
 {
 	struct state_list *l = &in->state.list;
 	struct state_map *m = &in->state.map;
@@ -199,6 +234,12 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 	m->left_run_out = r->choices[CHOICE_LEFT_RUN_OUT];
 	m->left_dane = r->choices[CHOICE_LEFT_DANE];
 	m->left_long = r->choices[CHOICE_LEFT_LONG];
+	m->left_excepted = r->choices[CHOICE_LEFT_EXCEPTED];
+	m->lines_added = r->added;
+	m->lines_added_listed = r->added_listed;
+	m->lines_early = r->early;
+	m->left_added = r->left_added;
+	(void)snprintf(m->rules, sizeof(m->rules), "%s", rules);
 	m->next_end_s = r->next_end_s;
 	remember_file(m, m->path);
 	in->state.dane = in->recipe.dane;
@@ -209,13 +250,19 @@ int
 install_list(struct install *in, const char *list_path, const char *sha256, struct error *err)
 {
 	struct render_options options = render_options(in);
+	struct left_additions left = {0};
 	struct render_result result;
 	struct list_reader *list = NULL;
+	char rules[sizeof(in->state.map.rules)];
 	struct map_writer *w = NULL;
 	struct stat st;
 	int rc = -1;
 
 	memset(&result, 0, sizeof(result));
+	rules_digest(in->rules, in->now_s, rules);
+	left.loud = strcmp(rules, in->state.map.rules) != 0;
+	options.on_left = name_addition;
+	options.on_left_arg = &left;
 	if (list_reader_open(list_path, &list, err) < 0 ||
 		map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
 		(pins_wanted(in->s) && pins_open(in->s, in->now_s, &options.pins, err) < 0) ||
@@ -233,7 +280,8 @@ install_list(struct install *in, const char *list_path, const char *sha256, stru
 		error_set_errno(err, ERROR_TEMP, "%s", list_path);
 		goto out;
 	}
-	if (install_map(in, w, list_reader_header(list), sha256, st.st_size, &result, err) < 0)
+	if (install_map(in, w, list_reader_header(list), sha256, st.st_size, rules, &result, err) <
+		0)
 		goto out;
 	/* A domain that is no longer pinned is in the new map already. */
 	rc = options.pins != NULL ? pins_install(options.pins, err) : 0;

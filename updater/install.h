@@ -16,6 +16,7 @@
 
 struct error;
 struct list_reader;
+struct rules;
 struct update_settings;
 
 struct install {
@@ -23,6 +24,7 @@ struct install {
 	const char *state_path;
 	struct state state; /* owned by the job */
 	struct recipe recipe;
+	const struct rules *rules; /* lent; NULL: none */
 	char anchor[65]; /* SHA-256 of the root file that lists are taken under; "": not looked at */
 	int64_t now_s;
 	bool dry_run;     /* writes neither map nor state */
@@ -32,8 +34,8 @@ struct install {
 /* Writes the state, unless this is a dry run. */
 int install_remember(const struct install *in, struct error *err) MUST_CHECK;
 
-/* Whether the installed map is what the list that counts and the recipe make of it now. NULL: it
- * is; else why not. */
+/* Whether the installed map is what the list that counts, the recipe and the administrator's rules
+ * make of it now. NULL: it is; else why not. */
 const char *install_stale(const struct install *in);
 
 /* Whether to go on with a list in place of the one that counts, by how many lines would go or come:

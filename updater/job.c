@@ -18,6 +18,7 @@
 #include "updater/metrics.h"
 #include "updater/mta.h"
 #include "updater/pins.h"
+#include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/source.h"
 #include "updater/state.h"
@@ -28,6 +29,7 @@ struct job {
 	const struct update_settings *s;
 	struct install install; /* owns the state */
 	struct source source;
+	struct rules *rules; /* owned */
 	const char **urls;
 	char *state_path, *metadata_dir, *lock_path;
 	struct file_lock *lock;
@@ -289,9 +291,20 @@ begin(struct job *j, const struct update_settings *s, const struct job_options *
 	return 0;
 }
 
+/* With rules that cannot be read nothing is made: the map that is there has the last good ones. */
+static int
+read_rules(struct job *j, struct error *err)
+{
+	if (rules_load(&j->s->rules, &j->rules, err) < 0)
+		return -1;
+	j->install.rules = j->rules;
+	return 0;
+}
+
 static void
 end(struct job *j)
 {
+	rules_free(j->rules);
 	state_clear(&j->install.state);
 	file_lock_free(j->lock);
 	free(j->urls);
@@ -310,7 +323,9 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 	if (known) {
 		file_remove_stale_in(s->state_dir);
 		s->mta->decide(s, j.install.state.map.recipe, &j.install.recipe);
-		rc = judge(&j, work(&j, err), err);
+		rc = read_rules(&j, err);
+		if (rc == 0)
+			rc = judge(&j, work(&j, err), err);
 	}
 	/* Without the lock another run is under way, and tells of itself. */
 	if (j.lock != NULL)
@@ -339,7 +354,9 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		goto out;
 	}
 	path = job_list_path(s, back.sha256);
-	rc = source_list_intact(path, back.sha256, err);
+	rc = read_rules(&j, err);
+	if (rc == 0)
+		rc = source_list_intact(path, back.sha256, err);
 	if (rc < 0)
 		goto out;
 	(void)snprintf(state->undone, sizeof(state->undone), "%s", state->list.sha256);

@@ -12,6 +12,7 @@
 #include "export/list_reader.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/overlay.h"
 #include "updater/pins.h"
 
 /* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
@@ -42,30 +43,60 @@ add_sentinel(struct map_writer *map, const struct list_header *header)
 	map_writer_add(map, MAP_SENTINEL, text, (size_t)n);
 }
 
+enum choice
+render_choose(const struct render_options *options, const struct list_header *header,
+	const struct overlay_entry *e)
+{
+	if (e->kind == OVERLAY_EXCEPTED)
+		return CHOICE_LEFT_EXCEPTED;
+	return options->mta->choose(options->recipe, header, &e->entry, options->now_s);
+}
+
+static void
+count_line(struct render_result *result, const struct list_header *header,
+	const struct overlay_entry *e)
+{
+	int64_t end_s;
+
+	result->early += e->kind == OVERLAY_EARLY;
+	if (e->kind == OVERLAY_ADDED) {
+		result->added++;
+		result->added_listed += e->listed;
+		return;
+	}
+	end_s = list_entry_end(header, &e->entry);
+	if (result->next_end_s == 0 || end_s < result->next_end_s)
+		result->next_end_s = end_s;
+}
+
 int
 render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
 	struct render_result *result, struct error *err)
 {
 	const struct list_header *header = list_reader_header(list);
-	const struct list_entry *entry;
+	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
+	const struct overlay_entry *e;
 	struct buf value;
 	int64_t lines = 0;
 	int rc;
 
 	memset(result, 0, sizeof(*result));
 	buf_init(&value, MTA_VALUE_MAX);
-	while ((rc = list_reader_next(list, &entry, err)) > 0) {
-		enum choice choice =
-			options->mta->choose(options->recipe, header, entry, options->now_s);
-		int64_t end_s;
+	while ((rc = overlay_next(overlay, &e, err)) > 0) {
+		const struct list_entry *entry = &e->entry;
+		enum choice choice = render_choose(options, header, e);
 
 		result->entries++;
 		result->choices[choice]++;
-		if (!choice_is_line(choice))
+		if (!choice_is_line(choice)) {
+			if (e->kind == OVERLAY_ADDED) {
+				result->left_added++;
+				if (options->on_left != NULL)
+					options->on_left(options->on_left_arg, e, choice);
+			}
 			continue;
-		end_s = list_entry_end(header, entry);
-		if (result->next_end_s == 0 || end_s < result->next_end_s)
-			result->next_end_s = end_s;
+		}
+		count_line(result, header, e);
 		buf_reset(&value);
 		options->mta->format(options->recipe, entry, choice, &value);
 		map_writer_add(map, entry->domain, value.data, value.len);
@@ -77,6 +108,7 @@ render(struct list_reader *list, const struct render_options *options, struct ma
 	 * order. */
 	add_sentinel(map, header);
 	buf_clear(&value);
+	overlay_free(overlay);
 	return rc;
 }
 
@@ -100,16 +132,16 @@ render_lines(const struct render_result *result)
 	return lines;
 }
 
-/* The next entry that gets a line: 1, 0 none is left, -1. */
+/* The next entry of the list that gets a line: 1, 0 none is left, -1. */
 static int
-next_line(struct list_reader *list, const struct render_options *options,
-	const struct list_entry **entry, struct error *err)
+next_line(struct overlay *overlay, const struct list_header *header,
+	const struct render_options *options, const struct overlay_entry **e, struct error *err)
 {
 	int rc;
 
-	while ((rc = list_reader_next(list, entry, err)) > 0)
-		if (choice_is_line(options->mta->choose(
-			    options->recipe, list_reader_header(list), *entry, options->now_s)))
+	while ((rc = overlay_next(overlay, e, err)) > 0)
+		if ((*e)->kind != OVERLAY_ADDED &&
+			choice_is_line(render_choose(options, header, *e)))
 			return 1;
 	return rc;
 }
@@ -118,22 +150,30 @@ int
 render_compare(struct list_reader *before, struct list_reader *after,
 	const struct render_options *options, struct render_change *out, struct error *err)
 {
-	const struct list_entry *a = NULL, *b = NULL;
-	int rc_a = next_line(before, options, &a, err);
-	int rc_b = rc_a < 0 ? -1 : next_line(after, options, &b, err);
+	const struct list_header *header_a = list_reader_header(before),
+				 *header_b = list_reader_header(after);
+	struct overlay *overlay_a = overlay_new(before, options->rules, options->now_s),
+		       *overlay_b = overlay_new(after, options->rules, options->now_s);
+	const struct overlay_entry *a = NULL, *b = NULL;
+	int rc_a = next_line(overlay_a, header_a, options, &a, err);
+	int rc_b = rc_a < 0 ? -1 : next_line(overlay_b, header_b, options, &b, err);
 
 	memset(out, 0, sizeof(*out));
 	while (rc_a >= 0 && rc_b >= 0 && (rc_a > 0 || rc_b > 0)) {
-		int order = rc_a == 0 ? 1 : rc_b == 0 ? -1 : strcmp(a->domain, b->domain);
+		int order = rc_a == 0 ? 1
+			: rc_b == 0   ? -1
+				      : strcmp(a->entry.domain, b->entry.domain);
 
 		out->before += order <= 0;
 		out->after += order >= 0;
 		out->gone += order < 0;
 		out->fresh += order > 0;
 		if (order <= 0)
-			rc_a = next_line(before, options, &a, err);
+			rc_a = next_line(overlay_a, header_a, options, &a, err);
 		if (order >= 0 && rc_a >= 0)
-			rc_b = next_line(after, options, &b, err);
+			rc_b = next_line(overlay_b, header_b, options, &b, err);
 	}
+	overlay_free(overlay_a);
+	overlay_free(overlay_b);
 	return rc_a < 0 || rc_b < 0 ? -1 : 0;
 }

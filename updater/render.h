@@ -1,5 +1,5 @@
 /*
- * render: a list document turned into lines for a mail server.
+ * render: a list document, with the administrator's rules on top, turned into lines for a mail server.
  */
 #ifndef UPDATER_RENDER_H
 #define UPDATER_RENDER_H
@@ -12,17 +12,24 @@
 #include "updater/choice.h"
 
 struct error;
+struct list_header;
 struct list_reader;
 struct map_writer;
 struct mta;
+struct overlay_entry;
 struct pins;
 struct recipe;
+struct rules;
 
 struct render_options {
 	const struct mta *mta;
 	const struct recipe *recipe;
 	struct pins *pins; /* gets what is CHOICE_PINNED; NULL: nothing is */
+	const struct rules *rules; /* NULL: none */
 	int64_t now_s;
+	/* Told of each addition that gets no line; NULL: nobody is. */
+	void (*on_left)(void *arg, const struct overlay_entry *added, enum choice choice);
+	void *on_left_arg;
 };
 
 /* Keys remembered for looking them up afterwards. */
@@ -31,7 +38,11 @@ struct render_options {
 struct render_result {
 	int64_t entries;
 	int64_t choices[CHOICES]; /* how many came out as what */
-	int64_t next_end_s;       /* the first line runs out then; 0: there is no line */
+	int64_t next_end_s;       /* the first line runs out then; 0: none ever does */
+	int64_t added;            /* lines of the administrator's own, and how many of them */
+	int64_t added_listed;     /* stand in for an entry of the list */
+	int64_t early;            /* lines of entries in testing mode */
+	int64_t left_added;       /* additions that get no line */
 	struct render_sample {
 		char key[254];
 		char *value;       /* owned */
@@ -47,7 +58,12 @@ void render_result_clear(struct render_result *result);
 
 int64_t render_lines(const struct render_result *result);
 
-/* What installing the new list instead of the old one would do to the lines. */
+/* What becomes of one entry: mta->choose(), but for those that are excepted. */
+enum choice render_choose(const struct render_options *options, const struct list_header *header,
+	const struct overlay_entry *e);
+
+/* What installing the new list instead of the old one would do to the lines: both under the rules as
+ * they are now, and without the administrator's own entries, so that rules are no change. */
 struct render_change {
 	int64_t before, after, gone, fresh;
 };

@@ -18,45 +18,19 @@
 #include "updater/job.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/overlay.h"
 #include "updater/pins.h"
+#include "updater/render.h"
+#include "updater/report_rules.h"
+#include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
+#include "updater/typed_domain.h"
+#include "updater/when.h"
 
 /* Octets of "status --json". */
 #define STATUS_MAX ((size_t)64 * 1024)
-
-/* "2026-11-23T12:00:00Z (3 hours ago)", "(in 6 days)". */
-#define WHEN_SIZE 64
-
-static const char *
-when(int64_t time_s, int64_t now_s, char out[static WHEN_SIZE])
-{
-	static const struct {
-		int64_t seconds;
-		const char *name;
-	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
-	int64_t distance = time_s > now_s ? time_s - now_s : now_s - time_s;
-	char text[CLOCK_TEXT_SIZE];
-
-	if (time_s <= 0) {
-		(void)snprintf(out, WHEN_SIZE, "never");
-		return out;
-	}
-	clock_format(time_s, text);
-	(void)snprintf(out, WHEN_SIZE, "%s (now)", text);
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		int64_t n = distance / units[i].seconds;
-
-		if (n > 0) {
-			(void)snprintf(out, WHEN_SIZE, "%s (%s%" PRId64 " %s%s%s)", text,
-				time_s > now_s ? "in " : "", n, units[i].name, n > 1 ? "s" : "",
-				time_s > now_s ? "" : " ago");
-			break;
-		}
-	}
-	return out;
-}
 
 static int
 load_state(const struct update_settings *s, struct state *state, struct error *err)
@@ -79,12 +53,15 @@ nothing_installed(const struct state *state, struct error *err)
 	return 1;
 }
 
-static void
-tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out)
+/* -1: the administrator's rules cannot be read; the rest was told. */
+static int
+tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out,
+	struct error *err)
 {
 	const struct state_list *l = &state->list;
 	const struct state_map *m = &state->map;
 	char text[WHEN_SIZE];
+	int rc;
 
 	fprintf(out, "list         %" PRId64 " of %s\n", m->version,
 		when(l->timestamp_s, now_s, text));
@@ -106,6 +83,7 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 				state_left_count(m, &state_left[i]), state_left[i].why);
 	if (m->next_end_s != 0)
 		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
+	rc = report_rules_status(s, m, now_s, out, err);
 	fprintf(out, "last success %s\n", when(state->last_success_s, now_s, text));
 	if (state->last_error != NULL)
 		fprintf(out, "last error   %s: exit code %d: %s\n",
@@ -118,6 +96,7 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 		fprintf(out,
 			"warning      list %" PRId64 " was accepted, but is not installed yet\n",
 			l->version);
+	return rc;
 }
 
 /* What status exits with, told in whatever form. */
@@ -138,14 +117,17 @@ status_answer(const struct state *state, int64_t now_s, struct error *err)
 int
 report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct error *err)
 {
+	struct error why = {0};
 	struct state state;
 	int rc;
 
 	if (load_state(s, &state, err) < 0)
 		return -1;
 	rc = status_answer(&state, now_s, err);
-	if (rc <= 0)
-		tell_status(s, &state, now_s, out);
+	if (rc <= 0 && tell_status(s, &state, now_s, out, &why) < 0 && rc == 0) {
+		*err = why;
+		rc = -1;
+	}
 	state_clear(&state);
 	return rc;
 }
@@ -185,6 +167,8 @@ json_map(const struct state_map *m)
 	json_object_set_new(map, "entries", json_integer(m->lines));
 	json_object_set_new(map, "entries_dane", json_integer(m->lines_dane));
 	json_object_set_new(map, "entries_wider", json_integer(m->lines_wider));
+	json_object_set_new(map, "entries_added", json_integer(m->lines_added));
+	json_object_set_new(map, "entries_early", json_integer(m->lines_early));
 	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
 		json_object_set_new(left, state_left[i].name,
 			json_integer(state_left_count(m, &state_left[i])));
@@ -258,26 +242,13 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 /* --- explain ------------------------------------------------------------------------------------
  */
 
-static int
-normalise(const char *typed, char out[static 254], struct error *err)
+static void
+tell_servers(const struct list_policy *p, FILE *out)
 {
-	size_t len = strlen(typed);
-
-	if (len > 0 && typed[len - 1] == '.')
-		len--;
-	if (len > 253)
-		return error_set(
-			err, ERROR_CONFIG, "%s: not a domain: longer than 253 octets", typed);
-	memcpy(out, typed, len);
-	out[len] = '\0';
-	str_lower_all(out);
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)out[i] > 127)
-			return error_set(err, ERROR_CONFIG,
-				"%s: write the domain in ASCII (xn--...), as the list does", typed);
-	if (!list_domain_valid(out, len))
-		return error_set(err, ERROR_CONFIG, "%s: not a domain", typed);
-	return 0;
+	fprintf(out, "servers      ");
+	for (size_t i = 0; i < p->mxs_count; i++)
+		fprintf(out, "%s%s", i > 0 ? ", " : "", p->mxs[i]);
+	fputc('\n', out);
 }
 
 static void
@@ -286,10 +257,8 @@ tell_entry(const struct list_header *header, const struct list_entry *e, int64_t
 	const struct list_policy *p = &e->policy;
 	char text[WHEN_SIZE];
 
-	fprintf(out, "servers      ");
-	for (size_t i = 0; i < p->mxs_count; i++)
-		fprintf(out, "%s%s", i > 0 ? ", " : "", p->mxs[i]);
-	fprintf(out, "\nverified     %s%s%s, TLS %s or later\n", p->auth_dane ? "DANE" : "",
+	tell_servers(p, out);
+	fprintf(out, "verified     %s%s%s, TLS %s or later\n", p->auth_dane ? "DANE" : "",
 		p->auth_dane && p->auth_pkix ? " and " : "",
 		p->auth_pkix ? "public certificate" : "", p->tls);
 	fprintf(out, "asked for by %s\n",
@@ -303,32 +272,37 @@ tell_entry(const struct list_header *header, const struct list_entry *e, int64_t
 		when(list_entry_end(header, e), now_s, text));
 }
 
-/* What the installed map answers; the list only says what it should. */
+/* What the installed map answers; list and rules only say what it should. */
 static int
 tell_rule(const struct update_settings *s, const struct state *state,
-	const struct list_header *header, const struct list_entry *e, int64_t now_s, FILE *out,
+	const struct list_header *header, const struct overlay_entry *e, int64_t now_s, FILE *out,
 	struct error *err)
 {
 	struct recipe recipe = {.dane = state->dane, .pin = s->pin};
-	const char *left = choice_why_left(s->mta->choose(&recipe, header, e, now_s));
+	const struct render_options options = {.mta = s->mta, .recipe = &recipe, .now_s = now_s};
+	const char *left = choice_why_left(render_choose(&options, header, e));
+	const char *domain = e->entry.domain;
 	char text[WHEN_SIZE];
 	struct buf line, pin;
 	int rc;
 
 	buf_init(&line, MTA_VALUE_MAX);
 	buf_init(&pin, MTA_VALUE_MAX);
-	rc = map_find(s->kind, s->map_file, e->domain, &line, err);
-	if (rc > 0 && pins_find(s, e->domain, &pin, err) < 0)
+	rc = map_find(s->kind, s->map_file, domain, &line, err);
+	if (rc > 0 && pins_find(s, domain, &pin, err) < 0)
 		rc = -1;
 	if (rc > 0) {
-		fprintf(out, "%s: mail only over verified TLS\n", e->domain);
-		fprintf(out, "line         %s %s\n", e->domain, buf_str(&line));
+		fprintf(out, "%s: mail only over verified TLS\n", domain);
+		fprintf(out, "line         %s %s\n", domain, buf_str(&line));
+		if (left != NULL)
+			fprintf(out, "             to go with the next run of preload25-update\n");
 		if (pin.len > 0)
 			fprintf(out, "pinned to    %s, whatever its MX records say\n", buf_str(&pin));
 		fprintf(out, "map          %s, since %s\n", s->map_file,
 			when(state->map.since_s, now_s, text));
 	} else if (rc == 0) {
-		fprintf(out, "%s: listed, but not enforced here\n", e->domain);
+		fprintf(out, "%s: %s, but not enforced here\n", domain,
+			e->listed ? "listed" : "added by you");
 		fprintf(out, "line         %s\n",
 			left != NULL ? left : "missing: the next run of preload25-update adds it");
 	}
@@ -337,38 +311,74 @@ tell_rule(const struct update_settings *s, const struct state *state,
 	return rc < 0 ? -1 : 0;
 }
 
+static void
+tell_added(const struct list_policy *p, FILE *out)
+{
+	tell_servers(p, out);
+	fprintf(out, "verified     by %s\n",
+		p->auth_dane && p->auth_pkix ? "DANE, or a public certificate"
+			: p->auth_dane       ? "DANE"
+					     : "a public certificate");
+}
+
+/* listed: the list's entry; NULL: it has none. */
+static int
+explain(const struct update_settings *s, const struct state *state, const struct rules *rules,
+	const struct list_header *header, const struct list_entry *listed, const char *domain,
+	int64_t now_s, FILE *out, struct error *err)
+{
+	const struct rule *idle;
+	struct overlay_entry e;
+
+	if (!overlay_decide(domain, listed, rules, now_s, &e)) {
+		idle = report_rules_idle(rules, domain, now_s);
+		if (idle != NULL)
+			error_set(err, ERROR_CONFIG,
+				"%s: not listed (list %" PRId64 "); %s:%" PRId64 " has no effect",
+				domain, header->version, idle->file, idle->line);
+		else
+			error_set(err, ERROR_CONFIG, "%s: not listed (list %" PRId64 ")", domain,
+				header->version);
+		return 1;
+	}
+	if (tell_rule(s, state, header, &e, now_s, out, err) < 0)
+		return -1;
+	report_rules_winner(&e, listed, header, rules, now_s, out);
+	if (e.kind == OVERLAY_ADDED)
+		tell_added(&e.entry.policy, out);
+	else if (listed != NULL)
+		tell_entry(header, listed, now_s, out);
+	return 0;
+}
+
 int
 report_explain(const struct update_settings *s, const char *typed, int64_t now_s, FILE *out,
 	struct error *err)
 {
 	struct list_reader *list = NULL;
+	struct rules *rules = NULL;
 	const struct list_entry *e;
 	struct state state;
-	char domain[254];
+	char domain[TYPED_DOMAIN_SIZE];
 	char *path = NULL;
 	int rc = -1;
 
-	if (normalise(typed, domain, err) < 0 || load_state(s, &state, err) < 0)
+	if (typed_domain(typed, strlen(typed), domain, err) < 0 || load_state(s, &state, err) < 0)
 		return -1;
 	if (state.map.path == NULL || state.list.sha256[0] == '\0') {
 		rc = nothing_installed(&state, err);
 		goto out;
 	}
 	path = job_list_path(s, state.list.sha256);
-	if (list_reader_open(path, &list, err) < 0)
+	if (rules_load(&s->rules, &rules, err) < 0 || list_reader_open(path, &list, err) < 0)
 		goto out;
 	rc = list_reader_find(list, domain, &e, err);
-	if (rc > 0) {
-		rc = tell_rule(s, &state, list_reader_header(list), e, now_s, out, err);
-		if (rc == 0)
-			tell_entry(list_reader_header(list), e, now_s, out);
-	} else if (rc == 0) {
-		error_set(err, ERROR_CONFIG, "%s: not listed (list %" PRId64 ")", domain,
-			state.list.version);
-		rc = 1;
-	}
+	if (rc >= 0)
+		rc = explain(s, &state, rules, list_reader_header(list), rc > 0 ? e : NULL, domain,
+			now_s, out, err);
 out:
 	list_reader_close(list);
+	rules_free(rules);
 	free(path);
 	state_clear(&state);
 	return rc;

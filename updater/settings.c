@@ -68,6 +68,16 @@ const struct config_key update_settings_keys[] = {
 		.type = CONFIG_STRING,
 		.fallback = "/var/lib/preload25",
 		.help = "trusted metadata, the last verified list, what was done"},
+	{.section = "rules",
+		.name = "file",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/preload25/rules",
+		.help = "your own rules: exceptions, additions, early adopters; see preload25-rules(5)"},
+	{.section = "rules",
+		.name = "dir",
+		.type = CONFIG_STRING,
+		.fallback = "/etc/preload25/rules.d",
+		.help = "further ones, read after it: files *.rules in the order of their names"},
 	{.section = "install",
 		.name = "mta",
 		.type = CONFIG_STRING,
@@ -356,6 +366,10 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 		return -1;
 	c = out->config;
 	out->state_dir = config_string(c, "state", "dir");
+	out->rules = (struct rules_from){.file = config_string(c, "rules", "file"),
+		.dir = config_string(c, "rules", "dir"),
+		.file_must_exist = config_is_set(c, "rules", "file"),
+		.dir_must_exist = config_is_set(c, "rules", "dir")};
 	out->config_dir = config_string(c, "postfix", "config_dir");
 	out->postconf = config_string(c, "postfix", "postconf");
 	out->postmap = config_string(c, "postfix", "postmap");

@@ -12,6 +12,7 @@
 #include "common/config.h"
 #include "updater/fetch.h"
 #include "updater/postfix_policy.h"
+#include "updater/rules.h"
 
 struct error;
 struct map_kind;
@@ -28,6 +29,7 @@ struct update_settings {
 	struct fetch_options fetch;
 	int64_t list_max; /* octets of a list document */
 	const char *state_dir;
+	struct rules_from rules;
 	const struct mta *mta;
 	bool mta_is_set; /* in the file; else it is the default */
 	const struct map_kind *kind;

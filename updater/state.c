@@ -72,6 +72,12 @@ static const struct field fields[] = {
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),
 	LATER("left_long", FIELD_INT, map.left_long),
+	LATER("map_rules_sha256", FIELD_HASH, map.rules),
+	LATER("map_lines_added", FIELD_INT, map.lines_added),
+	LATER("map_lines_added_listed", FIELD_INT, map.lines_added_listed),
+	LATER("map_lines_early", FIELD_INT, map.lines_early),
+	LATER("left_excepted", FIELD_INT, map.left_excepted),
+	LATER("left_added", FIELD_INT, map.left_added),
 	FIELD("map_next_end", FIELD_TIME, map.next_end_s),
 	FIELD("map_inode", FIELD_INT, map.inode),
 	FIELD("map_size", FIELD_INT, map.size),
@@ -92,6 +98,7 @@ const struct state_left state_left[STATE_LEFT_COUNT] = {
 		offsetof(struct state_map, left_dane)},
 	{"long", "that name more servers than fit", offsetof(struct state_map, left_long)},
 	{"run_out", "not confirmed for too long", offsetof(struct state_map, left_run_out)},
+	{"excepted", "by your exceptions", offsetof(struct state_map, left_excepted)},
 };
 
 int64_t

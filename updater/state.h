@@ -28,12 +28,16 @@ struct state_list {
 struct state_map {
 	char *path;         /* NULL: none was installed */
 	char *recipe;       /* how lines were made; another recipe makes another map */
+	char rules[65];     /* digest of the administrator's rules; "": none were in force */
 	char sha256[65];    /* of the list it was made of */
 	int64_t version;    /* of that list */
 	int64_t rendered_s; /* when */
 	int64_t since_s;    /* since when this version is installed */
 	int64_t lines, lines_dane, lines_wider, lines_pinned;
 	int64_t left_testing, left_run_out, left_dane, left_long;
+	/* By the administrator's rules: lines of his own, and how many of them stand in for an entry of
+	 * the list; lines of entries in testing mode; entries without a line; additions without one. */
+	int64_t lines_added, lines_added_listed, lines_early, left_excepted, left_added;
 	int64_t next_end_s; /* the first line runs out then; 0: there is no line */
 	/* Of the installed file, to see whether somebody else has changed it. */
 	int64_t inode, size, mtime_ns;
@@ -45,7 +49,7 @@ struct state_left {
 	const char *why;  /* behind "left out N" */
 	size_t offset;    /* of the count in struct state_map; see state_left_count() */
 };
-#define STATE_LEFT_COUNT 4
+#define STATE_LEFT_COUNT 5
 extern const struct state_left state_left[STATE_LEFT_COUNT];
 
 struct state {

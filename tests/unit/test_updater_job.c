@@ -1249,6 +1249,305 @@ test_settings(void **state UNUSED)
 	free(path);
 }
 
+/* --- the administrator's rules ------------------------------------------------------------------
+ */
+
+static void
+write_rules(const char *name, const char *text)
+{
+	char *path = in_temp(name);
+
+	write_text(path, text, strlen(text));
+	free(path);
+}
+
+/* What explain says of a domain, and its exit code. The caller clears it. */
+static int
+explained(struct world *w, const char *domain, int64_t now_s, struct buf *said)
+{
+	struct error err = {0};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int rc;
+
+	assert_non_null(out);
+	rc = report_explain(&w->settings, domain, now_s, out, &err);
+	assert_int_equal(fclose(out), 0);
+	buf_init(said, 1 << 20);
+	buf_add(said, text, size);
+	if (rc != 0)
+		buf_add_str(said, err.text);
+	free(text);
+	return rc < 0 ? error_exit_code(&err) : rc;
+}
+
+static void
+expect_explained(struct world *w, const char *domain, int64_t now_s, int code, const char *const *lines)
+{
+	struct buf said;
+	int got = explained(w, domain, now_s, &said);
+
+	for (; *lines != NULL; lines++)
+		if (strstr(buf_str(&said), *lines) == NULL)
+			fail_msg("%s: lacks \"%s\":\n%s", domain, *lines, buf_str(&said));
+	if (got != code)
+		fail_msg("%s: exit code %d, want %d:\n%s", domain, got, code, buf_str(&said));
+	buf_clear(&said);
+}
+#define EXPLAINED(w, domain, now_s, code, ...) \
+	expect_explained(w, domain, now_s, code, (const char *const[]){__VA_ARGS__, NULL})
+
+static char *
+status_text(struct world *w, int64_t now_s, int want)
+{
+	struct error err = {0};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int rc = report_status(&w->settings, now_s, out, &err);
+
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(rc < 0 ? error_exit_code(&err) : rc, want);
+	return text;
+}
+
+static void
+expect_status(struct world *w, int64_t now_s, int want, const char *line)
+{
+	char *text = status_text(w, now_s, want);
+
+	if (strstr(text, line) == NULL)
+		fail_msg("status lacks \"%s\":\n%s", line, text);
+	free(text);
+}
+
+/* A world whose rules are in the file NAME.rules. */
+static void
+world_with_rules(struct world *w, const char *name)
+{
+	char *more = xasprintf("[rules]\nfile = %s/%s.rules\n", temp_dir, name);
+
+	make_postmap(texthash_postmap);
+	world_init(w, name, "texthash", more);
+	w->repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	free(more);
+}
+
+/* The mirror goes away: what happens now happens without it. */
+static void
+hide_mirror(struct world *w)
+{
+	char *path = xasprintf("%s/metadata/timestamp.json", w->repo.dir);
+
+	assert_int_equal(unlink(path), 0);
+	free(path);
+}
+
+static void
+test_rules(void **state UNUSED)
+{
+	struct world w;
+
+	world_with_rules(&w, "rules");
+	/* They were asked for. */
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
+	expect_job(&w, NOW, 2, "rules.rules");
+	write_rules("rules.rules", "");
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 1) && has_example(&w, 5));
+	assert_false(has_example(&w, 3));
+	hide_mirror(&w);
+	/* Each takes effect without news and without the network. */
+	write_rules("rules.rules",
+		"except example-00000001.test until 2026-11-25\n"
+		"except nobody.test\n"
+		"add mine.test mx *.mine.test mx.other.test\n"
+		"add example-00000005.test mx mine.test\n"
+		"add dane.test auth dane mx mx.dane.test\n"
+		"early-adopter example-00000003.test\n");
+	expect_status(&w, NOW, 0, "changed since the map was made");
+	EXPLAINED(&w, "example-00000001.test", NOW, 0, "to go with the next run");
+	expect_job(&w, NOW, 3, "timestamp.json: not there");
+	assert_false(has_example(&w, 1));
+	assert_true(has_example(&w, 3));
+	assert_true(listed(&w, "mine.test",
+		"secure match=.mine.test:mx.other.test servername=hostname"));
+	assert_true(listed(
+		&w, "example-00000005.test", "secure match=mine.test servername=hostname"));
+	assert_false(listed(&w, "dane.test", NULL));
+	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	EXPLAINED(&w, "example-00000001.test", NOW, 0, "example-00000001.test: listed, but not enforced",
+		"rule         except example-00000001.test until 2026-11-25 (",
+		"/rules.rules:1)", "runs out     2026-11-26T00:00:00Z (in 2 days)",
+		"instead of   list 1, mode enforce",
+		"why          your exceptions go before additions and the list",
+		"servers      mx.example-00000001.test");
+	EXPLAINED(&w, "nobody.test", NOW, 1, "not listed (list 1); ", "/rules.rules:2 has no effect");
+	EXPLAINED(&w, "mine.test", NOW, 0, "mine.test: mail only over verified TLS",
+		"rule         add mine.test auth pkix mx *.mine.test mx.other.test (",
+		"servers      *.mine.test, mx.other.test", "verified     by a public certificate");
+	EXPLAINED(&w, "example-00000005.test", NOW, 0, "/rules.rules:4)",
+		"instead of   list 1, mode enforce", "why          your additions go before the list",
+		"servers      mine.test");
+	EXPLAINED(&w, "dane.test", NOW, 0, "dane.test: added by you, but not enforced here",
+		"line         none: it has DANE only", "/rules.rules:5)");
+	EXPLAINED(&w, "example-00000003.test", NOW, 0, "mail only over verified TLS",
+		"rule         early-adopter example-00000003.test (",
+		"instead of   list 1, mode testing");
+	EXPLAINED(&w, "other.test", NOW, 1, "other.test: not listed (list 1)");
+	expect_status(&w, NOW, 0, "your rules   2 exceptions, 3 additions, 1 early adopter\n");
+	expect_status(&w, NOW, 0,
+		"except example-00000001.test until 2026-11-25: runs out 2026-11-26T00:00:00Z (in 2 days)");
+	expect_status(&w, NOW, 0, "2 lines of your own, 1 in place of an entry of the list");
+	expect_status(&w, NOW, 0, "1 enforced though in testing mode");
+	expect_status(&w, NOW, 0, "1 without a line");
+	expect_status(&w, NOW, 0, "1 exception without effect");
+	expect_status(&w, NOW, 0, "left out     1 by your exceptions");
+	/* The last day is over. */
+	expect_job(&w, NOW + 2 * DAY + DAY / 2 - 1, 3, "timestamp.json");
+	assert_false(has_example(&w, 1));
+	expect_job(&w, NOW + 2 * DAY + DAY / 2, 3, "timestamp.json");
+	assert_true(has_example(&w, 1));
+	EXPLAINED(&w, "example-00000001.test", NOW + 3 * DAY, 0, "mail only over verified TLS",
+		"run out      except example-00000001.test until 2026-11-25 (",
+		"over since 2026-11-26T00:00:00Z");
+	expect_status(&w, NOW + 3 * DAY, 0, "ran out 2026-11-26T00:00:00Z");
+	/* No entry outlives the list's word by a rule, and an addition needs none. */
+	expect_job(&w, NOW + 40 * DAY, 5, "expired");
+	assert_false(has_example(&w, 3));
+	assert_true(has_example(&w, 5) && listed(&w, "mine.test", NULL));
+	world_clear(&w);
+}
+
+/* A rule that cannot be read stops the run before it does anything, and the map stands. */
+static void
+test_broken_rules(void **state UNUSED)
+{
+	struct buf before, after;
+	struct world w;
+
+	world_with_rules(&w, "broken");
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	write_rules("broken.rules", "except example-00000001.test\n");
+	expect_job(&w, NOW, 0, NULL);
+	read_bytes(w.map, &before);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
+	write_rules("broken.rules", "# ours\nexcept example-00000001.test untill 2026-11-25\n");
+	expect_job(&w, NOW, 2, "/broken.rules:2: \"untill\"");
+	read_bytes(w.map, &after);
+	assert_int_equal(before.len, after.len);
+	assert_memory_equal(before.data, after.data, before.len);
+	expect_status(&w, NOW, 2, "your rules   cannot be read");
+	expect_status(&w, NOW, 2, "/broken.rules:2: \"untill\"");
+	EXPLAINED(&w, "example-00000001.test", NOW, 2, "/broken.rules:2");
+	write_rules("broken.rules", "");
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 1) && has_example(&w, 6));
+	buf_clear(&before);
+	buf_clear(&after);
+	world_clear(&w);
+}
+
+static void
+vary_half_testing(int i, struct list_entry *e)
+{
+	if (i % 2 == 0)
+		e->policy.mode = LIST_MODE_TESTING;
+}
+
+/* However much rules change, the brake is for what the list does. */
+static void
+test_rules_and_brake(void **state UNUSED)
+{
+	struct world w;
+	struct buf rules;
+
+	world_with_rules(&w, "rules-brake");
+	publish(&w,
+		&(struct list_spec){
+			.version = 1, .first = 1, .last = 2400, .vary = vary_half_testing});
+	write_rules("rules-brake.rules", "");
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 1) && !has_example(&w, 2));
+	/* Twice as many lines, with a new list at once. */
+	publish(&w,
+		&(struct list_spec){
+			.version = 2, .first = 1, .last = 2401, .vary = vary_half_testing});
+	write_rules("rules-brake.rules", "early-adopter all\n");
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_example(&w, 2) && has_example(&w, 2401));
+	/* A quarter of them excepted, more than the list has of our own, and a new list. */
+	buf_init(&rules, 1 << 20);
+	for (int i = 1; i <= 600; i++)
+		buf_addf(&rules, "except example-%08d.test\n", i);
+	for (int i = 0; i < 3000; i++)
+		buf_addf(&rules, "add mine-%d.test mx mx.mine.test\n", i);
+	write_rules("rules-brake.rules", buf_str(&rules));
+	publish(&w,
+		&(struct list_spec){
+			.version = 3, .first = 1, .last = 2402, .vary = vary_half_testing});
+	expect_job(&w, NOW, 0, NULL);
+	assert_false(has_example(&w, 1) || has_example(&w, 599));
+	assert_true(has_example(&w, 601) && listed(&w, "mine-2999.test", NULL));
+	/* What the list does counts as ever, and additions do not water it down: of the 901 lines that
+	 * are left of it 200 would go. */
+	publish(&w,
+		&(struct list_spec){
+			.version = 4, .first = 1001, .last = 2402, .vary = vary_half_testing});
+	expect_job(&w, NOW, 1, "would drop 200 of 901");
+	assert_true(has_example(&w, 601));
+	/* What is excepted may go as it likes. */
+	publish(&w,
+		&(struct list_spec){
+			.version = 5, .first = 601, .last = 2402, .vary = vary_half_testing});
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(listed(&w, MAP_SENTINEL, "5"));
+	buf_clear(&rules);
+	world_clear(&w);
+}
+
+/* undo goes back to an earlier list, not to earlier rules. */
+static void
+test_rules_and_undo(void **state UNUSED)
+{
+	int64_t version = 0;
+	struct world w;
+
+	world_with_rules(&w, "rules-undo");
+	write_rules("rules-undo.rules", "");
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	expect_job(&w, NOW, 0, NULL);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
+	expect_job(&w, NOW, 0, NULL);
+	write_rules("rules-undo.rules", "except example-00000001.test\n");
+	OK(job_undo(&w.settings, NOW, &version, &ok_err));
+	assert_int_equal(version, 1);
+	assert_false(has_example(&w, 1) || has_example(&w, 6));
+	assert_true(has_example(&w, 2));
+	world_clear(&w);
+}
+
+/* What the installed lines cannot say is warned of when the rules are new, and noted afterwards. */
+static void
+test_left_additions(void **state UNUSED)
+{
+	struct world w;
+	struct buf said;
+
+	world_with_rules(&w, "left");
+	write_rules("left.rules", "add dane.test auth dane mx mx.dane.test\n");
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	job_says(&w, NOW, &said);
+	assert_non_null(strstr(buf_str(&said), "/left.rules:1: add dane.test: line: none: it has DANE only"));
+	buf_clear(&said);
+	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 5});
+	job_says(&w, NOW, &said);
+	assert_int_equal(said.len, 0);
+	buf_clear(&said);
+	world_clear(&w);
+}
+
 /* The sample file is made from the table of keys, so that neither can say what the other does not.
  */
 static void
@@ -1295,6 +1594,11 @@ main(void)
 		cmocka_unit_test(test_lock),
 		cmocka_unit_test(test_reports),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_broken_rules),
+		cmocka_unit_test(test_rules_and_brake),
+		cmocka_unit_test(test_rules_and_undo),
+		cmocka_unit_test(test_left_additions),
 		cmocka_unit_test(test_sample),
 	};
 

@@ -1,0 +1,96 @@
+#include "updater/typed_domain.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <idn2.h>
+
+#include "common/error.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/list.h"
+
+/* Octets that are looked at: four for each of a domain's are enough for any U-label. */
+#define TYPED_MAX 1024
+
+static int
+refuse(const char *typed, size_t len, const char *why, struct error *err)
+{
+	return error_set(err, ERROR_CONFIG, "%.*s: %s", len < 80 ? (int)len : 80, typed, why);
+}
+
+/* Mapping may drop or make ASCII: what host names never hold is refused before it. */
+static bool
+ascii_part_is_fit(const char *typed, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)typed[i];
+
+		if (c < 0x80 && !str_is_alnum(c) && c != '-' && c != '.')
+			return false;
+	}
+	return true;
+}
+
+/* The A-label form of a name in UTF-8. */
+static int
+map_labels(const char *typed, size_t len, char out[static TYPED_DOMAIN_SIZE], struct error *err)
+{
+	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+	char *name = xstrndup(typed, len), *loose = NULL, *strict = NULL;
+	int code, rc = -1;
+
+	if (!str_is_utf8(typed, len) || !ascii_part_is_fit(typed, len)) {
+		refuse(typed, len, "not a domain", err);
+		goto out;
+	}
+	code = idn2_to_ascii_8z(name, &loose, flags);
+	if (code == IDN2_OK)
+		code = idn2_to_ascii_8z(name, &strict, flags | IDN2_USE_STD3_ASCII_RULES);
+	if (code == IDN2_MALLOC)
+		abort();
+	if (code != IDN2_OK) {
+		refuse(typed, len, idn2_strerror(code), err);
+		goto out;
+	}
+	/* libidn2 2.3 drops what STD3 rules forbid instead of refusing it; then the two differ. */
+	if (strcmp(loose, strict) != 0 || strlen(strict) >= TYPED_DOMAIN_SIZE) {
+		refuse(typed, len, "not a domain", err);
+		goto out;
+	}
+	memcpy(out, strict, strlen(strict) + 1);
+	rc = 0;
+out:
+	idn2_free(loose);
+	idn2_free(strict);
+	free(name);
+	return rc;
+}
+
+int
+typed_domain(
+	const char *typed, size_t len, char out[static TYPED_DOMAIN_SIZE], struct error *err)
+{
+	bool ascii = true;
+
+	if (len > TYPED_MAX)
+		return refuse(typed, len, "not a domain: too long", err);
+	for (size_t i = 0; i < len; i++)
+		ascii = ascii && (unsigned char)typed[i] < 0x80;
+	if (len > 0 && typed[len - 1] == '.')
+		len--;
+	if (ascii && len >= TYPED_DOMAIN_SIZE)
+		return refuse(typed, len, "not a domain: longer than 253 octets", err);
+	if (!ascii) {
+		if (map_labels(typed, len, out, err) < 0)
+			return -1;
+	} else {
+		memcpy(out, typed, len);
+		out[len] = '\0';
+	}
+	str_lower_all(out);
+	if (!list_domain_valid(out, strlen(out)))
+		return refuse(typed, len, "not a domain", err);
+	return 0;
+}
