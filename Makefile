@@ -55,7 +55,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help check check-unit lab bench lint format install clean
+.PHONY: all help check check-unit lab bench lint format install deb clean
 # Objects are not intermediate: keep them.
 .SECONDARY:
 
@@ -72,6 +72,7 @@ help:
 	@echo 'make lint          static checks: layering, banned calls, man pages, shell scripts'
 	@echo 'make man           preload25-findings(7) anew, from the table of findings'
 	@echo 'make install       DESTDIR and prefix (now $(prefix)) are respected'
+	@echo 'make deb           the Debian package preload25-updater, in $(B)/'
 	@echo 'make clean'
 	@echo 'Variables: SAN=1 or SAN=thread (sanitizers), WERROR=1, CC=clang, V=1'
 
@@ -218,11 +219,13 @@ bindir = $(prefix)/bin
 sbindir = $(prefix)/sbin
 mandir = $(prefix)/share/man
 datadir = $(prefix)/share/preload25
+completiondir = $(prefix)/share/bash-completion/completions
 
 install: all
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sbindir) $(DESTDIR)$(mandir)/man1 \
 		$(DESTDIR)$(mandir)/man5 \
-		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir)
+		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(mandir)/man8 $(DESTDIR)$(datadir) \
+		$(DESTDIR)$(completiondir)
 	install -m 0755 $(B)/preload25 $(DESTDIR)$(bindir)/preload25
 	install -m 0755 $(B)/preload25-update $(DESTDIR)$(sbindir)/preload25-update
 	install -m 0644 data/man/preload25.1 $(DESTDIR)$(mandir)/man1/
@@ -232,6 +235,12 @@ install: all
 	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
 	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
 		data/schema/*.json $(DESTDIR)$(datadir)/
+	install -m 0644 data/completion/preload25.bash $(DESTDIR)$(completiondir)/preload25
+	ln -sf preload25 $(DESTDIR)$(completiondir)/preload25-update
+
+# The updater alone, for mail servers: data/debian holds what is Debian's about it.
+deb: $(B)/preload25-update
+	@scripts/make-deb $(B)/preload25-update $(VERSION) $(B)
 
 clean:
 	rm -rf $(B)

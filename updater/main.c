@@ -8,6 +8,7 @@
 #include "common/cli.h"
 #include "common/clock.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/str.h"
 #include "common/xalloc.h"
@@ -19,6 +20,7 @@
 #include "updater/settings.h"
 #include "updater/setup.h"
 #include "updater/setup_files.h"
+#include "updater/setup_first.h"
 #include "updater/survey.h"
 
 #define PROGRAM "preload25-update"
@@ -55,6 +57,15 @@ log_where(const struct cli_call *call, bool verbose)
 }
 
 static int run_status(struct app *app, const struct cli_call *call, struct error *err);
+static int run_setup(struct app *app, const struct cli_call *call, struct error *err);
+
+/* The first set-up writes the configuration. */
+static bool
+makes_config(const struct app *app, const struct cli_call *call)
+{
+	return call->command->run == run_setup && cli_value(call, "source") != NULL &&
+		!file_exists(app->config_path);
+}
 
 /* A Nagios plugin says on standard output, with a code of its own, that it does not know. */
 static bool
@@ -80,7 +91,8 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 		log_warning("the clock stands at %s (PRELOAD25_NOW)", text);
 	}
 	app->config_path = path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH;
-	if (update_settings_load(app->config_path, &app->settings, err) == 0)
+	if (update_settings_load(
+		    makes_config(app, call) ? NULL : app->config_path, &app->settings, err) == 0)
 		return 0;
 	if (!tells_unread(call))
 		return -1;
@@ -141,6 +153,101 @@ note_mta(const struct app *app, struct error *err)
 	return rc;
 }
 
+/* Settings as setup sees them: for the mail server and the folders that were named. */
+static int
+setup_settings(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct update_settings *s = &app->settings;
+
+	if (choose_mta(app, call->args[0], err) < 0)
+		return -1;
+	if (cli_value(call, "config-dir") != NULL)
+		s->config_dir = s->exim_dir = cli_value(call, "config-dir");
+	if (cli_value(call, "postconf") != NULL)
+		s->postconf = cli_value(call, "postconf");
+	return 0;
+}
+
+static int
+setup_mta(struct app *app, const struct setup_options *options, struct error *err)
+{
+	struct update_settings *s = &app->settings;
+	bool chosen = !s->mta_is_set && s->mta != &mta_postfix;
+	int rc = s->mta->setup(s, options, err);
+
+	if (rc == 0 && chosen && options->apply)
+		return note_mta(app, err);
+	if (rc == 0 && chosen && !options->revert) {
+		printf("%s needs [install] mta = %s%s\n", app->config_path, s->mta->name,
+			options->check ? "" : " (--apply adds it)");
+		return options->check ? 1 : 0;
+	}
+	return rc;
+}
+
+/* Whether the list would protect anything here, without a word where it would: 0, or what setup says
+ * and returns. */
+static int
+rehearse_setup(struct app *app, const struct setup_options *options, struct error *err)
+{
+	struct setup_options plan = {.now_s = options->now_s};
+	char *text = NULL;
+	size_t size;
+	int rc;
+
+	plan.out = open_memstream(&text, &size);
+	if (plan.out == NULL)
+		return error_set_errno(err, ERROR_TEMP, "setup");
+	rc = app->settings.mta->setup(&app->settings, &plan, err);
+	(void)fclose(plan.out);
+	if (rc > 0)
+		fputs(text, stdout);
+	free(text);
+	return rc;
+}
+
+/* Configuration, list and mail server in one go; the mail server last, when the list is there. */
+static int
+run_first_setup(struct app *app, const struct cli_call *call, const struct setup_options *options,
+	struct error *err)
+{
+	const char *url = cli_value(call, "source"), *root = cli_value(call, "root");
+	const struct job_options job = {.now_s = app->now_s};
+	struct setup_first first;
+	int rc;
+
+	if (url == NULL || root == NULL)
+		return error_set(err, ERROR_CONFIG, "setup: --source and --root go together");
+	if (options->revert || options->check)
+		return error_set(err, ERROR_CONFIG, "setup: --source is for --apply");
+	if (!options->apply) {
+		setup_first_tell(app->config_path, url, root, stdout);
+		return app->settings.mta->setup(&app->settings, options, err);
+	}
+	rc = rehearse_setup(app, options, err);
+	if (rc != 0)
+		return rc;
+	if (setup_first_write(app->config_path, url, root,
+		    app->settings.mta_is_set ? NULL : app->settings.mta->name, &first, err) < 0)
+		return -1;
+	update_settings_clear(&app->settings);
+	rc = update_settings_load(app->config_path, &app->settings, err);
+	if (rc == 0)
+		rc = setup_settings(app, call, err);
+	if (rc == 0)
+		rc = answer(job_run(&app->settings, &job, err), err);
+	if (rc == 0)
+		rc = report_status(&app->settings, app->now_s, stdout, err);
+	if (rc == 0)
+		rc = setup_mta(app, options, err);
+	if (rc != 0)
+		setup_first_undo(&first);
+	else
+		printf("preload25-update setup %s --revert takes it away again\n", call->args[0]);
+	setup_first_clear(&first);
+	return rc;
+}
+
 static int
 run_setup(struct app *app, const struct cli_call *call, struct error *err)
 {
@@ -149,29 +256,15 @@ run_setup(struct app *app, const struct cli_call *call, struct error *err)
 		.check = cli_flag(call, "check"),
 		.now_s = app->now_s,
 		.out = stdout};
-	struct update_settings *s = &app->settings;
-	bool chosen;
-	int rc;
 
 	if (options.apply + options.revert + options.check > 1)
 		return error_set(
 			err, ERROR_CONFIG, "setup: only one of --apply, --revert and --check");
-	if (choose_mta(app, call->args[0], err) < 0)
+	if (setup_settings(app, call, err) < 0)
 		return -1;
-	if (cli_value(call, "config-dir") != NULL)
-		s->config_dir = s->exim_dir = cli_value(call, "config-dir");
-	if (cli_value(call, "postconf") != NULL)
-		s->postconf = cli_value(call, "postconf");
-	chosen = !s->mta_is_set && s->mta != &mta_postfix;
-	rc = s->mta->setup(s, &options, err);
-	if (rc == 0 && chosen && options.apply)
-		return note_mta(app, err);
-	if (rc == 0 && chosen && !options.revert) {
-		printf("%s needs [install] mta = %s%s\n", app->config_path, s->mta->name,
-			options.check ? "" : " (--apply adds it)");
-		return options.check ? 1 : 0;
-	}
-	return rc;
+	if (cli_value(call, "source") != NULL || cli_value(call, "root") != NULL)
+		return run_first_setup(app, call, &options, err);
+	return setup_mta(app, &options, err);
 }
 
 /* Which log, and how far back. */
@@ -253,6 +346,8 @@ static const struct cli_option setup_options[] = {
 	{"apply", NULL, "make the changes, after a backup"},
 	{"revert", NULL, "take away what --apply has brought"},
 	{"check", NULL, "exit code 1 when something is to be done; for monitoring"},
+	{"source", "URL", "with --apply: write the configuration and fetch the list first"},
+	{"root", "FILE", "the authority's root file, for --source"},
 	{"config-dir", "DIR", "folder of main.cf, or of Exim's configuration; default: theirs"},
 	{"postconf", "FILE", "the program; default: by PATH"},
 };

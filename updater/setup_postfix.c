@@ -503,6 +503,20 @@ still_has(const struct setup *u, const char *name, const char *value_then)
 	return false;
 }
 
+/* Gives a parameter a value, or (NULL) takes its line out of main.cf; and says so. */
+static int
+set_or_unset(const struct setup *u, const char *name, const char *text, struct error *err)
+{
+	char *arg = text != NULL ? xasprintf("%s = %s", name, text) : xstrdup(name);
+	int rc = postconf(
+		u, text != NULL ? "-e" : "-X", (const char *const[]){arg}, 1, NULL, err);
+
+	if (rc == 0)
+		fprintf(u->options->out, "%s%s\n", arg, text != NULL ? "" : " is no longer set");
+	free(arg);
+	return rc;
+}
+
 /* Gives one parameter back its value from before setup, unless somebody else has changed it since. */
 static int
 revert_one(struct setup *u, const json_t *change, struct error *err)
@@ -510,29 +524,18 @@ revert_one(struct setup *u, const json_t *change, struct error *err)
 	const char *name = json_string_value(json_object_get(change, "name"));
 	const char *before = json_string_value(json_object_get(change, "before"));
 	const char *after = json_string_value(json_object_get(change, "after"));
-	char *arg = NULL;
-	int rc;
 
 	if (name == NULL || after == NULL || strcmp(name, names[P_MAPS]) == 0 ||
 		!still_has(u, name, after))
 		return 0;
-	if (before != NULL)
-		arg = xasprintf("%s = %s", name, before);
-	rc = postconf(u, before != NULL ? "-e" : "-X",
-		(const char *const[]){before != NULL ? arg : name}, 1, NULL, err);
-	if (rc == 0 && before != NULL)
-		fprintf(u->options->out, "%s\n", arg);
-	else if (rc == 0)
-		fprintf(u->options->out, "%s is no longer set\n", name);
-	free(arg);
-	return rc;
+	return set_or_unset(u, name, before, err);
 }
 
 static int
 revert(struct setup *u, struct error *err)
 {
 	FILE *out = u->options->out;
-	char *maps = maps_without_ours(u), *path = NULL, *arg, *record = record_path(u);
+	char *maps = maps_without_ours(u), *path = NULL, *record = record_path(u);
 	json_t *changes = load_record(u, err);
 	size_t i;
 	const json_t *change;
@@ -549,11 +552,7 @@ revert(struct setup *u, struct error *err)
 		goto out;
 	fprintf(out, "kept main.cf as %s\n", path);
 	/* First of all the list: whatever fails behind this, main.cf is sound. */
-	arg = xasprintf("%s = %s", names[P_MAPS], maps);
-	rc = postconf(u, "-e", (const char *const[]){arg}, 1, NULL, err);
-	if (rc == 0)
-		fprintf(out, "%s\n", arg);
-	free(arg);
+	rc = set_or_unset(u, names[P_MAPS], maps[0] != '\0' ? maps : NULL, err);
 	json_array_foreach (json_object_get(changes, "changes"), i, change)
 		if (rc == 0)
 			rc = revert_one(u, change, err);
@@ -578,6 +577,8 @@ run(struct setup *u, struct error *err)
 	if (look(u, err) < 0)
 		return -1;
 	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
+	if (u->options->revert)
+		return revert(u, err);
 	if (value(u, P_RELAYHOST)[0] != '\0') {
 		fprintf(out,
 			"relayhost = %s: all mail goes to that host, so the list protects nothing "
@@ -585,8 +586,6 @@ run(struct setup *u, struct error *err)
 			value(u, P_RELAYHOST));
 		return 1;
 	}
-	if (u->options->revert)
-		return revert(u, err);
 	plan(u);
 	tell_notes(u);
 	if (u->change_count == 0) {

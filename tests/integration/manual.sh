@@ -45,6 +45,29 @@ for program in preload25 preload25-update; do
 	fi
 done
 
+# Completion offers what --help has: commands, options, alternatives.
+offered() { # offered WORD...: the completions of the last word, sorted
+	# shellcheck source=data/completion/preload25.bash
+	(. "$top/data/completion/preload25.bash" && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) &&
+		_preload25 "$1" && printf '%s\n' "${COMPREPLY[@]}" | sort)
+}
+for program in preload25 preload25-update; do
+	"$program" --help | sed -n '/^commands:/,/^$/s/^  \([a-z][a-z-]*\).*/\1/p' | sort >"$tmp/commands"
+	check "$program: every command is completed" diff "$tmp/commands" <(offered "$program" '')
+	while read -r command; do
+		"$program" "$command" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort |
+			diff - <(offered "$program" "$command" --) || echo "of $command"
+	done <"$tmp/commands" >"$tmp/bad" 2>&1
+	check "$program: every option is completed" diff /dev/null "$tmp/bad"
+done
+check 'the mail servers are completed behind setup' \
+	diff <(printf '%s\n' exim opensmtpd postfix sendmail) <(offered preload25-update setup '')
+check 'and begun words' diff <(echo --nagios) <(offered preload25-update status --na)
+: >"$tmp/a file"
+check 'files are completed where a file is wanted' \
+	diff <(echo "$tmp/a file") <(offered preload25-update --config "$tmp/a")
+check 'and so behind verify' diff <(echo "$tmp/a file") <(offered preload25-update verify "$tmp/a")
+
 # Commands that the README shows exist.
 : >"$tmp/bad"
 grep -oE '^ +(sudo )?preload25(-update)? [a-z]+' "$top/README.md" | sed 's/^ *//; s/^sudo //' | sort -u |
