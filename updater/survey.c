@@ -12,6 +12,8 @@
 #include "export/tuf_metadata.h"
 #include "updater/job.h"
 #include "updater/mta.h"
+#include "updater/render.h"
+#include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
@@ -55,19 +57,21 @@ out:
 
 static int
 read_and_judge(const struct update_settings *s, const struct survey_options *options,
-	struct list_reader *list, struct survey *out, struct error *err)
+	const struct rules *rules, struct list_reader *list, struct survey *out, struct error *err)
 {
 	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
 	struct log_span span = {.path = options->path,
 		.since_s = days > 0 ? options->now_s - days * DAY_S : 0,
 		.now_s = options->now_s};
 	struct recipe recipe;
+	const struct render_options render = {
+		.mta = s->mta, .recipe = &recipe, .rules = rules, .now_s = options->now_s};
 
 	s->mta->decide(s, NULL, &recipe);
 	out->list_version = list_reader_header(list)->version;
 	out->traffic = traffic_new(span.since_s);
 	if (log_source_read(s, &span, traffic_line, out->traffic, &out->said, err) < 0 ||
-		traffic_judge(out->traffic, s->mta, list, &recipe, options->now_s, err) < 0)
+		traffic_judge(out->traffic, list, &render, err) < 0)
 		return -1;
 	out->listed = traffic_listed(out->traffic, &out->listed_count);
 	for (size_t i = 0; i < out->listed_count; i++)
@@ -81,12 +85,16 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 	struct error *err)
 {
 	struct list_reader *list = NULL;
+	struct rules *rules = NULL;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	rc = survey_open_list(s, options->now_s, &list, err);
 	if (rc == 0)
-		rc = read_and_judge(s, options, list, out, err);
+		rc = rules_load(&s->rules, &rules, err);
+	if (rc == 0)
+		rc = read_and_judge(s, options, rules, list, out, err);
+	rules_free(rules);
 	list_reader_close(list);
 	return rc;
 }

@@ -10,7 +10,8 @@
 #include "updater/choice.h"
 #include "updater/log_time.h"
 #include "updater/mail_log.h"
-#include "updater/mta.h"
+#include "updater/overlay.h"
+#include "updater/render.h"
 
 /* Domains that are counted apart; a log that names more is cut, and that is said. */
 #define DOMAINS_MAX 1000000
@@ -328,24 +329,29 @@ compare_domains(const void *a, const void *b)
 	return strcmp((*(struct domain *const *)a)->name, (*(struct domain *const *)b)->name);
 }
 
-/* Merges the sorted domains with the sorted list. */
+/* Merges the sorted domains with the sorted entries. */
 int
-traffic_judge(struct traffic *t, const struct mta *mta, struct list_reader *list,
-	const struct recipe *recipe, int64_t now_s, struct error *err)
+traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
+	struct error *err)
 {
-	const struct list_entry *e;
+	const struct list_header *header = list_reader_header(list);
+	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
+	const struct overlay_entry *e;
 	size_t i = 0;
 	int rc;
 
 	if (t->count > 0)
 		qsort(t->domains, t->count, sizeof(struct domain *), compare_domains);
-	while ((rc = list_reader_next(list, &e, err)) > 0) {
-		while (i < t->count && strcmp(t->domains[i]->name, e->domain) < 0)
+	while ((rc = overlay_next(overlay, &e, err)) > 0) {
+		const char *domain = e->entry.domain;
+
+		while (i < t->count && strcmp(t->domains[i]->name, domain) < 0)
 			i++;
-		if (i < t->count && strcmp(t->domains[i]->name, e->domain) == 0 &&
-			choice_is_line(mta->choose(recipe, list_reader_header(list), e, now_s)))
-			judge(t, t->domains[i], e);
+		if (i < t->count && strcmp(t->domains[i]->name, domain) == 0 &&
+			choice_is_line(render_choose(options, header, e)))
+			judge(t, t->domains[i], &e->entry);
 	}
+	overlay_free(overlay);
 	if (rc < 0)
 		return -1;
 	t->listed = xcalloc(t->count + 1, sizeof(struct traffic_domain *));

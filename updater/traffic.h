@@ -3,7 +3,7 @@
  *
  *	t = traffic_new(since_s);
  *	log_source_read(s, &span, traffic_line, t, &said, err);
- *	traffic_judge(t, s->mta, list, &recipe, now_s, err);
+ *	traffic_judge(t, list, &render_options, err);
  *	listed = traffic_listed(t, &count);
  *	traffic_free(t);
  *
@@ -21,8 +21,7 @@
 struct error;
 struct list_reader;
 struct log_time;
-struct mta;
-struct recipe;
+struct render_options;
 struct traffic;
 
 enum traffic_count {
@@ -64,9 +63,10 @@ void traffic_free(struct traffic *t);
 void traffic_line(void *t, struct log_time *when, const char *line, size_t len);
 
 /* Tells which domains are on the list, and how the mail to them went, seen from their entries. Entries that
- * make no line of this mail server's map do not count. Reads the list to its end. */
-int traffic_judge(struct traffic *t, const struct mta *mta, struct list_reader *list,
-	const struct recipe *recipe, int64_t now_s, struct error *err) MUST_CHECK;
+ * make no line of this mail server's map do not count; the administrator's rules are taken into account.
+ * Reads the list to its end. */
+int traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
+	struct error *err) MUST_CHECK;
 /* After judging: the domains that are listed, by name; lent, the array as well. */
 struct traffic_domain **traffic_listed(struct traffic *t, size_t *count);
 
