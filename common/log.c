@@ -16,7 +16,9 @@
 static struct {
 	const char *program; /* borrowed from main() */
 	enum log_level minimum;
-	enum { TO_STDERR, TO_JOURNAL, TO_SYSLOG } where;
+	enum { TO_STDERR, TO_JOURNAL, TO_SYSLOG, TO_FUNCTION } where;
+	log_sink *function;
+	void *arg;
 } sink = {.program = "preload25", .minimum = LOG_LEVEL_INFO};
 
 void
@@ -69,6 +71,21 @@ write_line(const char *fmt, ...)
 			(size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1);
 }
 
+void
+log_to_function(log_sink *function, void *arg, enum log_level minimum)
+{
+	sink.where = TO_FUNCTION;
+	sink.function = function;
+	sink.arg = arg;
+	sink.minimum = minimum;
+}
+
+enum log_level
+log_minimum(void)
+{
+	return sink.minimum;
+}
+
 static void emit(enum log_level level, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 static void
@@ -94,6 +111,9 @@ emit(enum log_level level, const char *fmt, va_list ap)
 	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
 	str_escape_controls(raw, strlen(raw), line, sizeof(line));
 	switch (sink.where) {
+	case TO_FUNCTION:
+		sink.function(sink.arg, level, line);
+		break;
 	case TO_STDERR:
 		write_line("%s: %s%s\n", sink.program, word[level], line);
 		break;

@@ -21,6 +21,11 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
  * system afterwards can still log. */
 void log_to_stderr(const char *program, enum log_level minimum);
 void log_to_syslog(const char *program, enum log_level minimum);
+/* Or to a function, as lines without the program and the newline: for a process whose parent logs. */
+typedef void log_sink(void *arg, enum log_level level, const char *line);
+void log_to_function(log_sink *function, void *arg, enum log_level minimum);
+/* The minimum that was set. */
+enum log_level log_minimum(void);
 
 /* Whether standard error goes to systemd's journal. */
 bool log_stderr_is_journal(void);

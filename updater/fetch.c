@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "updater/fetch_file.h"
 
 /* Octets of an error page that are waited for; its status is known long before. */
 #define ERROR_PAGE_MAX ((int64_t)64 * 1024)
@@ -32,7 +33,7 @@ struct transfer {
 
 static const struct {
 	const char *prefix, *protocol;
-} schemes[] = {{"https://", "https"}, {"http://", "http"}, {"file:/", "file"}};
+} schemes[] = {{"https://", "https"}, {"http://", "http"}};
 
 static const char *
 protocol_of(const char *url)
@@ -46,7 +47,7 @@ protocol_of(const char *url)
 bool
 fetch_url_valid(const char *url)
 {
-	return protocol_of(url) != NULL;
+	return fetch_file_is_url(url) || protocol_of(url) != NULL;
 }
 
 int
@@ -87,7 +88,7 @@ on_data(char *data, size_t size, size_t count, void *arg)
 	size_t len = size * count;
 	long status = 0;
 
-	/* What an error page says is nobody's business. A file: has no status. */
+	/* What an error page says is nobody's business. */
 	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status != 0 && status != 200) {
 		t->error_page += (int64_t)len;
@@ -137,7 +138,12 @@ set_options(struct fetch *f, const char *url, struct transfer *t)
 	SET(CURLOPT_ERRORBUFFER, f->detail);
 	SET(CURLOPT_WRITEFUNCTION, on_data);
 	SET(CURLOPT_WRITEDATA, t);
-	if (f->ca_file != NULL) {
+	if (o->ca != NULL) {
+		struct curl_blob blob = {o->ca->data, o->ca->len, CURL_BLOB_NOCOPY};
+
+		SET(CURLOPT_CAINFO, NULL);
+		SET(CURLOPT_CAINFO_BLOB, &blob);
+	} else if (f->ca_file != NULL) {
 		SET(CURLOPT_CAINFO, f->ca_file);
 	}
 #undef SET
@@ -160,6 +166,8 @@ fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void 
 	long status = 0;
 	CURLcode code;
 
+	if (fetch_file_is_url(url))
+		return fetch_file_get(&f->options, url, max, sink, arg, err);
 	if (protocol_of(url) == NULL)
 		return error_set(err, ERROR_CONFIG, "%s: neither http:, https: nor file:", url);
 	code = set_options(f, url, &t);
@@ -167,8 +175,6 @@ fetch_get(struct fetch *f, const char *url, int64_t max, fetch_sink *sink, void 
 		code = curl_easy_perform(f->curl);
 	if (t.failed)
 		return error_prefix(err, "%s", url);
-	if (code == CURLE_FILE_COULDNT_READ_FILE)
-		return 0;
 	if (code != CURLE_OK && t.error_page <= ERROR_PAGE_MAX)
 		return error_set(err, kind_of(code), "%s: %s", url,
 			f->detail[0] != '\0' ? f->detail : curl_easy_strerror(code));

@@ -18,6 +18,12 @@ struct buf;
 struct error;
 struct fetch;
 
+/* A folder that file: sources lie in, opened. */
+struct fetch_tree {
+	const char *path;
+	int fd;
+};
+
 struct fetch_options {
 	long connect_timeout_s;
 	long timeout_s;         /* of one file */
@@ -25,6 +31,10 @@ struct fetch_options {
 	long low_speed_time_s;  /* ... for so long: given up */
 	const char *ca_file;    /* NULL: the system's */
 	const char *proxy;      /* NULL: none, whatever the environment says */
+	/* Read and opened before, for a process that cannot: */
+	const struct buf *ca; /* what is in ca_file; NULL: it is read when needed */
+	const struct fetch_tree *trees;
+	size_t tree_count;
 };
 
 /* Takes what came, in pieces. -1 with err set ends the transfer. */
@@ -33,7 +43,7 @@ typedef int fetch_sink(void *arg, const void *data, size_t len, struct error *er
 /* Whether a mirror's URL is one that can be asked. */
 bool fetch_url_valid(const char *url);
 
-/* The options' strings are copied. */
+/* The options' strings are copied; what was read and opened before is lent. */
 int fetch_new(
 	const struct fetch_options *options, struct fetch **out, struct error *err) MUST_CHECK;
 /* NULL is allowed. */

@@ -12,6 +12,7 @@
 #include "common/xalloc.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
+#include "updater/confine.h"
 #include "updater/install.h"
 #include "updater/list_fetch.h"
 #include "updater/map.h"
@@ -21,6 +22,7 @@
 #include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/source.h"
+#include "updater/source_worker.h"
 #include "updater/state.h"
 
 #define DIR_MODE 0755
@@ -31,6 +33,7 @@ struct job {
 	struct source source;
 	struct rules *rules; /* owned */
 	const char **urls;
+	struct confine_user sandbox_user;
 	char *state_path, *metadata_dir, *lock_path;
 	struct file_lock *lock;
 	int64_t floor; /* no list of a lower version is taken */
@@ -151,6 +154,16 @@ read_anchor(struct job *j, struct error *err)
 }
 
 static int
+find_sandbox(struct job *j, struct error *err)
+{
+	const char *lacks = confine_lacks();
+
+	if (lacks != NULL)
+		log_info("sandbox: this kernel has %s: the rest of it must do", lacks);
+	return confine_find_user(j->s->sandbox_user, &j->sandbox_user, err);
+}
+
+static int
 update(struct job *j, struct error *err)
 {
 	const struct state *state = &j->install.state;
@@ -158,10 +171,11 @@ update(struct job *j, struct error *err)
 	struct tuf_file said;
 	int rc;
 
-	if (read_anchor(j, err) < 0)
+	if (read_anchor(j, err) < 0 || find_sandbox(j, err) < 0)
 		return -1;
 	here = what_is_here(j);
-	rc = source_refresh(&j->source, &here, j->install.now_s, &said, err);
+	rc = source_worker_refresh(&j->source, &here, &j->sandbox_user,
+		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &said, err);
 	if (rc < 0) {
 		j->frozen = err->kind == ERROR_EXPIRED;
 		return -1;

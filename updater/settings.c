@@ -78,6 +78,19 @@ const struct config_key update_settings_keys[] = {
 		.type = CONFIG_STRING,
 		.fallback = "/etc/preload25/rules.d",
 		.help = "further ones, read after it: files *.rules in the order of their names"},
+	{.section = "sandbox",
+		.name = "user",
+		.type = CONFIG_STRING,
+		.help = "whom the sandboxed process becomes when root runs this; default: _preload25 "
+			"if there is one, else nobody"},
+	{.section = "sandbox",
+		.name = "time_limit",
+		.type = CONFIG_INT,
+		.fallback = "7200",
+		.min = 1,
+		.max = 86400,
+		.help = "seconds that one piece of its work may take, such as fetching from all "
+			"mirrors"},
 	{.section = "install",
 		.name = "mta",
 		.type = CONFIG_STRING,
@@ -370,6 +383,8 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 		.dir = config_string(c, "rules", "dir"),
 		.file_must_exist = config_is_set(c, "rules", "file"),
 		.dir_must_exist = config_is_set(c, "rules", "dir")};
+	out->sandbox_user = config_string(c, "sandbox", "user");
+	out->sandbox_time_s = config_int(c, "sandbox", "time_limit");
 	out->config_dir = config_string(c, "postfix", "config_dir");
 	out->postconf = config_string(c, "postfix", "postconf");
 	out->postmap = config_string(c, "postfix", "postmap");

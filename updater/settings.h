@@ -30,6 +30,8 @@ struct update_settings {
 	int64_t list_max; /* octets of a list document */
 	const char *state_dir;
 	struct rules_from rules;
+	const char *sandbox_user; /* NULL: the default */
+	int64_t sandbox_time_s;
 	const struct mta *mta;
 	bool mta_is_set; /* in the file; else it is the default */
 	const struct map_kind *kind;

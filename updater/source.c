@@ -23,7 +23,6 @@
 
 /* A list from so far in the future is told: clocks differ by seconds. */
 #define CLOCK_BEHIND_S INT64_C(3600)
-#define DIR_MODE       0755
 
 /* --- the lists here -----------------------------------------------------------------------------
  */
@@ -258,9 +257,6 @@ source_refresh(const struct source *s, const struct source_here *here, int64_t n
 	int rc = -1;
 
 	memset(said, 0, sizeof(*said));
-	if (file_mkdirs(s->metadata_dir, DIR_MODE, err) < 0)
-		return -1;
-	file_remove_stale_in(s->metadata_dir);
 	if (tuf_client_open(s->metadata_dir, s->root, now_s, &c, err) == 0 &&
 		fetch_new(s->fetch, &fetch, err) == 0)
 		rc = ask_mirrors(s, here, c, fetch, said, err);

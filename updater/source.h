@@ -27,7 +27,7 @@ struct source {
 	const struct fetch_options *fetch;
 	int64_t list_max; /* octets of a list */
 	const char *list_dir;
-	const char *metadata_dir; /* made where it is missing */
+	const char *metadata_dir; /* must be there, as list_dir must */
 };
 
 /* What is here of it already. All of it is lent. */

@@ -473,6 +473,20 @@ mkostemp(char *template, int flags)
 	UNLESS_REFUSED(step_path("create", ROOM, template, NULL), real(template, flags));
 }
 
+/* A process that closes all but what it needs still needs the trace. */
+int
+close_range(unsigned first, unsigned last, int flags)
+{
+	unsigned trace = fault.mode != OFF && fault.trace >= 0 ? (unsigned)fault.trace : 0;
+	int rc;
+
+	REAL(close_range);
+	if (trace == 0 || trace < first || trace > last)
+		return real(first, last, flags);
+	rc = trace > first ? real(first, trace - 1, flags) : 0;
+	return rc == 0 && trace < last ? real(trace + 1, last, flags) : rc;
+}
+
 /* --- the network ---------------------------------------------------------------------------- */
 
 CURLcode

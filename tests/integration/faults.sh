@@ -148,7 +148,8 @@ visit() { # visit ACT DIR MODE N
 	rc=$?
 	case $3:$rc in
 	kill:137 | torn:137 | *:0) ;;
-	fail:3 | full:3)
+	fail:3 | full:3 | kill:3 | torn:3)
+		# Killed and yet an exit code: it was the sandboxed process, and its parent tells.
 		[ "$(grep -vc "$remarks" "$2/said")" -eq 1 ] && grep -q "^${program[$1]}: " "$2/said" ||
 			complain "$@" 'not one clear line' "$2/said"
 		[ -z "${SEEN:-}" ] || complain "$@" "$(cat "$2/said")" >>"$SEEN"
@@ -189,6 +190,8 @@ unsynced() { # unsynced <TRACE
 	awk -F'\t' '
 		function dir(path) { sub("/[^/]*$", "", path); return path }
 		$3 ~ /-shm( |$)/ { next }
+		# The sandbox is gone with the run; inside, names are relative or not to be seen.
+		$3 !~ /^\// || $3 ~ /\/state\/work(\/|$)/ || $4 ~ /\/state\/work(\/|$)/ { next }
 		$2 ~ /write|fflush/ { dirty[$3] }
 		$2 ~ /sync/ { delete dirty[$3]; delete names[$3] }
 		$2 == "unlink" { delete dirty[$3] }

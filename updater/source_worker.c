@@ -1,0 +1,377 @@
+#include "updater/source_worker.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/str.h"
+#include "common/xalloc.h"
+#include "export/tuf_metadata.h"
+#include "updater/fetch.h"
+#include "updater/fetch_file.h"
+#include "updater/source.h"
+#include "updater/worker.h"
+#include "updater/workdir.h"
+
+#define DIR_MODE  0755
+#define FILE_MODE 0644
+/* The name of the trust anchor inside. */
+#define ANCHOR "trust-anchor"
+/* Octets of a file of CA certificates. */
+#define CA_MAX ((size_t)16 * 1024 * 1024)
+
+/* The files of trusted metadata, in the order in which they may be replaced: at no time does an old
+ * one stand beside a root that did not see it. */
+enum { META_ROOT, META_ANCHOR, META_TIMESTAMP, META_SNAPSHOT, META_TARGETS, META_COUNT };
+static const struct {
+	const char *name;
+	size_t max;
+} metadata[META_COUNT] = {
+	[META_ROOT] = {"root.json", TUF_ROOT_MAX},
+	[META_ANCHOR] = {"anchor", TUF_ROOT_MAX},
+	[META_TIMESTAMP] = {"timestamp.json", TUF_TIMESTAMP_MAX},
+	[META_SNAPSHOT] = {"snapshot.json", TUF_SNAPSHOT_MAX},
+	[META_TARGETS] = {"targets.json", TUF_TARGETS_MAX},
+};
+
+/* What the process reports: a length below 0 is of a file that is not there. */
+struct report {
+	struct reported {
+		int64_t length;
+		char sha256[65];
+	} metadata[META_COUNT], list;
+};
+
+struct errand {
+	const struct source *outside;
+	struct source inside;
+	const struct source_here *here;
+	int64_t now_s;
+	/* Opened and read before. */
+	struct fetch_options fetch;
+	struct fetch_tree *trees;
+	int *tree_fds;
+	size_t tree_count;
+	struct buf ca;
+	struct workdir *dir;
+};
+
+/* --- inside -------------------------------------------------------------------------------------
+ */
+
+static void
+report_file(const struct tuf_file *file, struct reported *out)
+{
+	out->length = file->length;
+	memcpy(out->sha256, file->sha256, sizeof(out->sha256));
+}
+
+static int
+refresh(void *arg, struct buf *out, struct error *err)
+{
+	const struct errand *e = arg;
+	struct report report;
+	struct tuf_file file;
+	int rc = source_refresh(&e->inside, e->here, e->now_s, &file, err);
+
+	memset(&report, 0, sizeof(report));
+	report_file(&file, &report.list);
+	for (size_t i = 0; i < META_COUNT; i++) {
+		char *path = xasprintf("%s/%s", e->inside.metadata_dir, metadata[i].name);
+		struct error why = {0};
+
+		report.metadata[i].length = -1;
+		if (file_exists(path) && tuf_file_of_path(path, &file, &why) == 0)
+			report_file(&file, &report.metadata[i]);
+		else if (why.kind != ERROR_NONE)
+			log_warning("%s", why.text);
+		free(path);
+	}
+	(void)buf_add(out, &report, sizeof(report));
+	return rc;
+}
+
+/* --- before -------------------------------------------------------------------------------------
+ */
+
+/* Folders on this machine that are mirrors. They may lie below others that are closed to whom the
+ * process becomes. One that is missing stands as closed in the list. */
+static void
+open_trees(struct errand *e)
+{
+	const struct source *s = e->outside;
+
+	e->trees = xcalloc(s->url_count + 1, sizeof(*e->trees));
+	e->tree_fds = xcalloc(s->url_count + 1, sizeof(*e->tree_fds));
+	for (size_t i = 0; i < s->url_count; i++) {
+		char *path = fetch_file_is_url(s->urls[i]) ? fetch_file_path(s->urls[i]) : NULL;
+		int fd;
+
+		if (path == NULL)
+			continue;
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		e->trees[e->tree_count] = (struct fetch_tree){path, fd};
+		e->tree_fds[e->tree_count++] = fd;
+	}
+}
+
+/* What cannot be read here is asked for, and complained of, inside. */
+static void
+read_ca(struct errand *e)
+{
+	struct error ignored = {0};
+	const char *path = e->fetch.ca_file;
+
+	buf_init(&e->ca, CA_MAX);
+	if (path != NULL && file_read_if_exists(path, &e->ca, &ignored) > 0)
+		e->fetch.ca = &e->ca;
+}
+
+static bool
+is_list_name(const char *name)
+{
+	uint8_t digest[32];
+
+	return str_starts(name, "list-") && strlen(name) == 5 + 64 + 5 && str_ends(name, ".json") &&
+		str_unhex(name + 5, 64, digest, sizeof(digest)) == 0;
+}
+
+static int
+link_lists(const struct errand *e, struct error *err)
+{
+	DIR *dir = opendir(e->outside->list_dir);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (dir == NULL)
+		return error_set_errno(err, ERROR_TEMP, "%s", e->outside->list_dir);
+	while (rc >= 0 && (entry = readdir(dir)) != NULL) {
+		char *path;
+
+		if (!is_list_name(entry->d_name))
+			continue;
+		path = xasprintf("%s/%s", e->outside->list_dir, entry->d_name);
+		rc = workdir_link(e->dir, path, WORKDIR_TOP, entry->d_name, err);
+		free(path);
+	}
+	(void)closedir(dir);
+	return rc < 0 ? -1 : 0;
+}
+
+static char *
+metadata_path(const struct errand *e, size_t i)
+{
+	return xasprintf("%s/%s", e->outside->metadata_dir, metadata[i].name);
+}
+
+static int
+fill(const struct errand *e, const struct confine_user *user, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < META_COUNT; i++) {
+		char *path = metadata_path(e, i);
+
+		rc = workdir_link(e->dir, path, WORKDIR_METADATA, metadata[i].name, err);
+		free(path);
+	}
+	if (rc < 0 || link_lists(e, err) < 0 ||
+		workdir_put(e->dir, e->outside->root, ANCHOR, TUF_ROOT_MAX, err) < 0)
+		return -1;
+	return workdir_give(e->dir, user, err);
+}
+
+/* --- behind -------------------------------------------------------------------------------------
+ */
+
+static int
+check_reported(const struct reported *r, int64_t max, struct tuf_file *out, struct error *err)
+{
+	uint8_t digest[32];
+
+	memset(out, 0, sizeof(*out));
+	if (memchr(r->sha256, '\0', sizeof(r->sha256)) == NULL || strlen(r->sha256) != 64 ||
+		str_unhex(r->sha256, 64, digest, sizeof(digest)) < 0 || r->length < 0 ||
+		r->length > max)
+		return error_set(err, ERROR_SECURITY,
+			"the sandboxed process has reported a file that cannot be");
+	out->hashes = true;
+	out->length = r->length;
+	/* Anew, in lower case. */
+	str_hex(digest, sizeof(digest), out->sha256);
+	return 0;
+}
+
+static int
+remove_metadata(const struct errand *e, size_t i, struct error *err)
+{
+	char *path = metadata_path(e, i);
+	int rc = 0;
+
+	if (unlink(path) < 0 && errno != ENOENT)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot remove", path);
+	free(path);
+	return rc;
+}
+
+static bool
+is_new(const struct errand *e, size_t i)
+{
+	char *path = metadata_path(e, i);
+	bool new = workdir_look(e->dir, WORKDIR_METADATA, metadata[i].name, path) == 0;
+
+	free(path);
+	return new;
+}
+
+static int
+take_metadata(const struct errand *e, const struct report *report, struct error *err)
+{
+	bool start_over = report->metadata[META_ANCHOR].length >= 0 && is_new(e, META_ANCHOR);
+	struct tuf_file said;
+	int rc = 0;
+
+	for (size_t i = META_TIMESTAMP; rc == 0 && i < META_COUNT; i++)
+		if (start_over || report->metadata[i].length < 0)
+			rc = remove_metadata(e, i, err);
+	for (size_t i = 0; rc == 0 && i < META_COUNT; i++) {
+		const struct reported *r = &report->metadata[i];
+		char *path;
+
+		if (r->length < 0 || !is_new(e, i))
+			continue;
+		rc = check_reported(r, (int64_t)metadata[i].max, &said, err);
+		if (rc < 0)
+			break;
+		path = metadata_path(e, i);
+		rc = workdir_take(e->dir, WORKDIR_METADATA, metadata[i].name, &said, path,
+			FILE_MODE, err);
+		free(path);
+	}
+	return rc;
+}
+
+static int
+take_list(const struct errand *e, const struct tuf_file *said, struct error *err)
+{
+	char *path = source_list_path(e->outside->list_dir, said->sha256);
+	char *name = source_list_path(".", said->sha256);
+	struct error ignored = {0};
+	int rc = 0;
+
+	/* It may have been here: fetched once, and not installed. */
+	if (tuf_check_path(said, path, &ignored) < 0)
+		rc = workdir_take(e->dir, WORKDIR_TOP, name + 2, said, path, FILE_MODE, err);
+	free(name);
+	free(path);
+	return rc;
+}
+
+/* What was proved is kept whatever came of the rest: rc. */
+static int
+take(const struct errand *e, const struct buf *text, int rc, struct tuf_file *said,
+	struct error *err)
+{
+	struct error why = {0};
+	struct report report;
+
+	if (text->len == 0)
+		return rc;
+	if (text->len != sizeof(report))
+		return error_set(err, ERROR_SECURITY,
+			"the sandboxed process has reported what is no report");
+	memcpy(&report, text->data, sizeof(report));
+	if (take_metadata(e, &report, &why) < 0) {
+		if (rc < 0)
+			log_info("%s", why.text);
+		else
+			*err = why;
+		return -1;
+	}
+	if (rc < 0)
+		return -1;
+	if (check_reported(&report.list, e->outside->list_max, said, err) < 0)
+		return -1;
+	return rc > 0 && take_list(e, said, err) < 0 ? -1 : rc;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+static int
+run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct tuf_file *said,
+	struct error *err)
+{
+	const struct source *s = e->outside;
+	char *meta = xasprintf("%s/", s->metadata_dir), *lists = xasprintf("%s/", s->list_dir);
+	const struct worker_name names[] = {
+		{WORKDIR_METADATA_NAME "/", meta}, {"./", lists}, {ANCHOR, s->root}};
+	struct worker w = {.what = "fetching",
+		.confine = {.user = *user,
+			.dir = workdir_fd(e->dir),
+			.network = true,
+			.trees = e->tree_fds,
+			.tree_count = e->tree_count},
+		.time_ms = time_ms,
+		.names = names,
+		.name_count = ARRAY_LEN(names),
+		.work = refresh,
+		.arg = e};
+	struct buf text;
+	int rc;
+
+	buf_init(&text, sizeof(struct report));
+	rc = worker_run(&w, &text, err);
+	rc = take(e, &text, rc, said, err);
+	buf_clear(&text);
+	free(lists);
+	free(meta);
+	return rc;
+}
+
+int
+source_worker_refresh(const struct source *s, const struct source_here *here,
+	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct tuf_file *said,
+	struct error *err)
+{
+	struct errand e = {.outside = s, .inside = *s, .here = here, .now_s = now_s};
+	char *path = xasprintf("%s/work", s->list_dir);
+	int rc = -1;
+
+	memset(said, 0, sizeof(*said));
+	e.fetch = *s->fetch;
+	open_trees(&e);
+	read_ca(&e);
+	e.fetch.trees = e.trees;
+	e.fetch.tree_count = e.tree_count;
+	e.inside.fetch = &e.fetch;
+	e.inside.root = ANCHOR;
+	e.inside.list_dir = ".";
+	e.inside.metadata_dir = WORKDIR_METADATA_NAME;
+	if (file_mkdirs(s->metadata_dir, DIR_MODE, err) < 0)
+		goto out;
+	file_remove_stale_in(s->metadata_dir);
+	if (workdir_open(path, &e.dir, err) == 0 && fill(&e, user, err) == 0)
+		rc = run(&e, user, time_ms, said, err);
+out:
+	workdir_close(e.dir);
+	for (size_t i = 0; i < e.tree_count; i++) {
+		if (e.trees[i].fd >= 0)
+			(void)close(e.trees[i].fd);
+		free((char *)(uintptr_t)e.trees[i].path);
+	}
+	free(e.trees);
+	free(e.tree_fds);
+	buf_clear(&e.ca);
+	free(path);
+	return rc;
+}

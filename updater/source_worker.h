@@ -1,0 +1,27 @@
+/*
+ * source_worker: source_refresh() in a confined process.
+ *
+ * Whatever comes from a mirror is fetched, unpacked and verified there, on other names of the
+ * trusted metadata and of the lists in "work", a folder in the folder of the lists. What was proved
+ * is taken over when the process is gone, by the digests that it reports, also when it failed in the
+ * end; of a process that crashed nothing is.
+ */
+#ifndef UPDATER_SOURCE_WORKER_H
+#define UPDATER_SOURCE_WORKER_H
+
+#include <stdint.h>
+
+#include "common/attr.h"
+
+struct confine_user;
+struct error;
+struct source;
+struct source_here;
+struct tuf_file;
+
+/* As source_refresh(), and the errors of worker_run(). */
+int source_worker_refresh(const struct source *s, const struct source_here *here,
+	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct tuf_file *said,
+	struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,263 @@
+#include "updater/workdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/xalloc.h"
+#include "export/tuf_metadata.h"
+
+#define PARTS (WORKDIR_METADATA + 1)
+/* Its own files lie there beside what belongs to others. */
+#define DIR_MODE  0700
+#define FILE_MODE 0644
+
+struct workdir {
+	char *path;
+	int fds[PARTS];
+};
+
+static int
+open_dir(int at, const char *name)
+{
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Removes all that is in it; what cannot be removed shows when the folder itself is. */
+static void
+empty(int fd)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own >= 0 ? fdopendir(own) : NULL;
+	const struct dirent *e;
+
+	if (dir == NULL) {
+		if (own >= 0)
+			(void)close(own);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			(void)unlinkat(fd, e->d_name, 0);
+	(void)closedir(dir);
+}
+
+/* Behind a process that may have been anybody's. */
+static int
+remove_all(const char *path)
+{
+	int fd = open_dir(AT_FDCWD, path), part;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	/* Nobody else comes in any more. */
+	if (geteuid() == 0 && fchown(fd, 0, 0) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	part = open_dir(fd, WORKDIR_METADATA_NAME);
+	if (part >= 0) {
+		empty(part);
+		(void)close(part);
+		(void)unlinkat(fd, WORKDIR_METADATA_NAME, AT_REMOVEDIR);
+	}
+	empty(fd);
+	(void)close(fd);
+	return rmdir(path);
+}
+
+int
+workdir_open(const char *path, struct workdir **out, struct error *err)
+{
+	struct workdir *wd = xcalloc(1, sizeof(*wd));
+	char *part = xasprintf("%s/" WORKDIR_METADATA_NAME, path);
+
+	*out = NULL;
+	wd->path = xstrdup(path);
+	for (int i = 0; i < PARTS; i++)
+		wd->fds[i] = -1;
+	if (remove_all(path) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s: cannot remove", path);
+		goto fail;
+	}
+	if (mkdir(path, DIR_MODE) < 0 || mkdir(part, DIR_MODE) < 0) {
+		error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", path);
+		goto fail;
+	}
+	wd->fds[WORKDIR_TOP] = open_dir(AT_FDCWD, path);
+	wd->fds[WORKDIR_METADATA] = open_dir(AT_FDCWD, part);
+	if (wd->fds[WORKDIR_TOP] < 0 || wd->fds[WORKDIR_METADATA] < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s: cannot open the directory", path);
+		goto fail;
+	}
+	free(part);
+	*out = wd;
+	return 0;
+fail:
+	free(part);
+	workdir_close(wd);
+	return -1;
+}
+
+void
+workdir_close(struct workdir *wd)
+{
+	if (wd == NULL)
+		return;
+	for (int i = 0; i < PARTS; i++)
+		if (wd->fds[i] >= 0)
+			(void)close(wd->fds[i]);
+	/* The next run begins with it. */
+	(void)remove_all(wd->path);
+	free(wd->path);
+	free(wd);
+}
+
+int
+workdir_fd(const struct workdir *wd)
+{
+	return wd->fds[WORKDIR_TOP];
+}
+
+static char *
+path_in(const struct workdir *wd, enum workdir_part part, const char *name)
+{
+	return xasprintf("%s/%s%s", wd->path,
+		part == WORKDIR_METADATA ? WORKDIR_METADATA_NAME "/" : "", name);
+}
+
+int
+workdir_link(struct workdir *wd, const char *path, enum workdir_part part, const char *name,
+	struct error *err)
+{
+	char *to = path_in(wd, part, name);
+	int rc = 1;
+
+	if (link(path, to) < 0)
+		rc = errno == ENOENT ? 0 : error_set_errno(err, ERROR_TEMP, "%s: cannot link", path);
+	free(to);
+	return rc;
+}
+
+int
+workdir_put(
+	struct workdir *wd, const char *path, const char *name, size_t max, struct error *err)
+{
+	char *to = path_in(wd, WORKDIR_TOP, name);
+	int fd = -1, rc = -1;
+	struct buf text;
+
+	buf_init(&text, max);
+	if (file_read(path, &text, err) < 0)
+		goto out;
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
+	for (size_t done = 0; fd >= 0 && done < text.len;) {
+		ssize_t n = write(fd, text.data + done, text.len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
+			goto out;
+		}
+		done += (size_t)n;
+	}
+	if (fd < 0 || fchmod(fd, FILE_MODE) < 0)
+		error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
+	else
+		rc = 0;
+out:
+	if (fd >= 0 && close(fd) < 0 && rc == 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
+	buf_clear(&text);
+	free(to);
+	return rc;
+}
+
+int
+workdir_give(struct workdir *wd, const struct confine_user *user, struct error *err)
+{
+	if (!user->change)
+		return 0;
+	for (int i = PARTS - 1; i >= 0; i--)
+		if (fchown(wd->fds[i], user->uid, user->gid) < 0)
+			return error_set_errno(err, ERROR_CONFIG, "%s: cannot give it to user %ld",
+				wd->path, (long)user->uid);
+	return 0;
+}
+
+int
+workdir_look(
+	const struct workdir *wd, enum workdir_part part, const char *name, const char *path)
+{
+	struct stat here, there;
+
+	if (fstatat(wd->fds[part], name, &here, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? -1 : 0;
+	return stat(path, &there) == 0 && here.st_dev == there.st_dev &&
+		here.st_ino == there.st_ino;
+}
+
+int
+workdir_open_file(const struct workdir *wd, enum workdir_part part, const char *name,
+	struct error *err)
+{
+	/* O_NONBLOCK: opening a FIFO must not wait. */
+	int fd = openat(wd->fds[part], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_SECURITY, "sandbox: %s", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return error_set(err, ERROR_SECURITY, "sandbox: %s: not a regular file", name);
+	}
+	return fd;
+}
+
+int
+workdir_take(const struct workdir *wd, enum workdir_part part, const char *name,
+	const struct tuf_file *said, const char *path, mode_t mode, struct error *err)
+{
+	int fd = workdir_open_file(wd, part, name, err), rc = -1;
+	struct file_writer *out = NULL;
+	struct tuf_check *check;
+	char chunk[65536];
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	check = tuf_check_new(said);
+	if (file_writer_open(path, mode, &out, err) < 0)
+		goto out;
+	/* What is checked is what was read, once: the file may be changed, the copy is ours. */
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			error_set_errno(err, ERROR_TEMP, "sandbox: %s", name);
+			goto out;
+		}
+		if (tuf_check_add(check, chunk, (size_t)n, err) < 0) {
+			error_prefix(err, "sandbox: %s", name);
+			goto out;
+		}
+		file_writer_add(out, chunk, (size_t)n);
+	}
+	if (tuf_check_end(check, err) < 0)
+		error_prefix(err, "sandbox: %s", name);
+	else
+		rc = file_writer_commit(out, err);
+out:
+	file_writer_free(out);
+	tuf_check_free(check);
+	(void)close(fd);
+	return rc;
+}

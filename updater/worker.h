@@ -1,0 +1,46 @@
+/*
+ * worker: does one piece of work on foreign bytes in a confined process of its own.
+ *
+ * The process is forked, so it has all that this one had in memory; what comes back is a report of
+ * bounded size and, in the working folder, files. Nothing of it is trusted: the caller checks what
+ * the report says, and takes files by the digests that it gives (see workdir.h) once the process is
+ * gone. Log lines of the work come out here, in their order. One at a time.
+ */
+#ifndef UPDATER_WORKER_H
+#define UPDATER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "updater/confine.h"
+
+struct buf;
+struct error;
+
+/* What is called so inside is told under another name: "metadata/" as "/var/lib/...". */
+struct worker_name {
+	const char *inside, *outside;
+};
+
+struct worker {
+	const char *what; /* for messages: "fetching" */
+	struct confine confine; /* parent and report are filled in */
+	int64_t time_ms;        /* for all of it */
+	const struct worker_name *names;
+	size_t name_count;
+	/* Runs inside. As a function of this program does it returns 0, 1 or -1 with err; what it
+	 * has to say appends it to report, which is read whatever it returns. */
+	int (*work)(void *arg, struct buf *report, struct error *err);
+	void *arg;
+};
+
+/* What work returned, with its err (whose text may explain a 1) and its report, up to the maximum of
+ * report. Where there was no answer, report is empty and the result -1: ERROR_CONFIG it could not be
+ * confined; ERROR_TEMP it crashed or took too long; ERROR_SECURITY it did what only somebody does
+ * who has taken it over: a system call that nothing here asks for, or an answer that is none. The
+ * process is gone in every case. */
+int worker_run(const struct worker *w, struct buf *report, struct error *err) MUST_CHECK;
+
+#endif
