@@ -54,7 +54,7 @@ opensmtpd_fate() {
 	# As long as another domain's mail passes on the same server, it goes on trying every five seconds
 	# without saying what that means for the message.
 	why=$(LAB_WAIT_S=30 await line -o "${LAB_FROM:-0}" "$LAB_LOG" \
-		"smtpd.* mta delivery evpid=$message[0-9a-f]{8} .* to=<$to> .*result=") ||
+		"smtpd.* mta delivery evpid=${message}[0-9a-f]{8} .* to=<$to> .*result=") ||
 		why=$(smtpctl show queue | grep -F "|$to|" | grep "^$message.*|inflight|") ||
 		complain "message $id: nobody tried to deliver it" || return 1
 	case $why in
