@@ -35,7 +35,9 @@ crawl_with() {
 		crawl --once --workers "$1" --concurrency "${2:-${CONCURRENCY:-300}}" --per-host 2
 	counts=$(sed -n 's/.* s: \(.*\) could not be told.*/\1/p' "$tmp/check.out")
 	lab stats "$LAB_DIR" >"$tmp/stats.$1"
-	grep '^address	smtp' "$tmp/stats.$1" | cut -f 3,4 | sort >"$tmp/sessions.$1"
+	# Not those of the self-test: how often a vantage point doubts itself depends on the order of events.
+	awk -F'\t' '$1 == "address" && $2 == "smtp" && $3 != "127.0.0.25" { print $3 "\t" $4 }' "$tmp/stats.$1" |
+		sort >"$tmp/sessions.$1"
 }
 # limited_to FILES COMMAND...: soft limit as most systems have it, hard limit as said.
 limited_to() { (ulimit -Sn 1024 && ulimit -Hn "$1" && shift && exec "$@"); }
