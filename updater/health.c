@@ -124,15 +124,16 @@ health_judge(
 	const struct state_list *l = &state->list;
 	char text[CLOCK_TEXT_SIZE], left[SPAN_SIZE], age[SPAN_SIZE];
 	int64_t since_s = now_s - state->last_success_s;
+	bool reports = s->report_only && l->version > 0 && state->map.path == NULL;
 
 	h->level = HEALTH_OK;
-	if (state->map.path == NULL) {
+	if (state->map.path == NULL && !reports) {
 		settle(h, HEALTH_CRITICAL, "no list is installed%s%s",
 			state->last_error != NULL ? "; the last run: " : "",
 			state->last_error != NULL ? state->last_error : "");
 		return;
 	}
-	if (!judge_map(s, state, h))
+	if (!reports && !judge_map(s, state, h))
 		return;
 	if (l->expires_s <= now_s) {
 		clock_format(l->expires_s, text);
@@ -150,6 +151,11 @@ health_judge(
 			state->last_code != 0 ? "; the last one: " : "",
 			state->last_code != 0 && state->last_error != NULL ? state->last_error
 									   : "");
+	else if (reports)
+		settle(h, HEALTH_OK,
+			"report-only: nothing is enforced; list %" PRId64 ", %s old, expires in %s",
+			l->version, span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
+			span(l->expires_s - now_s, left));
 	else if (state->map.version != l->version)
 		settle(h, HEALTH_WARNING, "list %" PRId64 " was accepted, but is not installed yet",
 			l->version);

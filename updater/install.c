@@ -74,6 +74,8 @@ install_stale(const struct install *in)
 	int64_t now_s = in->now_s;
 	char rules[sizeof(m->rules)];
 
+	if (in->s->report_only)
+		return m->path == NULL ? NULL : "in force, and the mode is report-only";
 	if (m->path == NULL || strcmp(m->path, in->s->map_file) != 0)
 		return "not installed yet";
 	if (strcmp(m->sha256, in->state.list.sha256) != 0)
@@ -192,15 +194,11 @@ say_what_changed(
 			r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane);
 }
 
-/* Puts a finished and checked map in place. The list it was made of counts from here on. */
-static int
-install_map(struct install *in, struct map_writer *w, const struct list_header *header,
-	const char *sha256, int64_t length, const char *rules, const struct render_result *r,
-	struct error *err)
+/* The list counts from here on. */
+static void
+take_list(struct install *in, const struct list_header *header, const char *sha256, int64_t length)
 {
 	struct state_list *l = &in->state.list;
-	struct state_map *m = &in->state.map;
-	bool other = m->version != header->version;
 
 	if (l->sha256[0] != '\0' && strcmp(l->sha256, sha256) != 0)
 		in->state.previous = *l;
@@ -212,6 +210,18 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 	(void)snprintf(l->sha256, sizeof(l->sha256), "%s", sha256);
 	if (in->anchor[0] != '\0')
 		(void)snprintf(in->state.anchor, sizeof(in->state.anchor), "%s", in->anchor);
+}
+
+/* Puts a finished and checked map in place. The list it was made of counts from here on. */
+static int
+install_map(struct install *in, struct map_writer *w, const struct list_header *header,
+	const char *sha256, int64_t length, const char *rules, const struct render_result *r,
+	struct error *err)
+{
+	struct state_map *m = &in->state.map;
+	bool other = m->version != header->version;
+
+	take_list(in, header, sha256, length);
 	if (in->s->kind->needs_reload && in->s->reload)
 		in->state.reload_due = true;
 	/* Killed behind this, the next run makes the map again from this list. */
@@ -295,6 +305,81 @@ out:
 	map_writer_free(w);
 	list_reader_close(list);
 	return rc;
+}
+
+int
+install_accept(struct install *in, const char *list_path, const char *sha256, struct error *err)
+{
+	struct list_reader *list = NULL;
+	struct stat st;
+	int rc = -1;
+
+	if (list_reader_open(list_path, &list, err) < 0)
+		goto out;
+	log_info("report-only: list %" PRId64 " is here; nothing is installed",
+		list_reader_header(list)->version);
+	if (in->dry_run) {
+		rc = 0;
+	} else if (stat(list_path, &st) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", list_path);
+	} else {
+		take_list(in, list_reader_header(list), sha256, st.st_size);
+		rc = install_remember(in, err);
+	}
+out:
+	list_reader_close(list);
+	return rc;
+}
+
+/* Maps without entries in the place of those that are in force; what was there is kept beside them. */
+static int
+empty_maps(const struct install *in, struct error *err)
+{
+	struct map_writer *w = NULL;
+	struct pins *pins = NULL;
+	int rc = -1;
+
+	if (map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0)
+		return -1;
+	map_writer_add(w, MAP_SENTINEL, "0", 1);
+	if (map_writer_finish(w, err) < 0 || map_writer_install(w, true, err) < 0)
+		goto out;
+	rc = pins_wanted(in->s) ? pins_open(in->s, in->now_s, &pins, err) : 0;
+	if (rc == 0 && pins != NULL)
+		rc = pins_finish(pins, 0, err);
+	if (rc == 0 && pins != NULL)
+		rc = pins_install(pins, err);
+out:
+	pins_free(pins);
+	map_writer_free(w);
+	return rc;
+}
+
+int
+install_withdraw(struct install *in, struct error *err)
+{
+	struct state_map *m = &in->state.map;
+
+	if (m->path == NULL)
+		return 0;
+	if (strcmp(m->path, in->s->map_file) != 0)
+		return error_set(err, ERROR_CONFIG,
+			"report-only: %s was installed here and is still in force, while [install] path "
+			"says %s: name that one until it is taken out of force",
+			m->path, in->s->map_file);
+	log_warning("report-only: %s %s: %" PRId64 " domains that were enforced no longer are (mode = "
+		    "enforce brings them back)",
+		m->path, in->dry_run ? "would be emptied" : "is emptied", m->lines);
+	if (in->dry_run)
+		return 0;
+	if (empty_maps(in, err) < 0)
+		return error_prefix(err, "report-only");
+	state_set(&m->path, NULL);
+	state_set(&m->recipe, NULL);
+	memset(m, 0, sizeof(*m));
+	if (in->s->kind->needs_reload && in->s->reload)
+		in->state.reload_due = true;
+	return install_remember(in, err);
 }
 
 int

@@ -49,6 +49,14 @@ int install_brake(const struct install *in, const char *before, struct list_read
 int install_list(struct install *in, const char *list_path, const char *sha256,
 	struct error *err) MUST_CHECK;
 
+/* For report-only mode: the list counts, and no map is made of it. */
+int install_accept(struct install *in, const char *list_path, const char *sha256,
+	struct error *err) MUST_CHECK;
+
+/* For report-only mode: where a map is in force it is replaced by one without entries, said aloud, since it
+ * would hold mail back by entries that nobody renews or drops. 0, also where there is none. */
+int install_withdraw(struct install *in, struct error *err) MUST_CHECK;
+
 /* Makes the mail server take a map that was installed, where that is still to be done. */
 int install_reload(struct install *in, struct error *err) MUST_CHECK;
 

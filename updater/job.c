@@ -24,6 +24,7 @@
 #include "updater/source.h"
 #include "updater/source_worker.h"
 #include "updater/state.h"
+#include "updater/tally.h"
 
 #define DIR_MODE 0755
 
@@ -71,6 +72,8 @@ refresh_local(struct job *j, struct error *err)
 	struct error damage = {0};
 	int rc = 0;
 
+	if (j->s->report_only)
+		return install_withdraw(&j->install, err);
 	if (list->version == 0 || list->sha256[0] == '\0')
 		return 0;
 	why = install_stale(&j->install);
@@ -121,7 +124,8 @@ take_list(struct job *j, const struct tuf_file *said, struct error *err)
 		rc = install_brake(&j->install, before, list, err);
 	if (rc == 0) {
 		state->undone[0] = '\0';
-		rc = install_list(&j->install, path, said->sha256, err);
+		rc = (j->s->report_only ? install_accept : install_list)(
+			&j->install, path, said->sha256, err);
 	}
 	/* Signed, and yet no list: nothing the administrator could mend. */
 	if (rc < 0 && err->kind == ERROR_INPUT) {
@@ -327,6 +331,16 @@ end(struct job *j)
 	free(j->state_path);
 }
 
+/* What is counted is for people to look at: failing does not make the list any worse. */
+static void
+count_mail(const struct job *j)
+{
+	struct error why = {0};
+
+	if (tally_update(j->s, j->install.now_s, &why) < 0)
+		log_warning("%s", why.text);
+}
+
 int
 job_run(const struct update_settings *s, const struct job_options *options, struct error *err)
 {
@@ -341,6 +355,8 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		if (rc == 0)
 			rc = judge(&j, work(&j, err), err);
 	}
+	if (known && !j.install.dry_run && (s->report_only || s->log_count))
+		count_mail(&j);
 	/* Without the lock another run is under way, and tells of itself. */
 	if (j.lock != NULL)
 		record(&j, known, rc, err);
@@ -361,6 +377,11 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 
 	if (rc < 0)
 		goto out;
+	if (s->report_only) {
+		error_set(err, ERROR_CONFIG, "report-only: nothing is installed that could be undone");
+		rc = 1;
+		goto out;
+	}
 	back = state->previous;
 	if (back.sha256[0] == '\0') {
 		error_set(err, ERROR_CONFIG, "there is no earlier list to go back to");

@@ -76,6 +76,7 @@ log_lines_end(struct log_lines *l)
 {
 	if (l->have > 0)
 		hand_out(l, l->part, l->have);
+	l->taken += (int64_t)l->have;
 	l->have = 0;
 	l->skipping = false;
 }
@@ -145,13 +146,12 @@ source_read(struct source *f, char *out, size_t size)
 	return n;
 }
 
+/* A pipe stands at its beginning anyway. */
 static int
 source_skip(struct source *f, int64_t octets, char *block, struct error *err)
 {
-	if (octets == 0)
-		return 0;
 	if (f->gz == NULL)
-		return lseek(f->fd, (off_t)octets, SEEK_SET) < 0 ? unreadable(f, err) : 0;
+		return lseek(f->fd, (off_t)octets, SEEK_SET) < 0 && octets > 0 ? unreadable(f, err) : 0;
 	while (octets > 0) {
 		ssize_t n = source_read(
 			f, block, octets < (int64_t)BLOCK_SIZE ? (size_t)octets : BLOCK_SIZE);
@@ -173,7 +173,8 @@ source_close(struct source *f)
 }
 
 int
-log_lines_read(struct log_lines *l, int fd, int64_t from, const char *name, struct error *err)
+log_lines_read(struct log_lines *l, int fd, int64_t from, int64_t to, const char *name,
+	struct error *err)
 {
 	struct source f;
 	char *block;
@@ -184,8 +185,13 @@ log_lines_read(struct log_lines *l, int fd, int64_t from, const char *name, stru
 		return -1;
 	block = xcalloc(1, BLOCK_SIZE);
 	rc = source_skip(&f, from, block, err);
-	while (rc == 0 && (n = source_read(&f, block, BLOCK_SIZE)) > 0)
+	while (rc == 0 && from < to) {
+		n = source_read(&f, block, to - from < (int64_t)BLOCK_SIZE ? (size_t)(to - from) : BLOCK_SIZE);
+		if (n <= 0)
+			break;
+		from += n;
 		log_lines_feed(l, block, (size_t)n);
+	}
 	if (n < 0)
 		rc = unreadable(&f, err);
 	source_close(&f);

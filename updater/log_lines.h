@@ -35,13 +35,13 @@ struct log_lines {
 /* latest_s: see log_time_begin(). */
 void log_lines_begin(struct log_lines *l, log_line_sink *sink, void *arg, int64_t latest_s);
 void log_lines_feed(struct log_lines *l, const char *data, size_t len);
-/* Hands out what stands behind the last newline; it does not count as taken. */
+/* Hands out what stands behind the last newline. */
 void log_lines_end(struct log_lines *l);
 
-/* Feeds a file from offset from (of what it holds, if it is compressed by gzip) to its end. fd stays the
- * caller's; its offset moves. name is for messages. */
-int log_lines_read(
-	struct log_lines *l, int fd, int64_t from, const char *name, struct error *err) MUST_CHECK;
+/* Feeds a file from offset from up to offset to or its end (of what it holds, if it is compressed by gzip). fd
+ * stays the caller's; its offset moves. name is for messages. */
+int log_lines_read(struct log_lines *l, int fd, int64_t from, int64_t to, const char *name,
+	struct error *err) MUST_CHECK;
 /* Up to size octets from the beginning of what the file holds: how many; -1 it cannot be read. */
 int64_t log_lines_head(int fd, char *out, size_t size, const char *name, struct error *err) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "updater/mta.h"
@@ -18,15 +20,25 @@
 #include "updater/settings.h"
 #include "updater/tool.h"
 
-/* More than a year of daily ones. */
-#define FILES_MAX 1000
+/* A year of daily ones; each is open while they are read. */
+#define FILES_MAX 400
 /* A journal of many days on a slow disk. */
 #define JOURNAL_TIMEOUT_MS (15 * 60 * 1000)
 #define JOURNAL            "journal"
+/* Octets that a file is known again by. */
+#define DIGEST_MAX 4096
+/* What may lie between a line that tells of a connection and one that rests on it. */
+#define AGAIN_OCTETS (INT64_C(1024) * 1024)
+#define AGAIN_S      INT64_C(600)
+#define DAY_S        INT64_C(86400)
+#define QUIET_DAYS   31
 
 /* A log, or what was rotated away of it. */
 struct log_file {
 	char *path; /* owned */
+	int fd;     /* owned: what it is called may change while it is read */
+	dev_t device;
+	ino_t inode;
 	int64_t written_s;
 	uint64_t number; /* of "mail.log.2.gz": 2; the larger, the older; of "mail.log" 0 */
 	bool foreign;    /* compressed, but not by gzip */
@@ -75,8 +87,10 @@ log_said_clear(struct log_said *said)
 static void
 files_clear(struct log_files *files)
 {
-	for (size_t i = 0; i < files->count; i++)
+	for (size_t i = 0; i < files->count; i++) {
+		(void)close(files->at[i].fd);
 		free(files->at[i].path);
+	}
 	free(files->at);
 	memset(files, 0, sizeof(*files));
 }
@@ -116,6 +130,16 @@ compare_files(const void *a, const void *b)
 	return strcmp(y->path, x->path);
 }
 
+/* Renamed while the folder is read, a file may be met twice. */
+static bool
+is_known(const struct log_files *files, const struct stat *st)
+{
+	for (size_t i = 0; i < files->count; i++)
+		if (files->at[i].inode == st->st_ino && files->at[i].device == st->st_dev)
+			return true;
+	return false;
+}
+
 static void
 find_in(struct log_files *files, DIR *dir, const char *folder, const char *name, int64_t since_s)
 {
@@ -125,10 +149,18 @@ find_in(struct log_files *files, DIR *dir, const char *folder, const char *name,
 		struct log_file f;
 		struct stat st;
 
-		if (!str_starts(e->d_name, name) || !is_rotated(e->d_name + strlen(name), &f) ||
-			fstatat(dirfd(dir), e->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode) ||
-			st.st_mtim.tv_sec < since_s)
+		if (!str_starts(e->d_name, name) || !is_rotated(e->d_name + strlen(name), &f))
 			continue;
+		f.fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (f.fd < 0)
+			continue;
+		if (fstat(f.fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtim.tv_sec < since_s ||
+			is_known(files, &st)) {
+			(void)close(f.fd);
+			continue;
+		}
+		f.device = st.st_dev;
+		f.inode = st.st_ino;
 		f.written_s = st.st_mtim.tv_sec;
 		f.path = xasprintf("%s/%s", folder, e->d_name);
 		files->at = xreallocarray(files->at, files->count + 1, sizeof(f));
@@ -160,7 +192,7 @@ read_fd(struct reading *r, int fd, const char *name, int64_t latest_s, struct er
 	int rc;
 
 	log_lines_begin(r->lines, r->sink, r->arg, latest_s);
-	rc = log_lines_read(r->lines, fd, 0, name, err);
+	rc = log_lines_read(r->lines, fd, 0, INT64_MAX, name, err);
 	log_lines_end(r->lines);
 	if (rc == 0)
 		say(&r->said->read, &r->said->read_count, xstrdup(name));
@@ -190,20 +222,121 @@ read_file(struct reading *r, const char *path, struct error *err)
 	return rc;
 }
 
-/* All of one log; the log itself must be readable, its past need not be. */
+/* --- going on where an earlier reading ended ---------------------------------------------------- */
+
+/* SHA-256 of the first len octets of what the file holds; 0: it has fewer, or cannot be read. */
+static int
+digest_head(const struct log_file *f, int64_t len, char out[static 65])
+{
+	char head[DIGEST_MAX];
+	unsigned char sha256[32];
+	struct error ignored = {0};
+
+	if (len <= 0 || len > DIGEST_MAX || f->foreign ||
+		log_lines_head(f->fd, head, (size_t)len, f->path, &ignored) != len ||
+		EVP_Digest(head, (size_t)len, sha256, NULL, EVP_sha256(), NULL) != 1)
+		return 0;
+	str_hex(sha256, sizeof(sha256), out);
+	return 1;
+}
+
+/* Index of the file in which the earlier reading ended; -1: it is not here any more. */
+static ssize_t
+find_place(const struct log_files *files, const struct log_place *place)
+{
+	char digest[65];
+	struct stat st;
+
+	for (size_t i = files->count; i-- > 0;) {
+		const struct log_file *f = &files->at[i];
+
+		/* Emptied and begun anew: the rest is in a copy, if anywhere. */
+		if (fstat(f->fd, &st) == 0 && st.st_size < place->offset && !str_ends(f->path, ".gz"))
+			continue;
+		if (digest_head(f, place->digest_len, digest) > 0 && strcmp(digest, place->digest) == 0)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+static void
+note_place(const struct log_file *f, int64_t offset, struct log_place *place)
+{
+	place->cursor[0] = '\0';
+	place->offset = offset;
+	place->digest_len = offset < DIGEST_MAX ? offset : DIGEST_MAX;
+	if (digest_head(f, place->digest_len, place->digest) == 0) {
+		place->digest[0] = '\0';
+		place->digest_len = 0;
+	}
+}
+
+/* Lines up to place->last_s were counted by then, or are not to be. */
+static void
+sort_by_time(void *arg, struct log_time *when, const char *line, size_t len)
+{
+	struct reading *r = arg;
+	int64_t time_s;
+
+	if (log_time_parse(when, line, len, &time_s) > 0 && time_s <= r->span->place->last_s)
+		r->span->again(r->arg, when, line, len);
+	else
+		r->sink(r->arg, when, line, len);
+}
+
+/* What stands closely before the offset, once more. */
+static int
+read_again(struct reading *r, const struct log_file *f, int64_t offset, struct error *err)
+{
+	/* The first may be half a line, which does no harm here. */
+	int64_t from = offset > AGAIN_OCTETS ? offset - AGAIN_OCTETS : 0;
+
+	log_lines_begin(r->lines, r->span->again, r->arg, f->written_s);
+	return log_lines_read(r->lines, f->fd, from, offset, f->path, err);
+}
+
+/* One file from offset on; last: what stands behind its last newline is still being written. */
+static int
+read_found(struct reading *r, const struct log_file *f, int64_t from, bool by_time, bool last,
+	struct error *err)
+{
+	int64_t latest_s = f->written_s < r->span->now_s ? f->written_s : r->span->now_s;
+
+	log_lines_begin(r->lines, by_time ? sort_by_time : r->sink, by_time ? (void *)r : r->arg, latest_s);
+	if (log_lines_read(r->lines, f->fd, from, INT64_MAX, f->path, err) < 0)
+		return -1;
+	if (!last)
+		log_lines_end(r->lines);
+	say(&r->said->read, &r->said->read_count, xstrdup(f->path));
+	return 0;
+}
+/* All of one log, or what is new of it; the log itself must be readable, its past need not be. */
 static int
 read_files(struct reading *r, const struct log_files *files, struct error *err)
 {
-	for (size_t i = 0; i < files->count; i++) {
+	struct log_place *place = r->span->place;
+	ssize_t found = place != NULL ? find_place(files, place) : -1;
+	bool by_time = place != NULL && found < 0;
+	size_t last = files->count - 1;
+
+	while (last > 0 && files->at[last].foreign)
+		last--;
+	for (size_t i = found > 0 ? (size_t)found : 0; i < files->count; i++) {
 		const struct log_file *f = &files->at[i];
+		int64_t from = (ssize_t)i == found ? place->offset : 0;
+		bool goes_on = place != NULL && i == last;
 		struct error why = {0};
 
-		if (f->foreign)
+		if (f->foreign) {
 			error_set(&why, ERROR_INPUT, "%s: compressed by another program than gzip",
 				f->path);
-		else if (read_file(r, f->path, &why) == 0)
+		} else if ((from == 0 || read_again(r, f, from, &why) == 0) &&
+			read_found(r, f, from, by_time, goes_on, &why) == 0) {
+			/* Of a file that was begun just now nothing is known to find it by. */
+			if (place != NULL && from + r->lines->taken > 0)
+				note_place(f, from + r->lines->taken, place);
 			continue;
-		if (i + 1 == files->count && !f->foreign) {
+		} else if (i == last) {
 			*err = why;
 			return -1;
 		}
@@ -215,41 +348,106 @@ read_files(struct reading *r, const struct log_files *files, struct error *err)
 /* --- the journal --------------------------------------------------------------------------------
  */
 
+/* What journalctl is asked for. */
+struct question {
+	const char *from;  /* "--since=..." or "--after-cursor=..." */
+	const char *until; /* NULL: to its end */
+	log_line_sink *sink;
+};
+
 static int
 feed(void *arg, const void *data, size_t len, struct error *err UNUSED)
 {
-	struct reading *r = arg;
-
-	log_lines_feed(r->lines, data, len);
+	log_lines_feed(arg, data, len);
 	return 0;
 }
 
-/* Whatever was logged as mail (RFC 5424 facility 2), by whichever service. 0; 1 there is no journalctl; -1. */
-static int
-read_journal(struct reading *r, struct error *err)
+/* With --show-cursor, the last line is no line of the log. */
+static void
+take_journal_line(void *arg, struct log_time *when, const char *line, size_t len)
 {
-	char *program = tool_find(r->s->journalctl, "journalctl"), *why;
-	char *since = xasprintf("--since=@%" PRId64, r->span->since_s);
-	const char *const argv[] = {program, "--quiet", "--no-pager", "--utc", "--output=short-iso",
-		since, "SYSLOG_FACILITY=2", NULL};
-	struct tool_result result;
-	int rc = 1;
+	static const char mark[] = "-- cursor: ";
+	struct reading *r = arg;
+	struct log_place *place = r->span->place;
+	size_t skip = sizeof(mark) - 1;
 
-	if (program == NULL)
-		goto out;
-	log_lines_begin(r->lines, r->sink, r->arg, r->span->now_s);
-	rc = tool_stream(argv, JOURNAL_TIMEOUT_MS, feed, r, &result, err);
+	if (len < skip || memcmp(line, mark, skip) != 0) {
+		r->sink(r->arg, when, line, len);
+	} else if (place != NULL && len - skip < LOG_CURSOR_MAX) {
+		memcpy(place->cursor, line + skip, len - skip);
+		place->cursor[len - skip] = '\0';
+	}
+}
+
+/* Whatever was logged as mail (RFC 5424 facility 2), by whichever service. */
+static int
+ask_journal(struct reading *r, const char *program, const struct question *q, void *arg,
+	struct error *err)
+{
+	const char *const argv[] = {program, "--quiet", "--no-pager", "--utc", "--output=short-iso",
+		"--show-cursor", q->from, "SYSLOG_FACILITY=2", q->until, NULL};
+	struct tool_result result;
+	char *why;
+	int rc;
+
+	log_lines_begin(r->lines, q->sink, arg, r->span->now_s);
+	rc = tool_stream(argv, JOURNAL_TIMEOUT_MS, feed, r->lines, &result, err);
 	log_lines_end(r->lines);
 	if (rc == 0 && result.status != 0) {
 		why = tool_complaint(&result);
 		rc = error_set(err, ERROR_CONFIG, "%s: %s", program, why);
 		free(why);
 	}
-	if (rc == 0)
-		say(&r->said->read, &r->said->read_count, xstrdup("the journal"));
 	tool_result_clear(&result);
-out:
+	return rc;
+}
+
+/* Goes on behind the cursor, if there is one and it is still known. 0; 1 it is not. */
+static int
+continue_journal(struct reading *r, const char *program)
+{
+	const struct log_place *place = r->span->place;
+	char *since, *until, *after;
+	struct error ignored = {0};
+	int rc = 1;
+
+	if (place == NULL || place->cursor[0] == '\0')
+		return 1;
+	since = xasprintf("--since=@%" PRId64, place->last_s - AGAIN_S);
+	until = xasprintf("--until=@%" PRId64, place->last_s);
+	after = xasprintf("--after-cursor=%s", place->cursor);
+	if (ask_journal(r, program, &(struct question){since, until, r->span->again}, r->arg,
+		    &ignored) == 0 &&
+		ask_journal(r, program, &(struct question){after, NULL, take_journal_line}, r,
+			&ignored) == 0)
+		rc = 0;
+	free(after);
+	free(until);
 	free(since);
+	return rc;
+}
+
+/* 0; 1 there is no journalctl; -1. */
+static int
+read_journal(struct reading *r, struct error *err)
+{
+	struct log_place *place = r->span->place;
+	char *program = tool_find(r->s->journalctl, "journalctl"), *since;
+	int rc;
+
+	if (program == NULL)
+		return 1;
+	rc = continue_journal(r, program);
+	if (rc > 0) {
+		since = xasprintf("--since=@%" PRId64, place != NULL ? place->last_s : r->span->since_s);
+		rc = ask_journal(r, program, &(struct question){since, NULL, take_journal_line}, r, err);
+		free(since);
+	}
+	if (rc == 0) {
+		say(&r->said->read, &r->said->read_count, xstrdup("the journal"));
+		if (place != NULL)
+			place->digest[0] = '\0';
+	}
 	free(program);
 	return rc;
 }
@@ -280,10 +478,15 @@ static const char *const syslog_logs[] = {
 static int
 try_log(struct reading *r, const char *path, struct error *err)
 {
+	const struct log_place *place = r->span->place;
+	int64_t since_s = r->span->since_s;
 	struct log_files files;
 	int rc = 0;
 
-	find_files(&files, path, r->span->since_s);
+	/* A server may have been quiet for long; what was read last time is the log all the same. */
+	if (place != NULL)
+		since_s = place->last_s - (place->digest[0] != '\0' ? QUIET_DAYS : 1) * DAY_S;
+	find_files(&files, path, since_s);
 	if (files.count > 0)
 		rc = read_files(r, &files, err) < 0 ? -1 : 1;
 	files_clear(&files);
@@ -324,7 +527,7 @@ read_configured(struct reading *r, struct error *err)
 		return rc > 0 ? error_set(err, ERROR_CONFIG, "there is no journalctl here") : rc;
 	}
 	rc = try_log(r, path, err);
-	if (rc == 0)
+	if (rc == 0 && (r->span->place == NULL || !file_exists(path)))
 		return read_file(r, path, err);
 	return rc < 0 ? -1 : 0;
 }

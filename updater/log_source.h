@@ -21,10 +21,28 @@
 struct error;
 struct update_settings;
 
+/* Octets of journalctl's name for a place in the journal. */
+#define LOG_CURSOR_MAX 400
+
+/* Where a reading ended, so that the next one goes on there. A file is known again by its beginning, whatever
+ * its name is by then: renamed, copied and truncated, or compressed. */
+struct log_place {
+	char digest[65]; /* SHA-256 of the first digest_len octets of the file; "": none was read */
+	int64_t digest_len;
+	int64_t offset; /* behind the last whole line */
+	char cursor[LOG_CURSOR_MAX]; /* in the journal; "": it was not read */
+	/* Kept by the caller: where the place is not found again, or there is none yet, only lines of behind
+	 * that time are handed out. */
+	int64_t last_s;
+};
+
 struct log_span {
 	const char *path; /* a file, "-" for standard input, or NULL: find it, with what was rotated away */
 	int64_t since_s;  /* files that were written last before it are not opened; 0: all */
 	int64_t now_s;
+	struct log_place *place; /* where to begin, and then where it ended; NULL: from the beginning */
+	/* With a place: takes lines that were handed out before, since those behind them may rest on them. */
+	log_line_sink *again;
 };
 
 /* What was read, and what was not and why: nothing is passed over in silence. */

@@ -27,6 +27,7 @@ struct mail_log {
 	struct agent agents[AGENTS];
 	uint64_t clock;
 	bool postfix_delivers, postfix_speaks;
+	bool postfix_spoke; /* to an earlier reader */
 };
 
 /* Part of a line. */
@@ -50,7 +51,19 @@ mail_log_free(struct mail_log *log)
 bool
 mail_log_is_silent(const struct mail_log *log)
 {
-	return log->postfix_delivers && !log->postfix_speaks;
+	return log->postfix_delivers && !log->postfix_speaks && !log->postfix_spoke;
+}
+
+bool
+mail_log_speaks(const struct mail_log *log)
+{
+	return log->postfix_speaks;
+}
+
+void
+mail_log_assume_speaks(struct mail_log *log)
+{
+	log->postfix_spoke = true;
 }
 
 static const char *

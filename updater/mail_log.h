@@ -59,6 +59,10 @@ int mail_log_line(struct mail_log *log, const char *line, size_t len, struct mai
 /* Whether Postfix was seen to deliver, and never to speak of TLS: then smtp_tls_loglevel is 0, and
  * MAIL_TLS_NONE of its deliveries means nothing. */
 bool mail_log_is_silent(const struct mail_log *log);
+/* Whether it was seen to speak of TLS; and for a reader that goes on where another has ended: that one has
+ * seen it. */
+bool mail_log_speaks(const struct mail_log *log);
+void mail_log_assume_speaks(struct mail_log *log);
 /* NULL is allowed. */
 void mail_log_free(struct mail_log *log);
 

@@ -21,6 +21,7 @@
 #include "updater/setup.h"
 #include "updater/setup_files.h"
 #include "updater/setup_first.h"
+#include "updater/stats.h"
 #include "updater/survey.h"
 
 #define PROGRAM "preload25-update"
@@ -294,6 +295,16 @@ run_preview(struct app *app, const struct cli_call *call, struct error *err)
 }
 
 static int
+run_stats(struct app *app, const struct cli_call *call, struct error *err)
+{
+	struct stats_options options = {.json = cli_flag(call, "json"), .out = stdout};
+
+	if (read_survey_options(app, call, &options.survey, err) < 0)
+		return -1;
+	return answer(stats(&app->settings, &options, err), err);
+}
+
+static int
 run_undo(struct app *app, const struct cli_call *call UNUSED, struct error *err)
 {
 	int64_t version;
@@ -389,6 +400,13 @@ static const struct cli_command commands[] = {
 		.options = preview_options,
 		.option_count = ARRAY_LEN(preview_options),
 		.run = run_preview},
+	{.name = "stats",
+		.arguments = "[LOG]",
+		.summary = "what the list did for the mail that this server sends: protected, held up and why",
+		.args_max = 1,
+		.options = preview_options,
+		.option_count = ARRAY_LEN(preview_options),
+		.run = run_stats},
 	{.name = "undo",
 		.summary = "go back to the list before the one that is installed",
 		.run = run_undo},

@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/log.h"
 #include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
@@ -25,6 +26,7 @@
 #include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/state.h"
+#include "updater/tally.h"
 #include "updater/tuf_client.h"
 #include "updater/typed_domain.h"
 #include "updater/when.h"
@@ -53,19 +55,18 @@ nothing_installed(const struct state *state, struct error *err)
 	return 1;
 }
 
-/* -1: the administrator's rules cannot be read; the rest was told. */
-static int
-tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out,
-	struct error *err)
+/* A list is here, and no map is to be made of it. */
+static bool
+only_reports(const struct update_settings *s, const struct state *state)
 {
-	const struct state_list *l = &state->list;
-	const struct state_map *m = &state->map;
-	char text[WHEN_SIZE];
-	int rc;
+	return s->report_only && state->map.path == NULL && state->list.version > 0;
+}
 
-	fprintf(out, "list         %" PRId64 " of %s\n", m->version,
-		when(l->timestamp_s, now_s, text));
-	fprintf(out, "expires      %s\n", when(l->expires_s, now_s, text));
+static void
+tell_map(const struct update_settings *s, const struct state_map *m, int64_t now_s, FILE *out)
+{
+	char text[WHEN_SIZE];
+
 	fprintf(out, "map          %s, since %s\n", m->path, when(m->since_s, now_s, text));
 	fprintf(out, "entries      %" PRId64 " enforced", m->lines);
 	if (m->lines_dane > 0)
@@ -83,7 +84,43 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 				state_left_count(m, &state_left[i]), state_left[i].why);
 	if (m->next_end_s != 0)
 		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
-	rc = report_rules_status(s, m, now_s, out, err);
+}
+
+/* What was counted, if anything was, and this user may know. */
+static void
+tell_mail(const struct update_settings *s, FILE *out)
+{
+	struct error why = {0};
+	struct tally tally;
+
+	if (tally_load(s, &tally, &why) > 0)
+		tally_tell(&tally, out);
+	else if (why.kind != ERROR_NONE)
+		log_info("%s", why.text);
+	tally_clear(&tally);
+}
+
+/* -1: the administrator's rules cannot be read; the rest was told. */
+static int
+tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out,
+	struct error *err)
+{
+	const struct state_list *l = &state->list;
+	const struct state_map *m = &state->map;
+	bool reports = only_reports(s, state);
+	char text[WHEN_SIZE];
+	int rc = 0;
+
+	fprintf(out, "list         %" PRId64 " of %s\n", reports ? l->version : m->version,
+		when(l->timestamp_s, now_s, text));
+	fprintf(out, "expires      %s\n", when(l->expires_s, now_s, text));
+	if (reports) {
+		fprintf(out, "mode         report-only: nothing is installed, and nothing enforced\n");
+	} else {
+		tell_map(s, m, now_s, out);
+		rc = report_rules_status(s, m, now_s, out, err);
+	}
+	tell_mail(s, out);
 	fprintf(out, "last success %s\n", when(state->last_success_s, now_s, text));
 	if (state->last_error != NULL)
 		fprintf(out, "last error   %s: exit code %d: %s\n",
@@ -92,7 +129,7 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 	if (state->undone[0] != '\0')
 		fprintf(out,
 			"undone       by hand: a newer list than that one is waited for\n");
-	if (m->version != l->version)
+	if (!reports && m->version != l->version)
 		fprintf(out,
 			"warning      list %" PRId64 " was accepted, but is not installed yet\n",
 			l->version);
@@ -101,17 +138,18 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 
 /* What status exits with, told in whatever form. */
 static int
-status_answer(const struct state *state, int64_t now_s, struct error *err)
+status_answer(const struct update_settings *s, const struct state *state, int64_t now_s,
+	struct error *err)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	if (state->map.path == NULL || !file_exists(state->map.path))
+	if (!only_reports(s, state) && (state->map.path == NULL || !file_exists(state->map.path)))
 		return nothing_installed(state, err);
 	if (state->list.expires_s > now_s)
 		return 0;
 	clock_format(state->list.expires_s, text);
-	return error_set(err, ERROR_EXPIRED, "the installed list %" PRId64 " has expired (%s)",
-		state->list.version, text);
+	return error_set(err, ERROR_EXPIRED, "%s list %" PRId64 " has expired (%s)",
+		only_reports(s, state) ? "the" : "the installed", state->list.version, text);
 }
 
 int
@@ -123,7 +161,7 @@ report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct 
 
 	if (load_state(s, &state, err) < 0)
 		return -1;
-	rc = status_answer(&state, now_s, err);
+	rc = status_answer(s, &state, now_s, err);
 	if (rc <= 0 && tell_status(s, &state, now_s, out, &why) < 0 && rc == 0) {
 		*err = why;
 		rc = -1;
@@ -205,6 +243,22 @@ json_last_error(const struct state *state)
 	return last;
 }
 
+/* The sums only; domains are for stats. */
+static json_t *
+json_mail(const struct update_settings *s)
+{
+	struct error ignored = {0};
+	struct tally tally;
+	json_t *mail = NULL;
+
+	if (tally_load(s, &tally, &ignored) > 0) {
+		mail = tally_json(&tally);
+		(void)json_object_del(mail, "by_domain");
+	}
+	tally_clear(&tally);
+	return mail != NULL ? mail : json_null();
+}
+
 int
 report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, struct error *err)
 {
@@ -218,6 +272,8 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 		return -1;
 	health_judge(s, &state, now_s, &health);
 	doc = json_object();
+	json_object_set_new(doc, "mail", json_mail(s));
+	json_object_set_new(doc, "report_only", json_boolean(s->report_only));
 	json_object_set_new(doc, "health", json_string(health_name(health.level)));
 	json_object_set_new(doc, "message", json_foreign(health.text));
 	json_object_set_new(doc, "mta", json_string(s->mta->name));
@@ -231,7 +287,7 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 	rc = json_compact(doc, &text, err);
 	if (rc == 0) {
 		fprintf(out, "%s\n", buf_str(&text));
-		rc = status_answer(&state, now_s, err);
+		rc = status_answer(s, &state, now_s, err);
 	}
 	buf_clear(&text);
 	json_decref(doc);
@@ -286,6 +342,12 @@ tell_rule(const struct update_settings *s, const struct state *state,
 	struct buf line, pin;
 	int rc;
 
+	if (only_reports(s, state)) {
+		fprintf(out, "%s: listed, but nothing is enforced here (report-only)\n", domain);
+		if (left != NULL)
+			fprintf(out, "line         %s\n", left);
+		return 0;
+	}
 	buf_init(&line, MTA_VALUE_MAX);
 	buf_init(&pin, MTA_VALUE_MAX);
 	rc = map_find(s->kind, s->map_file, domain, &line, err);
@@ -365,7 +427,7 @@ report_explain(const struct update_settings *s, const char *typed, int64_t now_s
 
 	if (typed_domain(typed, strlen(typed), domain, err) < 0 || load_state(s, &state, err) < 0)
 		return -1;
-	if (state.map.path == NULL || state.list.sha256[0] == '\0') {
+	if ((state.map.path == NULL && !only_reports(s, &state)) || state.list.sha256[0] == '\0') {
 		rc = nothing_installed(&state, err);
 		goto out;
 	}

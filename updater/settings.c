@@ -99,6 +99,12 @@ const struct config_key update_settings_keys[] = {
 			"too, "
 			"by a text file for some thousand entries)"},
 	{.section = "install",
+		.name = "mode",
+		.type = CONFIG_STRING,
+		.fallback = "enforce",
+		.help = "enforce, or report-only: fetch and verify the list and count in the mail log what it "
+			"would have done, but install nothing"},
+	{.section = "install",
 		.name = "type",
 		.type = CONFIG_STRING,
 		.help = "of the map, where the mail server reads several: cdb (default) or lmdb "
@@ -209,6 +215,12 @@ const struct config_key update_settings_keys[] = {
 		.type = CONFIG_STRING,
 		.help = "the mail log, for preview and stats, or: journal; default: where the mail server's "
 			"usually is, else the journal"},
+	{.section = "log",
+		.name = "count",
+		.type = CONFIG_BOOL,
+		.fallback = "no",
+		.help = "count at each run what the list did for the mail in it, for status, stats and "
+			"[metrics] textfile; report-only does so anyway"},
 	{.section = "log",
 		.name = "journalctl",
 		.type = CONFIG_STRING,
@@ -336,6 +348,7 @@ update_settings_choose_mta(struct update_settings *s, const char *name, struct e
 static int
 read_install(struct update_settings *s, struct error *err)
 {
+	static const char *const mode[] = {"enforce", "report-only"};
 	static const char *const dane[] = {"auto", "yes", "no"};
 	static const char *const format[] = {"auto", "plain", "sts"};
 	const char *mta = config_string(s->config, "install", "mta");
@@ -347,6 +360,10 @@ read_install(struct update_settings *s, struct error *err)
 			? -1
 			: error_prefix(err, "%s", config_where(s->config, "install", "mta"));
 	s->reload = config_bool(s->config, "install", "reload");
+	i = word_of(s, "install", "mode", mode, ARRAY_LEN(mode), "neither enforce nor report-only", err);
+	if (i < 0)
+		return -1;
+	s->report_only = i == 1;
 	i = word_of(s, "install", "dane", dane, ARRAY_LEN(dane), "neither yes, no nor auto", err);
 	if (i < 0)
 		return -1;
@@ -403,6 +420,7 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->sendmail_mc = config_string(c, "sendmail", "mc");
 	out->m4 = config_string(c, "sendmail", "m4");
 	out->log_path = config_string(c, "log", "path");
+	out->log_count = config_bool(c, "log", "count");
 	out->journalctl = config_string(c, "log", "journalctl");
 	out->gone_percent = config_int(c, "brake", "gone_percent");
 	out->gone_min = config_int(c, "brake", "gone_min");

@@ -49,6 +49,8 @@ struct update_settings {
 	const char *sendmail, *praliases, *m4, *sendmail_cf, *sendmail_mc;
 	const char *metrics_textfile; /* NULL: none is wanted */
 	int64_t monitor_expires_s, monitor_success_s;
+	bool report_only; /* nothing is installed */
+	bool log_count;
 	const char *log_path, *journalctl; /* NULL: to be found */
 	int64_t gone_percent, gone_min, new_percent, new_min;
 };

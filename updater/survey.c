@@ -62,14 +62,17 @@ read_and_judge(const struct update_settings *s, const struct survey_options *opt
 	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
 	struct log_span span = {.path = options->path,
 		.since_s = days > 0 ? options->now_s - days * DAY_S : 0,
-		.now_s = options->now_s};
+		.now_s = options->now_s,
+		.place = options->place,
+		.again = traffic_line_again};
 	struct recipe recipe;
 	const struct render_options render = {
 		.mta = s->mta, .recipe = &recipe, .rules = rules, .now_s = options->now_s};
 
 	s->mta->decide(s, NULL, &recipe);
 	out->list_version = list_reader_header(list)->version;
-	out->traffic = traffic_new(span.since_s);
+	if (out->traffic == NULL)
+		out->traffic = traffic_new(span.since_s);
 	if (log_source_read(s, &span, traffic_line, out->traffic, &out->said, err) < 0 ||
 		traffic_judge(out->traffic, list, &render, err) < 0)
 		return -1;
@@ -89,6 +92,7 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	out->traffic = options->traffic;
 	rc = survey_open_list(s, options->now_s, &list, err);
 	if (rc == 0)
 		rc = rules_load(&s->rules, &rules, err);

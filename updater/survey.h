@@ -29,6 +29,9 @@ struct survey_options {
 	const char *path; /* as in struct log_span */
 	int64_t days;     /* how far back lines count; 0: as far as a log goes that is named, else SURVEY_DAYS */
 	int64_t now_s;
+	/* For counting on from an earlier time; NULL: all of the log, by itself. */
+	struct log_place *place; /* as in struct log_span */
+	struct traffic *traffic; /* to count into; the survey's from then on */
 };
 
 struct survey {

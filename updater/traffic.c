@@ -210,22 +210,30 @@ waiting_of(struct traffic *t, uint64_t message, const struct domain *d)
 	return w;
 }
 
-static void
-count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m)
+/* false: it is followed already. */
+static bool
+follow(struct traffic *t, uint64_t message, struct domain *d)
 {
-	uint64_t message = hash_of(m->id);
 	struct waiting **w = waiting_of(t, message, d);
 
 	if (*w != NULL)
+		return false;
+	if (t->waiting_count < WAITING_MAX) {
+		*w = xcalloc(1, sizeof(**w));
+		(*w)->message = message;
+		(*w)->domain = d;
+		t->waiting_count++;
+	}
+	return true;
+}
+
+static void
+count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m)
+{
+	if (!follow(t, hash_of(m->id), d))
 		return; /* tried again */
 	d->seen.n[TRAFFIC_HELD]++;
 	d->seen.n[held_for[m->reason]]++;
-	if (t->waiting_count == WAITING_MAX)
-		return;
-	*w = xcalloc(1, sizeof(**w));
-	(*w)->message = message;
-	(*w)->domain = d;
-	t->waiting_count++;
 }
 
 /* If the message was held up, it is no longer. */
@@ -282,6 +290,32 @@ traffic_line(void *arg, struct log_time *when, const char *line, size_t len)
 			t->last_s = time_s;
 	}
 	count_delivery(t, &m);
+}
+
+void
+traffic_line_again(void *arg, struct log_time *when UNUSED, const char *line, size_t len)
+{
+	struct traffic *t = arg;
+	struct mail_delivery m;
+
+	(void)mail_log_line(t->log, line, len, &m);
+}
+
+void
+traffic_follow(struct traffic *t, uint64_t message, const char *domain)
+{
+	struct domain *d = domain_of(t, domain);
+
+	if (d != NULL)
+		(void)follow(t, message, d);
+}
+
+void
+traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *arg)
+{
+	for (size_t i = 0; i < WAITING_BUCKETS; i++)
+		for (const struct waiting *w = t->waiting[i]; w != NULL; w = w->next)
+			each(arg, w->message, w->domain->name);
 }
 
 /* --- judging ------------------------------------------------------------------------------------
@@ -399,6 +433,18 @@ bool
 traffic_is_silent(const struct traffic *t)
 {
 	return mail_log_is_silent(t->log);
+}
+
+void
+traffic_assume_tls(struct traffic *t)
+{
+	mail_log_assume_speaks(t->log);
+}
+
+bool
+traffic_speaks_tls(const struct traffic *t)
+{
+	return mail_log_speaks(t->log);
 }
 
 bool

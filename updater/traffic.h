@@ -62,9 +62,22 @@ void traffic_free(struct traffic *t);
 /* Takes one line; a log_line_sink, arg is the traffic. */
 void traffic_line(void *t, struct log_time *when, const char *line, size_t len);
 
-/* Tells which domains are on the list, and how the mail to them went, seen from their entries. Entries that
- * make no line of this mail server's map do not count; the administrator's rules are taken into account.
- * Reads the list to its end. */
+/* A message that an earlier traffic was still following (see traffic_each_waiting()) is followed on. */
+void traffic_follow(struct traffic *t, uint64_t message, const char *domain);
+/* Calls each for every message that was held up and of which nothing has become yet; domain is lent. */
+typedef void traffic_waiting_cb(void *arg, uint64_t message, const char *domain);
+void traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *arg);
+
+/* Postfix was seen to speak of TLS lately, so that its silence means clear text. */
+void traffic_assume_tls(struct traffic *t);
+bool traffic_speaks_tls(const struct traffic *t);
+
+/* A log_line_sink too: takes what was counted before, for what it says of connections. */
+void traffic_line_again(void *t, struct log_time *when, const char *line, size_t len);
+
+/* Tells which domains are on the list or added to it by the administrator, and how the mail to them went, seen
+ * from their entries. Entries that make no line of this mail server's map do not count; the administrator's
+ * rules are taken into account. Reads the list to its end. */
 int traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
 	struct error *err) MUST_CHECK;
 /* After judging: the domains that are listed, by name; lent, the array as well. */
