@@ -44,7 +44,7 @@ struct update_settings {
 	const char *ca_file;                             /* for setup */
 	/* Of the other mail servers: programs (NULL: by PATH), and for setup. */
 	const char *exim, *update_exim, *exim_dir;
-	const char *smtpd, *smtpctl, *smtpd_conf;
+	const char *smtpd, *smtpctl, *smtpd_conf, *smtpd_spool;
 	bool pin; /* OpenSMTPD: see pins.h */
 	const char *sendmail, *praliases, *m4, *sendmail_cf, *sendmail_mc;
 	const char *metrics_textfile; /* NULL: none is wanted */

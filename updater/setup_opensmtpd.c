@@ -2,12 +2,14 @@
  * general rule that it is an exception of. */
 #include "updater/setup.h"
 
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/attr.h"
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "updater/pins.h"
@@ -17,6 +19,8 @@
 
 #define TABLE  "preload25"
 #define ACTION "preload25"
+/* Octets of an envelope in the queue. */
+#define ENVELOPE_MAX ((size_t)64 * 1024)
 
 struct setup_opensmtpd {
 	const struct update_settings *s;
@@ -253,6 +257,84 @@ check(void *arg, struct error *err)
 	return rc;
 }
 
+/* Whether mail is queued that was accepted under one of our actions. Without that action OpenSMTPD
+ * would neither deliver nor show nor return it: "invalid envelope: unknown dispatcher". */
+static int
+queue_needs_us(const struct setup_opensmtpd *u, struct error *err)
+{
+	char *pattern = xasprintf("%s/queue/*/*/[0-9a-f]*", u->s->smtpd_spool);
+	glob_t found = {.gl_pathc = 0};
+	int rc = glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, &found);
+
+	if (rc != 0 && rc != GLOB_NOMATCH && file_exists(u->s->smtpd_spool))
+		rc = error_set(err, ERROR_CONFIG, "%s: cannot look into the queue",
+			u->s->smtpd_spool);
+	else
+		rc = 0;
+	for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
+		struct error gone = {0};
+		struct buf envelope;
+
+		buf_init(&envelope, ENVELOPE_MAX);
+		/* Those that are delivered meanwhile need nothing. */
+		if (file_read_if_exists(found.gl_pathv[i], &envelope, &gone) > 0 &&
+			strstr(buf_str(&envelope), "\ndispatcher: " ACTION "-") != NULL)
+			rc = 1;
+		buf_clear(&envelope);
+	}
+	globfree(&found);
+	free(pattern);
+	return rc;
+}
+
+/* The text with nothing of ours but the actions. What was pinned goes by MX records, still over
+ * verified TLS: none of our files is needed any more. The caller frees it. */
+static char *
+with_actions_only(const char *text, const char *clean)
+{
+	struct buf lines;
+	char *block, *result;
+
+	buf_init(&lines, SETUP_FILE_MAX);
+	for (; *text != '\0'; text += strcspn(text, "\n"), text += *text == '\n') {
+		size_t len = strcspn(text, "\n");
+		static const char hosts[] = " domain <" PINS_TABLE_HOSTS ">";
+		char *line = xstrndup(text, len), *at = strstr(line, hosts);
+
+		if (at != NULL)
+			memmove(at, at + strlen(hosts), strlen(at + strlen(hosts)) + 1);
+		if (str_starts(line, "action \"" ACTION "-"))
+			buf_addf(&lines, "%s\n", line);
+		free(line);
+	}
+	block = setup_block("#", buf_str(&lines));
+	result = xasprintf("%s%s%s", clean, str_ends(clean, "\n") ? "" : "\n", block);
+	if (lines.len == 0) {
+		free(result);
+		result = xstrdup(clean);
+	}
+	free(block);
+	buf_clear(&lines);
+	return result;
+}
+
+static int
+plan_revert(struct setup_opensmtpd *u, const char *before, const char *clean, struct error *err)
+{
+	int rc = queue_needs_us(u, err);
+	char *after;
+
+	if (rc < 0)
+		return -1;
+	after = rc > 0 ? with_actions_only(before, clean) : xstrdup(clean);
+	if (rc > 0)
+		fprintf(u->options->out,
+			"! Mail is queued that would be stuck without its action: the actions stay. "
+			"Run --revert again\n  when it has gone (smtpctl show queue).\n");
+	setup_files_add(&u->files, u->s->smtpd_conf, xstrdup(before), after, NULL);
+	return 0;
+}
+
 static int
 run(struct setup_opensmtpd *u, struct error *err)
 {
@@ -268,7 +350,7 @@ run(struct setup_opensmtpd *u, struct error *err)
 	buf_init(&after, SETUP_FILE_MAX);
 	buf_init(&added, SETUP_FILE_MAX);
 	if (u->options->revert) {
-		setup_files_add(&u->files, path, xstrdup(before), xstrdup(clean), NULL);
+		rc = plan_revert(u, before, clean, err);
 	} else {
 		rc = plan(u, clean, &after, &added, err);
 		if (rc == 0)

@@ -150,6 +150,17 @@ opensmtpd)
 	check 'opensmtpd: ... there is no rule, but the action of what is queued' \
 		sh -c 'grep -q "^action \"preload25-pinned-1\"" "$1" && ! grep -q "^match.*pinned" "$1"' \
 		sh "$tmp/root/etc/smtpd.conf"
+	# Without its action OpenSMTPD neither delivers nor shows nor returns what is queued.
+	mkdir -p "$tmp/root/var/spool/smtpd/queue/ab/abcdef01"
+	printf 'version: 3\ndispatcher: preload25-pinned-1\ntype: mta\n' \
+		>"$tmp/root/var/spool/smtpd/queue/ab/abcdef01/abcdef0123456789"
+	expect 'opensmtpd: --revert with mail in the queue' 0 '' update setup opensmtpd --revert
+	check 'opensmtpd: ... says that the actions stay' grep -q 'the actions stay' "$tmp/out"
+	check 'opensmtpd: ... which they do, without tables or rules' \
+		awk '/^action "preload25-(pinned-)?1" relay tls$/ { n++ } /^(match|table).*preload25/ { bad = 1 }
+			END { exit bad || n != 2 }' "$tmp/root/etc/smtpd.conf"
+	check 'opensmtpd: ... its own check likes it' in_root smtpd -n
+	rm -r "$tmp/root/var/spool/smtpd/queue/ab"
 	revert opensmtpd smtpd.conf
 	sed -i 's/^action "relay" relay$/action "relay" relay tls no-verify/' "$tmp/root/etc/smtpd.conf"
 	expect 'opensmtpd: beside an action that verifies nobody' 0 '' update setup opensmtpd --apply
