@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,7 @@
 #include "updater/overlay.h"
 #include "updater/pins.h"
 #include "updater/render.h"
+#include "updater/render_worker.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/source.h"
@@ -256,81 +258,6 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 	return state_store(in->state_path, &in->state, err);
 }
 
-int
-install_list(struct install *in, const char *list_path, const char *sha256, struct error *err)
-{
-	struct render_options options = render_options(in);
-	struct left_additions left = {0};
-	struct render_result result;
-	struct list_reader *list = NULL;
-	char rules[sizeof(in->state.map.rules)];
-	struct map_writer *w = NULL;
-	struct stat st;
-	int rc = -1;
-
-	memset(&result, 0, sizeof(result));
-	rules_digest(in->rules, in->now_s, rules);
-	left.loud = strcmp(rules, in->state.map.rules) != 0;
-	options.on_left = name_addition;
-	options.on_left_arg = &left;
-	if (list_reader_open(list_path, &list, err) < 0 ||
-		map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
-		(pins_wanted(in->s) && pins_open(in->s, in->now_s, &options.pins, err) < 0) ||
-		render(list, &options, w, &result, err) < 0 || map_writer_finish(w, err) < 0 ||
-		check_map(in, map_writer_path(w), list_reader_header(list), &result, err) < 0 ||
-		(options.pins != NULL &&
-			pins_finish(options.pins, list_reader_header(list)->version, err) < 0))
-		goto out;
-	say_what_changed(in, list_reader_header(list), &result);
-	if (in->dry_run) {
-		rc = 0;
-		goto out;
-	}
-	if (stat(list_path, &st) < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s", list_path);
-		goto out;
-	}
-	if (install_map(in, w, list_reader_header(list), sha256, st.st_size, rules, &result, err) <
-		0)
-		goto out;
-	/* A domain that is no longer pinned is in the new map already. */
-	rc = options.pins != NULL ? pins_install(options.pins, err) : 0;
-	if (rc < 0)
-		error_prefix(err, "the map is installed, but");
-	else
-		rc = install_reload(in, err);
-out:
-	render_result_clear(&result);
-	pins_free(options.pins);
-	map_writer_free(w);
-	list_reader_close(list);
-	return rc;
-}
-
-int
-install_accept(struct install *in, const char *list_path, const char *sha256, struct error *err)
-{
-	struct list_reader *list = NULL;
-	struct stat st;
-	int rc = -1;
-
-	if (list_reader_open(list_path, &list, err) < 0)
-		goto out;
-	log_info("report-only: list %" PRId64 " is here; nothing is installed",
-		list_reader_header(list)->version);
-	if (in->dry_run) {
-		rc = 0;
-	} else if (stat(list_path, &st) < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s", list_path);
-	} else {
-		take_list(in, list_reader_header(list), sha256, st.st_size);
-		rc = install_remember(in, err);
-	}
-out:
-	list_reader_close(list);
-	return rc;
-}
-
 /* Maps without entries in the place of those that are in force; what was there is kept beside them. */
 static int
 empty_maps(const struct install *in, struct error *err)
@@ -382,8 +309,10 @@ install_withdraw(struct install *in, struct error *err)
 	return install_remember(in, err);
 }
 
-int
-install_brake(const struct install *in, const char *before_path, struct list_reader *after,
+/* Whether to go on with a list in place of the one that counts, by how many lines would go or come:
+ * 0 go on; 1 the brake holds (err says why); -1. after is read to its end. */
+static int
+brake(const struct install *in, const char *before_path, struct list_reader *after,
 	struct error *err)
 {
 	struct render_options options = render_options(in);
@@ -424,3 +353,132 @@ out:
 	return rc;
 }
 
+/* What is asked of a list that is to follow another one. */
+struct question {
+	const struct install *in;
+	const struct source_here *here;
+	const char *sha256;
+};
+
+static int
+may_follow(void *arg, struct list_reader *list, struct error *err)
+{
+	const struct question *q = arg;
+	char *before = source_list_path(".", q->in->state.list.sha256);
+	int rc = source_check_list(
+		q->here, list_reader_header(list), q->sha256, q->in->now_s, err);
+
+	if (rc == 0)
+		rc = brake(q->in, before, list, err);
+	free(before);
+	return rc;
+}
+
+/* Has the list read: its lines go to the target, unless that is NULL. See install_list() for here. */
+static int
+read_list(const struct install *in, const struct source_here *here, const char *sha256,
+	const struct render_options *options, struct render_target *target,
+	struct list_header *header, struct render_result *result, struct error *err)
+{
+	struct question question = {in, here, sha256};
+	const struct render_work work = {.list_dir = in->s->state_dir,
+		.sha256 = sha256,
+		.other = here != NULL ? in->state.list.sha256 : "",
+		.user = &in->user,
+		.time_ms = in->s->sandbox_time_s * INT64_C(1000),
+		.options = options,
+		.check = here != NULL ? may_follow : NULL,
+		.check_arg = &question};
+
+	return render_worker(&work, target, header, result, err);
+}
+
+int
+install_list(struct install *in, const struct source_here *here, const char *sha256,
+	struct error *err)
+{
+	struct render_options options = render_options(in);
+	struct left_additions left = {0};
+	struct render_target target = {.map = NULL};
+	struct render_result result;
+	struct list_header header;
+	char *list_path = source_list_path(in->s->state_dir, sha256);
+	char rules[sizeof(in->state.map.rules)];
+	struct map_writer *w = NULL;
+	struct stat st;
+	int rc = -1;
+
+	memset(&result, 0, sizeof(result));
+	rules_digest(in->rules, in->now_s, rules);
+	left.loud = strcmp(rules, in->state.map.rules) != 0;
+	options.on_left = name_addition;
+	options.on_left_arg = &left;
+	if (map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
+		(pins_wanted(in->s) && pins_open(in->s, in->now_s, &target.pins, err) < 0))
+		goto out;
+	target.map = w;
+	rc = read_list(in, here, sha256, &options, &target, &header, &result, err);
+	render_end(&target, rc == 0 ? header.version : 0, &result);
+	if (rc != 0)
+		goto out;
+	rc = -1;
+	if (map_writer_finish(w, err) < 0 ||
+		check_map(in, map_writer_path(w), &header, &result, err) < 0 ||
+		(target.pins != NULL && pins_finish(target.pins, header.version, err) < 0))
+		goto out;
+	if (here != NULL)
+		in->state.undone[0] = '\0';
+	say_what_changed(in, &header, &result);
+	if (in->dry_run) {
+		rc = 0;
+		goto out;
+	}
+	if (stat(list_path, &st) < 0) {
+		error_set_errno(err, ERROR_TEMP, "%s", list_path);
+		goto out;
+	}
+	if (install_map(in, w, &header, sha256, st.st_size, rules, &result, err) < 0)
+		goto out;
+	/* A domain that is no longer pinned is in the new map already. */
+	rc = target.pins != NULL ? pins_install(target.pins, err) : 0;
+	if (rc < 0)
+		error_prefix(err, "the map is installed, but");
+	else
+		rc = install_reload(in, err);
+out:
+	render_result_clear(&result);
+	pins_free(target.pins);
+	map_writer_free(w);
+	free(list_path);
+	return rc;
+}
+
+int
+install_accept(struct install *in, const struct source_here *here, const char *sha256,
+	struct error *err)
+{
+	const struct render_options options = render_options(in);
+	char *list_path = source_list_path(in->s->state_dir, sha256);
+	struct render_result nothing;
+	struct list_header header;
+	struct stat st;
+	int rc;
+
+	memset(&nothing, 0, sizeof(nothing));
+	rc = read_list(in, here, sha256, &options, NULL, &header, &nothing, err);
+	if (rc != 0)
+		goto out;
+	in->state.undone[0] = '\0';
+	log_info("report-only: list %" PRId64 " is here; nothing is installed", header.version);
+	if (in->dry_run)
+		goto out;
+	if (stat(list_path, &st) < 0) {
+		rc = error_set_errno(err, ERROR_TEMP, "%s", list_path);
+		goto out;
+	}
+	take_list(in, &header, sha256, st.st_size);
+	rc = install_remember(in, err);
+out:
+	free(list_path);
+	return rc;
+}

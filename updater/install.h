@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "updater/confine.h"
 #include "updater/mta.h"
 #include "updater/state.h"
 
 struct error;
-struct list_reader;
 struct rules;
+struct source_here;
 struct update_settings;
 
 struct install {
@@ -26,6 +27,7 @@ struct install {
 	struct recipe recipe;
 	const struct rules *rules; /* lent; NULL: none */
 	char anchor[65]; /* SHA-256 of the root file that lists are taken under; "": not looked at */
+	struct confine_user user; /* whom the process becomes that reads lists */
 	int64_t now_s;
 	bool dry_run;     /* writes neither map nor state */
 	bool allow_churn; /* without the brake */
@@ -38,19 +40,16 @@ int install_remember(const struct install *in, struct error *err) MUST_CHECK;
  * make of it now. NULL: it is; else why not. */
 const char *install_stale(const struct install *in);
 
-/* Whether to go on with a list in place of the one that counts, by how many lines would go or come:
- * 0 go on; 1 the brake holds (err says why); -1. before: the path of the list that counts; after is
- * read to its end. */
-int install_brake(const struct install *in, const char *before, struct list_reader *after,
+/* Makes a map of a list that was verified and lies in the state directory, has it answer to this
+ * program and to the mail server's own tool, and puts it in place. The list counts from there on.
+ * here: it is to follow the one that counts, so that first is asked whether it may (see
+ * source_check_list()), and how many lines would go or come: 1 when the brake holds, and err says why.
+ * NULL: it has been in force before. The list is read in a confined process. */
+int install_list(struct install *in, const struct source_here *here, const char *sha256,
 	struct error *err) MUST_CHECK;
 
-/* Makes a map of a list file that was verified, has it answer to this program and to the mail
- * server's own tool, and puts it in place. The list counts from there on. */
-int install_list(struct install *in, const char *list_path, const char *sha256,
-	struct error *err) MUST_CHECK;
-
-/* For report-only mode: the list counts, and no map is made of it. */
-int install_accept(struct install *in, const char *list_path, const char *sha256,
+/* For report-only mode: as install_list(), but no map is made of the list. */
+int install_accept(struct install *in, const struct source_here *here, const char *sha256,
 	struct error *err) MUST_CHECK;
 
 /* For report-only mode: where a map is in force it is replaced by one without entries, said aloud, since it

@@ -10,7 +10,6 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/xalloc.h"
-#include "export/list_reader.h"
 #include "export/tuf_metadata.h"
 #include "updater/confine.h"
 #include "updater/install.h"
@@ -34,7 +33,6 @@ struct job {
 	struct source source;
 	struct rules *rules; /* owned */
 	const char **urls;
-	struct confine_user sandbox_user;
 	char *state_path, *metadata_dir, *lock_path;
 	struct file_lock *lock;
 	int64_t floor; /* no list of a lower version is taken */
@@ -88,7 +86,7 @@ refresh_local(struct job *j, struct error *err)
 	} else {
 		/* A copy: installing writes the state anew. */
 		(void)snprintf(sha256, sizeof(sha256), "%s", list->sha256);
-		rc = install_list(&j->install, path, sha256, err);
+		rc = install_list(&j->install, NULL, sha256, err);
 	}
 	free(path);
 	return rc;
@@ -109,32 +107,15 @@ what_is_here(const struct job *j)
 static int
 take_list(struct job *j, const struct tuf_file *said, struct error *err)
 {
-	struct state *state = &j->install.state;
 	struct source_here here = what_is_here(j);
-	char *path = job_list_path(j->s, said->sha256);
-	char *before = job_list_path(j->s, state->list.sha256);
-	struct list_reader *list = NULL;
-	int rc;
+	int rc = (j->s->report_only ? install_accept : install_list)(
+		&j->install, &here, said->sha256, err);
 
-	rc = list_reader_open(path, &list, err);
-	if (rc == 0)
-		rc = source_check_list(&here, list_reader_header(list), said->sha256,
-			j->install.now_s, err);
-	if (rc == 0)
-		rc = install_brake(&j->install, before, list, err);
-	if (rc == 0) {
-		state->undone[0] = '\0';
-		rc = (j->s->report_only ? install_accept : install_list)(
-			&j->install, path, said->sha256, err);
-	}
 	/* Signed, and yet no list: nothing the administrator could mend. */
 	if (rc < 0 && err->kind == ERROR_INPUT) {
 		err->kind = ERROR_SECURITY;
 		error_prefix(err, LIST_TARGET " is signed, but not sound");
 	}
-	list_reader_close(list);
-	free(before);
-	free(path);
 	return rc;
 }
 
@@ -158,16 +139,6 @@ read_anchor(struct job *j, struct error *err)
 }
 
 static int
-find_sandbox(struct job *j, struct error *err)
-{
-	const char *lacks = confine_lacks();
-
-	if (lacks != NULL)
-		log_info("sandbox: this kernel has %s: the rest of it must do", lacks);
-	return confine_find_user(j->s->sandbox_user, &j->sandbox_user, err);
-}
-
-static int
 update(struct job *j, struct error *err)
 {
 	const struct state *state = &j->install.state;
@@ -175,10 +146,10 @@ update(struct job *j, struct error *err)
 	struct tuf_file said;
 	int rc;
 
-	if (read_anchor(j, err) < 0 || find_sandbox(j, err) < 0)
+	if (read_anchor(j, err) < 0)
 		return -1;
 	here = what_is_here(j);
-	rc = source_worker_refresh(&j->source, &here, &j->sandbox_user,
+	rc = source_worker_refresh(&j->source, &here, &j->install.user,
 		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &said, err);
 	if (rc < 0) {
 		j->frozen = err->kind == ERROR_EXPIRED;
@@ -319,6 +290,16 @@ read_rules(struct job *j, struct error *err)
 	return 0;
 }
 
+static int
+find_sandbox(struct job *j, struct error *err)
+{
+	const char *lacks = confine_lacks();
+
+	if (lacks != NULL)
+		log_info("sandbox: this kernel has %s: the rest of it must do", lacks);
+	return confine_find_user(j->s->sandbox_user, &j->install.user, err);
+}
+
 static void
 end(struct job *j)
 {
@@ -351,7 +332,9 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 	if (known) {
 		file_remove_stale_in(s->state_dir);
 		s->mta->decide(s, j.install.state.map.recipe, &j.install.recipe);
-		rc = read_rules(&j, err);
+		rc = find_sandbox(&j, err);
+		if (rc == 0)
+			rc = read_rules(&j, err);
 		if (rc == 0)
 			rc = judge(&j, work(&j, err), err);
 	}
@@ -389,14 +372,16 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		goto out;
 	}
 	path = job_list_path(s, back.sha256);
-	rc = read_rules(&j, err);
+	rc = find_sandbox(&j, err);
+	if (rc == 0)
+		rc = read_rules(&j, err);
 	if (rc == 0)
 		rc = source_list_intact(path, back.sha256, err);
 	if (rc < 0)
 		goto out;
 	(void)snprintf(state->undone, sizeof(state->undone), "%s", state->list.sha256);
 	s->mta->decide(s, state->map.recipe, &j.install.recipe);
-	rc = install_list(&j.install, path, back.sha256, err);
+	rc = install_list(&j.install, NULL, back.sha256, err);
 	if (rc == 0) {
 		memset(&state->previous, 0, sizeof(state->previous));
 		*version = back.version;

@@ -17,7 +17,8 @@
 
 /* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
 static void
-take_sample(struct render_result *r, int64_t number, const char *key, const struct buf *value)
+take_sample(struct render_result *r, int64_t number, const char *key, const char *value,
+	size_t len)
 {
 	struct render_sample *s;
 	size_t log = 0;
@@ -29,18 +30,40 @@ take_sample(struct render_result *r, int64_t number, const char *key, const stru
 	s = &r->samples[log % RENDER_SAMPLES];
 	(void)snprintf(s->key, sizeof(s->key), "%s", key);
 	free(s->value);
-	s->value = xstrndup(buf_str(value), value->len);
+	s->value = xstrndup(value, len);
 	if (r->sample_count < RENDER_SAMPLES && log >= r->sample_count)
 		r->sample_count = log + 1;
 }
 
-static void
-add_sentinel(struct map_writer *map, const struct list_header *header)
+void
+render_put_line(void *arg, const char *key, const char *value, size_t len)
+{
+	struct render_target *t = arg;
+
+	map_writer_add(t->map, key, value, len);
+	take_sample(&t->samples, ++t->lines, key, value, len);
+}
+
+void
+render_put_pin(void *arg, const char *domain, const char *host)
+{
+	struct render_target *t = arg;
+
+	if (t->pins != NULL)
+		pins_add(t->pins, domain, host);
+}
+
+void
+render_end(struct render_target *t, int64_t version, struct render_result *result)
 {
 	char text[24];
-	int n = snprintf(text, sizeof(text), "%" PRId64, header->version);
+	int n = snprintf(text, sizeof(text), "%" PRId64, version);
 
-	map_writer_add(map, MAP_SENTINEL, text, (size_t)n);
+	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in
+	 * order. */
+	map_writer_add(t->map, MAP_SENTINEL, text, (size_t)n);
+	memcpy(result->samples, t->samples.samples, sizeof(result->samples));
+	result->sample_count = t->samples.sample_count;
 }
 
 enum choice
@@ -70,14 +93,13 @@ count_line(struct render_result *result, const struct list_header *header,
 }
 
 int
-render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
-	struct render_result *result, struct error *err)
+render_to(struct list_reader *list, const struct render_options *options,
+	const struct render_sink *sink, struct render_result *result, struct error *err)
 {
 	const struct list_header *header = list_reader_header(list);
 	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
 	const struct overlay_entry *e;
 	struct buf value;
-	int64_t lines = 0;
 	int rc;
 
 	memset(result, 0, sizeof(*result));
@@ -99,16 +121,24 @@ render(struct list_reader *list, const struct render_options *options, struct ma
 		count_line(result, header, e);
 		buf_reset(&value);
 		options->mta->format(options->recipe, entry, choice, &value);
-		map_writer_add(map, entry->domain, value.data, value.len);
-		if (choice == CHOICE_PINNED && options->pins != NULL)
-			pins_add(options->pins, entry->domain, pins_host(&entry->policy));
-		take_sample(result, ++lines, entry->domain, &value);
+		sink->line(sink->arg, entry->domain, value.data, value.len);
+		if (choice == CHOICE_PINNED)
+			sink->pin(sink->arg, entry->domain, pins_host(&entry->policy));
 	}
-	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in
-	 * order. */
-	add_sentinel(map, header);
 	buf_clear(&value);
 	overlay_free(overlay);
+	return rc;
+}
+
+int
+render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
+	struct render_result *result, struct error *err)
+{
+	struct render_target target = {.map = map, .pins = options->pins};
+	const struct render_sink sink = {render_put_line, render_put_pin, &target};
+	int rc = render_to(list, options, &sink, result, err);
+
+	render_end(&target, list_reader_header(list)->version, result);
 	return rc;
 }
 

@@ -50,7 +50,33 @@ struct render_result {
 	size_t sample_count;
 };
 
-/* Reads the list to its end and adds a line per entry that gets one, and the sentinel. In constant
+/* Where lines go, in the order of the list. */
+struct render_sink {
+	void (*line)(void *arg, const char *key, const char *value, size_t len); /* and a NUL */
+	/* A line whose domain is pinned to a host; in ascending order of octets. */
+	void (*pin)(void *arg, const char *domain, const char *host);
+	void *arg;
+};
+
+/* Reads the list to its end and gives a line per entry that gets one to the sink. In constant memory;
+ * samples are left empty. pins of the options is not looked at. */
+int render_to(struct list_reader *list, const struct render_options *options,
+	const struct render_sink *sink, struct render_result *result, struct error *err) MUST_CHECK;
+
+/* The lines' way into a map, for a sink or for who got them otherwise; the end adds the sentinel and
+ * the samples. */
+struct render_target {
+	struct map_writer *map;
+	struct pins *pins; /* NULL: none are pinned */
+	struct render_result samples;
+	int64_t lines;
+};
+void render_put_line(void *target, const char *key, const char *value, size_t len);
+void render_put_pin(void *target, const char *domain, const char *host);
+/* The samples go over to result. */
+void render_end(struct render_target *target, int64_t version, struct render_result *result);
+
+/* The two in one: adds a line per entry that gets one, and the sentinel. In constant
  * memory. After a failure what was added is void. result must be cleared in either case. */
 int render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
 	struct render_result *result, struct error *err) MUST_CHECK;

@@ -25,8 +25,8 @@
 #define ENDING_MS 2000
 
 /* Messages from the process: a head, and length octets. LOG: the level, and the line; REPORT: the
- * caller's; END, once and last: the answer. */
-enum message { MESSAGE_LOG = 1, MESSAGE_REPORT, MESSAGE_END };
+ * caller's; PIECE: the same; END, once and last: the answer. */
+enum message { MESSAGE_LOG = 1, MESSAGE_REPORT, MESSAGE_END, MESSAGE_PIECE };
 
 struct head {
 	uint32_t type, length;
@@ -68,15 +68,24 @@ send_message(int fd, enum message type, const void *data, size_t len)
 	send_all(fd, data, len);
 }
 
+/* Where this process reports to; it has no other use for descriptors. */
+static int report_fd = -1;
+
+void
+worker_send(const void *data, size_t len)
+{
+	send_message(report_fd, MESSAGE_PIECE, data, len);
+}
+
 static void
-on_log(void *arg, enum log_level level, const char *line)
+on_log(void *arg UNUSED, enum log_level level, const char *line)
 {
 	char text[1 + LINE_MAX_LEN];
 	size_t len = strnlen(line, LINE_MAX_LEN - 1);
 
 	text[0] = (char)level;
 	memcpy(text + 1, line, len);
-	send_message(*(const int *)arg, MESSAGE_LOG, text, 1 + len);
+	send_message(report_fd, MESSAGE_LOG, text, 1 + len);
 }
 
 NORETURN static void
@@ -92,7 +101,8 @@ be_the_process(const struct worker *w, int out, pid_t parent, size_t report_max)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(077);
 	buf_init(&report, report_max);
-	log_to_function(on_log, &out, log_minimum());
+	report_fd = out;
+	log_to_function(on_log, NULL, log_minimum());
 	memset(&answer, 0, sizeof(answer));
 	answer.rc = confine_enter(&confine, &err);
 	if (answer.rc == 0)
@@ -212,24 +222,44 @@ on_line(const struct worker *w, int fd, size_t len, int64_t deadline_ms, struct 
 }
 
 static int
-on_report(const struct worker *w, int fd, size_t len, struct buf *report, int64_t deadline_ms,
+receive_into(const struct worker *w, int fd, size_t len, struct buf *out, int64_t deadline_ms,
 	struct error *err)
 {
-	char chunk[8192];
+	char chunk[16384];
 
-	if (report->len > 0 || len == 0 || len > report->max)
-		return is_none(w, err);
 	while (len > 0) {
 		size_t n = len < sizeof(chunk) ? len : sizeof(chunk);
 		int rc = receive(w, fd, chunk, n, deadline_ms, err);
 
 		if (rc <= 0)
 			return rc;
-		if (buf_add(report, chunk, n) < 0)
+		if (buf_add(out, chunk, n) < 0)
 			return is_none(w, err);
 		len -= n;
 	}
 	return 1;
+}
+
+static int
+on_report(const struct worker *w, int fd, size_t len, struct buf *report, int64_t deadline_ms,
+	struct error *err)
+{
+	if (report->len > 0 || len == 0 || len > report->max)
+		return is_none(w, err);
+	return receive_into(w, fd, len, report, deadline_ms, err);
+}
+
+static int
+on_piece(const struct worker *w, int fd, size_t len, struct buf *piece, int64_t deadline_ms,
+	struct error *err)
+{
+	int rc;
+
+	if (w->on_piece == NULL || len == 0 || len > WORKER_PIECE_MAX)
+		return is_none(w, err);
+	buf_reset(piece);
+	rc = receive_into(w, fd, len, piece, deadline_ms, err);
+	return rc > 0 && w->on_piece(w->on_piece_arg, piece->data, piece->len, err) < 0 ? -1 : rc;
 }
 
 static int
@@ -257,23 +287,30 @@ listen_to(const struct worker *w, int fd, struct buf *report, struct answer *ans
 {
 	int64_t deadline_ms = clock_monotonic_ms() + w->time_ms;
 	size_t lines = 0;
+	struct buf piece;
 	int rc = 1;
 
+	buf_init(&piece, WORKER_PIECE_MAX);
 	while (rc > 0) {
 		struct head head;
 
 		rc = receive(w, fd, &head, sizeof(head), deadline_ms, err);
 		if (rc <= 0)
 			break;
-		if (head.type == MESSAGE_END)
-			return on_end(w, fd, head.length, answer, deadline_ms, err);
-		if (head.type == MESSAGE_REPORT)
+		if (head.type == MESSAGE_END) {
+			rc = on_end(w, fd, head.length, answer, deadline_ms, err);
+			break;
+		}
+		if (head.type == MESSAGE_PIECE)
+			rc = on_piece(w, fd, head.length, &piece, deadline_ms, err);
+		else if (head.type == MESSAGE_REPORT)
 			rc = on_report(w, fd, head.length, report, deadline_ms, err);
 		else if (head.type == MESSAGE_LOG && ++lines <= LINES_MAX)
 			rc = on_line(w, fd, head.length, deadline_ms, err);
 		else
 			rc = is_none(w, err);
 	}
+	buf_clear(&piece);
 	return rc;
 }
 

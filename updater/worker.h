@@ -34,7 +34,15 @@ struct worker {
 	 * has to say appends it to report, which is read whatever it returns. */
 	int (*work)(void *arg, struct buf *report, struct error *err);
 	void *arg;
+	/* Takes what work sends on its way: 0, or -1 with err to end it. NULL: nothing may be sent.
+	 */
+	int (*on_piece)(void *on_piece_arg, const char *data, size_t len, struct error *err);
+	void *on_piece_arg;
 };
+
+/* For work, inside: at most WORKER_PIECE_MAX octets, which come out as they are. */
+#define WORKER_PIECE_MAX ((size_t)1024 * 1024)
+void worker_send(const void *data, size_t len);
 
 /* What work returned, with its err (whose text may explain a 1) and its report, up to the maximum of
  * report. Where there was no answer, report is empty and the result -1: ERROR_CONFIG it could not be

@@ -100,7 +100,7 @@ make_list(const char *path, int64_t entries)
 
 /* The whole of what the updater does between a verified list and a finished map. */
 static void
-render_to(
+render_kind(
 	const char *list_path, const struct mta *mta, const struct map_kind *kind, const char *file)
 {
 	struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
@@ -146,7 +146,7 @@ measure(const char *const *argv, const char *list, const struct mta *mta,
 		if (argv != NULL)
 			(void)execv(argv[0], (char *const *)(uintptr_t)argv);
 		else
-			render_to(list, mta, kind, file);
+			render_kind(list, mta, kind, file);
 		_exit(argv != NULL ? 127 : 0);
 	}
 	if (wait4(pid, &status, 0, &usage) != pid || status != 0)
@@ -222,7 +222,7 @@ main(int argc, char **argv)
 	if (postmap != NULL) {
 		const char *const command[] = {postmap, table, NULL};
 
-		render_to(list, &mta_texthash, &map_texthash, text);
+		render_kind(list, &mta_texthash, &map_texthash, text);
 		theirs = measure(command, NULL, NULL, NULL, NULL);
 		print_figures("postmap", &theirs, text_map);
 		printf("ratio: %.2f of postmap's wall time, %.2f of its CPU time\n",
