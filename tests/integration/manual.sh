@@ -40,7 +40,7 @@ for program in preload25 preload25-update; do
 		expect "$program.conf.example loads with every key set" 1 '' \
 			preload25 --config "$tmp/on.conf" check 'not a domain'
 	else
-		expect "$program.conf.example: the source is still to be named" 2 'preload25-update: .*(url|root)' \
+		expect "$program.conf.example: the source is still to be named" 2 'preload25-update: .*(url|root|rules)' \
 			preload25-update --config "$tmp/on.conf"
 	fi
 done
