@@ -24,6 +24,10 @@ struct buf;
 struct error;
 struct rules;
 
+/* The usual places, which may be empty. */
+#define RULES_FILE "/etc/preload25/rules"
+#define RULES_DIR  "/etc/preload25/rules.d"
+
 /* Octets of one file and of one line; rules and files in all. */
 #define RULES_FILE_MAX ((size_t)64 * 1024 * 1024)
 #define RULES_LINE_MAX ((size_t)64 * 1024)

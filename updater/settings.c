@@ -71,12 +71,12 @@ const struct config_key update_settings_keys[] = {
 	{.section = "rules",
 		.name = "file",
 		.type = CONFIG_STRING,
-		.fallback = "/etc/preload25/rules",
+		.fallback = RULES_FILE,
 		.help = "your own rules: exceptions, additions, early adopters; see preload25-rules(5)"},
 	{.section = "rules",
 		.name = "dir",
 		.type = CONFIG_STRING,
-		.fallback = "/etc/preload25/rules.d",
+		.fallback = RULES_DIR,
 		.help = "further ones, read after it: files *.rules in the order of their names"},
 	{.section = "sandbox",
 		.name = "user",
@@ -402,9 +402,10 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	c = out->config;
 	out->state_dir = config_string(c, "state", "dir");
 	out->rules = (struct rules_from){.file = config_string(c, "rules", "file"),
-		.dir = config_string(c, "rules", "dir"),
-		.file_must_exist = config_is_set(c, "rules", "file"),
-		.dir_must_exist = config_is_set(c, "rules", "dir")};
+		.dir = config_string(c, "rules", "dir")};
+	/* Whoever names another place has something there. */
+	out->rules.file_must_exist = strcmp(out->rules.file, RULES_FILE) != 0;
+	out->rules.dir_must_exist = strcmp(out->rules.dir, RULES_DIR) != 0;
 	out->sandbox_user = config_string(c, "sandbox", "user");
 	out->sandbox_time_s = config_int(c, "sandbox", "time_limit");
 	out->config_dir = config_string(c, "postfix", "config_dir");
