@@ -287,7 +287,8 @@ read_survey_options(struct app *app, const struct cli_call *call, struct survey_
 static int
 run_preview(struct app *app, const struct cli_call *call, struct error *err)
 {
-	struct preview_options options = {.json = cli_flag(call, "json"), .out = stdout};
+	struct preview_options options = {
+		.json = cli_flag(call, "json"), .probe = cli_flag(call, "probe"), .out = stdout};
 
 	if (read_survey_options(app, call, &options.survey, err) < 0)
 		return -1;
@@ -369,6 +370,12 @@ static const struct cli_option status_options[] = {
 };
 
 static const struct cli_option preview_options[] = {
+	{"probe", NULL, "ask the mail servers of those domains now; sends no mail"},
+	{"days", "N", "lines of the last N days; default: all of LOG, or else 7"},
+	{"json", NULL, "for programs: one object, all domains"},
+};
+
+static const struct cli_option stats_options[] = {
 	{"days", "N", "lines of the last N days; default: all of LOG, or else 7"},
 	{"json", NULL, "for programs: one object, all domains"},
 };
@@ -404,8 +411,8 @@ static const struct cli_command commands[] = {
 		.arguments = "[LOG]",
 		.summary = "what the list did for the mail that this server sends: protected, held up and why",
 		.args_max = 1,
-		.options = preview_options,
-		.option_count = ARRAY_LEN(preview_options),
+		.options = stats_options,
+		.option_count = ARRAY_LEN(stats_options),
 		.run = run_stats},
 	{.name = "undo",
 		.summary = "go back to the list before the one that is installed",

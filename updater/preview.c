@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "updater/probe.h"
 
 /* Lines of the table on a terminal. */
 #define TABLE_MAX 20
@@ -42,8 +43,51 @@ tell_table(const struct survey *v, FILE *out)
 		fprintf(out, "... and %zu more; --json has all\n", v->listed_count - TABLE_MAX);
 }
 
+/* The verdict on a domain; more domains than are asked have none. */
+static enum probe_verdict
+verdict_on(const struct probe *p, const struct traffic_domain *d, const struct probe_result **result)
+{
+	*result = probe_result(p, d->name);
+	return *result != NULL ? (*result)->verdict : PROBE_NOT_ASKED;
+}
+
 static void
-tell(const struct survey *v, FILE *out)
+count_verdicts(const struct survey *v, const struct probe *p, int64_t count[static PROBE_VERDICTS])
+{
+	const struct probe_result *r;
+
+	for (size_t i = 0; i < v->listed_count; i++)
+		count[verdict_on(p, v->listed[i], &r)]++;
+}
+
+static void
+tell_probe(const struct survey *v, const struct probe *p, FILE *out)
+{
+	int64_t count[PROBE_VERDICTS] = {0};
+	int lines = 0;
+
+	count_verdicts(v, p, count);
+	fprintf(out, "\nasked now, mail to these domains:\n");
+	for (int c = 0; c < PROBE_VERDICTS; c++)
+		if (count[c] > 0)
+			fprintf(out, "%9" PRId64 " %s\n", count[c], probe_words((enum probe_verdict)c));
+	for (size_t i = 0; i < v->listed_count && lines < TABLE_MAX; i++) {
+		const struct probe_result *r;
+		enum probe_verdict verdict = verdict_on(p, v->listed[i], &r);
+
+		if (r == NULL || verdict == PROBE_GOOD || verdict >= PROBE_DANE)
+			continue;
+		fprintf(out, "  %s  %s%s%s%s%s%s\n", v->listed[i]->name, probe_words(verdict),
+			r->host[0] != '\0' ? " (" : "", r->host, r->detail[0] != '\0' ? ": " : "",
+			r->detail, r->host[0] != '\0' ? ")" : "");
+		lines++;
+	}
+	if (lines == TABLE_MAX)
+		fprintf(out, "  ... --json has all\n");
+}
+
+static void
+tell(const struct survey *v, const struct probe *p, FILE *out)
 {
 	static const struct {
 		enum traffic_count count;
@@ -69,6 +113,32 @@ tell(const struct survey *v, FILE *out)
 			fprintf(out, "%9" PRId64 " %s\n", v->sum[lines[i].count], lines[i].what);
 	survey_tell_source(v, out);
 	tell_table(v, out);
+	if (p != NULL)
+		tell_probe(v, p, out);
+}
+
+static json_t *
+json_probe(const struct survey *v, const struct probe *p)
+{
+	json_t *doc = json_object(), *sum = json_object(), *domains = json_object();
+	int64_t count[PROBE_VERDICTS] = {0};
+
+	count_verdicts(v, p, count);
+	for (int c = 0; c < PROBE_VERDICTS; c++)
+		json_object_set_new(sum, probe_name((enum probe_verdict)c), json_integer(count[c]));
+	for (size_t i = 0; i < v->listed_count; i++) {
+		const struct probe_result *r;
+		enum probe_verdict verdict = verdict_on(p, v->listed[i], &r);
+		json_t *one = json_object(), *detail = r != NULL ? json_string(r->detail) : NULL;
+
+		json_object_set_new(one, "verdict", json_string(probe_name(verdict)));
+		json_object_set_new(one, "host", json_string(r != NULL ? r->host : ""));
+		json_object_set_new(one, "detail", detail != NULL ? detail : json_string(""));
+		json_object_set_new(domains, v->listed[i]->name, one);
+	}
+	json_object_set_new(doc, "sum", sum);
+	json_object_set_new(doc, "by_domain", domains);
+	return doc;
 }
 
 /* What the list would mean; what it did is for stats. */
@@ -79,7 +149,7 @@ counts(const int64_t *n)
 }
 
 static void
-tell_json(const struct survey *v, FILE *out)
+tell_json(const struct survey *v, const struct probe *p, FILE *out)
 {
 	json_t *doc = json_object(), *domains = json_object();
 
@@ -88,6 +158,7 @@ tell_json(const struct survey *v, FILE *out)
 	survey_json_source(v, doc);
 	json_object_set_new(doc, "listed", counts(v->sum));
 	json_object_set_new(doc, "by_domain", domains);
+	json_object_set_new(doc, "probe", p != NULL ? json_probe(v, p) : json_null());
 	(void)json_dumpf(doc, out, JSON_COMPACT | JSON_SORT_KEYS);
 	fputc('\n', out);
 	json_decref(doc);
@@ -96,17 +167,26 @@ tell_json(const struct survey *v, FILE *out)
 int
 preview(const struct update_settings *s, const struct preview_options *options, struct error *err)
 {
+	struct probe *p = NULL;
 	struct survey v;
 	int rc = survey_make(s, &options->survey, &v, err);
 
-	if (rc == 0) {
-		if (v.listed_count > 0)
-			qsort(v.listed, v.listed_count, sizeof(*v.listed), compare_worst);
-		if (options->json)
-			tell_json(&v, options->out);
-		else
-			tell(&v, options->out);
+	if (rc != 0)
+		goto out;
+	if (v.listed_count > 0)
+		qsort(v.listed, v.listed_count, sizeof(*v.listed), compare_worst);
+	if (options->probe) {
+		p = probe_new(s, options->survey.now_s);
+		rc = probe_domains(p, v.listed, v.listed_count, err);
+		if (rc < 0)
+			goto out;
 	}
+	if (options->json)
+		tell_json(&v, p, options->out);
+	else
+		tell(&v, p, options->out);
+out:
+	probe_free(p);
 	survey_clear(&v);
 	return rc;
 }

@@ -16,11 +16,12 @@ struct update_settings;
 struct preview_options {
 	struct survey_options survey;
 	bool json;
+	bool probe; /* ask the mail servers now, too; see probe.h */
 	FILE *out;
 };
 
 /* Counts the messages to domains on the list by how they went out, and says which would have waited
- * had the list been in force. Installs and sends nothing. 0 told; 1 there is no list here yet (err
+ * had the list been in force. Installs nothing and sends no mail. 0 told; 1 there is no list here yet (err
  * says how to get one); -1 error. */
 int preview(const struct update_settings *s, const struct preview_options *options,
 	struct error *err) MUST_CHECK;

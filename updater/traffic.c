@@ -321,9 +321,8 @@ traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *ar
 /* --- judging ------------------------------------------------------------------------------------
  */
 
-/* "*.example.net" stands for one label more, as in RFC 8461 section 4.1. */
-static bool
-entry_names(const struct list_entry *e, const char *host)
+bool
+traffic_entry_names(const struct list_entry *e, const char *host)
 {
 	const char *dot = strchr(host, '.');
 
@@ -344,7 +343,7 @@ judge(const struct traffic *t, struct domain *d, const struct list_entry *e)
 
 	d->listed = true;
 	for (const struct served *h = d->hosts; h != NULL; h = h->next) {
-		bool named = h->host[0] == '\0' || entry_names(e, h->host);
+		bool named = h->host[0] == '\0' || traffic_entry_names(e, h->host);
 
 		for (int tls = 0; tls < 4; tls++) {
 			enum traffic_count way = tls == MAIL_TLS_VERIFIED ? TRAFFIC_VERIFIED

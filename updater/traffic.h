@@ -20,6 +20,7 @@
 
 struct error;
 struct list_reader;
+struct list_entry;
 struct log_time;
 struct render_options;
 struct traffic;
@@ -82,6 +83,9 @@ int traffic_judge(struct traffic *t, struct list_reader *list, const struct rend
 	struct error *err) MUST_CHECK;
 /* After judging: the domains that are listed, by name; lent, the array as well. */
 struct traffic_domain **traffic_listed(struct traffic *t, size_t *count);
+
+/* Whether an entry names a mail server. "*.example.net" stands for one label more, as in RFC 8461 section 4.1. */
+bool traffic_entry_names(const struct list_entry *e, const char *host);
 
 /* Attempts and domains in all. */
 int64_t traffic_attempts(const struct traffic *t);

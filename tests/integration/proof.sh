@@ -355,6 +355,17 @@ look_back() {
 			and .by_domain[$victim].other_host == 1' "$LAB_M/updater/out"
 }
 
+# And of the time with it.
+look_at_what_it_did() {
+	[ "$by_hand" -eq 0 ] || return 0
+	updater stats --json "$LAB_M/tx/maillog"
+	check 'stats reads there what the list did: held up and why, and delivered once the path was honest' \
+		jq -e '.by_domain["bank.test"].held == 4 and .by_domain["bank.test"].held_no_tls == 2
+			and .by_domain["bank.test"].held_certificate == 2 and .by_domain["bank.test"].held_delivered == 3
+			and .by_domain["clinic.test"].held == 2 and .by_domain["clinic.test"].held_delivered == 2' \
+		"$LAB_M/updater/out"
+}
+
 # Each message is in exactly one place: once in a mailbox, or in the queue.
 account() {
 	local id boxed queued delivered=0 waiting=0 lost=0 twice=0 bounced
@@ -425,6 +436,7 @@ run_inside() {
 	fi
 	look_back
 	with_list
+	look_at_what_it_did
 	account
 	finish
 }
