@@ -137,6 +137,26 @@ keep(const struct map_writer *w)
 	free(old);
 }
 
+/* A process of Postfix that has the previous map open asks it until that file has no name left or
+ * another time of change, in whole seconds: as FILE.1 it would be asked on and on. Only once the new
+ * map is in place, since who opens the old one after its change would see none. Also when nothing
+ * was kept now: a run that was killed may not have come so far. */
+static void
+expire_previous(const struct map_writer *w)
+{
+	char *old = xasprintf("%s.1", w->file);
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	struct stat st;
+
+	if (lstat(old, &st) == 0 && S_ISREG(st.st_mode)) {
+		times[1] = st.st_mtim;
+		times[1].tv_sec++;
+		if (utimensat(AT_FDCWD, old, times, AT_SYMLINK_NOFOLLOW) < 0)
+			log_warning("%s: cannot set its time: %s", old, strerror(errno));
+	}
+	free(old);
+}
+
 /* OpenSMTPD opens a file anew when its time of change differs, in whole seconds. */
 static int
 make_newer(const struct map_writer *w, struct error *err)
@@ -167,6 +187,7 @@ map_writer_install(struct map_writer *w, bool keep_previous, struct error *err)
 			err, ERROR_CONFIG, "%s: cannot rename into place", w->file);
 	free(w->temporary);
 	w->temporary = NULL;
+	expire_previous(w);
 	return file_sync_parent(w->file, err);
 }
 

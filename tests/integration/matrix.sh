@@ -14,6 +14,8 @@
 . "$top/tests/lab/tuf.bash"
 # shellcheck source=tests/lab/mail/cases.bash
 . "$top/tests/lab/mail/cases.bash"
+# shellcheck source=tests/lab/mail/stories.bash
+. "$top/tests/lab/mail/stories.bash"
 
 senders=$top/tests/lab/mail
 
@@ -46,22 +48,35 @@ timestamp_expires=$(moment '+2 days')
 
 # make_site DIR: keys and root of an authority, and list 1 with all cases; call it with all loaded.
 make_site() {
+	local version
 	preload25 init "$1/authority" >"$1/log" 2>&1 || { cat "$1/log"; return 1; }
 	mkdir -p "$1/site/metadata" "$1/site/targets"
 	cp "$1/authority/repository/metadata/1.root.json" "$1/root.json"
 	cp "$1/root.json" "$1/site/metadata/"
+	# shellcheck disable=SC2034 # for publish
 	keys=$1/authority/keys
+	mkdir "$1/stamps"
 	cases_entries >"$1/entries"
-	publish_list "$1" 1
+	publish_list "$1" 1 . && publish_list "$1" 2 -v '^"b-none\.test"' || return
+	grep -v '^"b-none\.test"' "$1/entries" >"$1/entries.3"
+	case_list[f-unlisted]='pkix mx1'
+	case_entry f-unlisted >>"$1/entries.3"
+	case_list[f-unlisted]=-
+	LC_ALL=C sort -t: -k1,1 "$1/entries.3" >"$1/entries"
+	for ((version = 3; version <= STORY_LAST_LIST; version++)); do
+		publish_list "$1" "$version" . || return
+	done
+	cp "$1/stamps/1.json" "$1/site/metadata/timestamp.json"
 }
 
-# publish_list DIR VERSION [GREP-ARGUMENT]...: the entries that are in $1/entries, or what grep makes of
-# them.
+# publish_list DIR VERSION GREP-ARGUMENT...: what grep finds of $1/entries. The file that says that it is
+# the newest is kept beside, in stamps, to be put in place when the list shall appear.
 publish_list() {
 	local dir=$1 version=$2 entries
 	shift 2
-	mapfile -t entries < <(if [ $# -gt 0 ]; then grep "$@" "$dir/entries"; else cat "$dir/entries"; fi)
-	lines "${entries[@]}" | whole "$version" >"$dir/list" && publish "$dir/site" "$version" "$dir/list"
+	mapfile -t entries < <(grep "$@" "$dir/entries")
+	lines "${entries[@]}" | whole "$version" >"$dir/list" && publish "$dir/site" "$version" "$dir/list" &&
+		cp "$dir/site/metadata/timestamp.json" "$dir/stamps/$version.json"
 }
 
 # --- cells ------------------------------------------------------------------------------------------
@@ -177,6 +192,35 @@ phase() { # phase PHASE
 	judge "$1"
 }
 
+# preview PHASE: asked of the log, for the mail servers whose logs it reads.
+preview() {
+	case $mta in postfix | exim) ;; *) return ;; esac
+	cell=D
+	look_back "$1" 3>"$tmp/seen" 2>&3 || cell='?'
+	if [ "$cell" = D ] && [ "$looked" -gt 0 ]; then
+		ok "$mta, $1 the list: preview reads in the log how $looked messages went"
+	else
+		not_ok "$mta, $1 the list: preview reads in the log how $looked messages went" "$tmp/seen"
+	fi
+}
+
+stories() {
+	local name want began
+	for name in "${story_names[@]}"; do
+		began=$SECONDS
+		want=${case_with["$name $mta"]}
+		[ "$want" != - ] || continue
+		"story_$name" 3>"$tmp/seen" 2>>"$LAB_M/stories.err"
+		cp "$tmp/seen" "$LAB_M/story-$name"
+		if [[ /$want/ == */"$cell"/* ]]; then
+			ok "$mta: $name: $cell ($((SECONDS - began)) s)"
+		else
+			not_ok "$mta: $name: $cell instead of $want" "$tmp/seen"
+		fi
+		printf 'with\t%s\t%s\t%s\n' "$mta" "$name" "$cell" >>"$LAB_M/cells.tsv"
+	done
+}
+
 run_inside() {
 	mta=${mtas[0]}
 	PATH=$B:$B/lab:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -187,7 +231,6 @@ run_inside() {
 	# shellcheck source=/dev/null
 	. "$senders/sender_$mta.bash"
 	cases_load "$senders/matrix.txt" "${cases[@]}"
-	keys=$LAB_M/authority/keys
 	if ! { receivers_start "$LAB_M/lab" && updater_make "$mta" && "${mta}_make" && "${mta}_start"; } 2>"$tmp/seen"; then
 		not_ok "$mta starts" "$tmp/seen"
 		finish
@@ -201,8 +244,12 @@ run_inside() {
 		finish
 	fi
 	ok "$mta: the list is installed by preload25-update"
+	[ ${#case_names[@]} -eq 0 ] || preview without
 	phase with
+	[ ${#case_names[@]} -eq 0 ] || preview with
+	stories
 	check "$mta stops" "${mta}_stop"
+	cp "$LAB_LOG" "$LAB_M/mail.log"
 	finish
 }
 if [ "$inside" -eq 1 ]; then
@@ -266,7 +313,7 @@ for mta in "${mtas[@]}"; do
 	[ "$rc" -eq 0 ] || failures=$((failures + 1))
 done
 
-# The matrix: what was seen with the list; behind a slash what was seen without it.
+# The matrix: what was seen with the list; in brackets what was seen without it.
 cat "$tmp"/world/*/version >"$tmp/versions" 2>/dev/null
 cat "$tmp"/world/*/cells.tsv 2>/dev/null | awk -F'\t' -v versions="$tmp/versions" '
 	BEGIN {
@@ -284,8 +331,11 @@ cat "$tmp"/world/*/cells.tsv 2>/dev/null | awk -F'\t' -v versions="$tmp/versions
 		print ""
 		for (i = 1; i <= n; i++) {
 			printf "%-14s", "# " order[i]
-			for (j = 1; j <= m; j++)
-				printf " %-20s", cell["with", mta[j], order[i]] " (" cell["without", mta[j], order[i]] ")"
+			for (j = 1; j <= m; j++) {
+				with = cell["with", mta[j], order[i]]
+				without = cell["without", mta[j], order[i]]
+				printf " %-20s", with (without == "" ? "" : " (" without ")")
+			}
 			print ""
 		}
 	}'

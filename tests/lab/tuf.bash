@@ -15,9 +15,8 @@ more_keys=()
 # lines ENTRY...: entries with what stands between them.
 lines() {
 	local i
-	for ((i = 1; i <= $#; i++)); do
-		printf '%s%s\n' "${!i}" "$([ "$i" -lt $# ] && echo ,)"
-	done
+	for ((i = 1; i < $#; i++)); do printf '%s,\n' "${!i}"; done
+	[ $# -eq 0 ] || printf '%s\n' "${!#}"
 }
 whole() { # VERSION, the entries' lines on standard input
 	printf '{"author":"test","confirmed_since":"%s","expires":"%s","format":"preload25-list-1","policies":{\n' \

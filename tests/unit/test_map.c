@@ -125,7 +125,8 @@ test_previous(void **state UNUSED)
 		char *file = map_path(kind, "previous");
 		char *previous = xasprintf("%s.1", file);
 		time_t seen_s = 0;
-		struct stat st;
+		struct stat st, open_st;
+		int fd;
 
 		for (int n = 0; n < 4; n++) {
 			char serial[8];
@@ -133,8 +134,17 @@ test_previous(void **state UNUSED)
 
 			(void)snprintf(serial, sizeof(serial), "%d", n);
 			w = write_some(kind, file, 3, serial);
+			fd = open(file, O_RDONLY | O_CLOEXEC);
 			OK(map_writer_install(w, true, &ok_err));
 			map_writer_free(w);
+			/* Who has the previous one open can tell that it is no longer the map, as
+			 * Postfix looks: no name, or another second of change. */
+			if (n > 0) {
+				assert_int_equal(fstat(fd, &open_st), 0);
+				assert_true(
+					open_st.st_nlink == 0 || open_st.st_mtim.tv_sec != seen_s);
+				assert_int_equal(close(fd), 0);
+			}
 			assert_int_equal(find(kind, file, MAP_SENTINEL, serial), 1);
 			(void)snprintf(serial, sizeof(serial), "%d", n - 1);
 			if (n > 0)

@@ -3,9 +3,10 @@
 #
 # cases_load FILE [CASE...] fills, in the order of the file: case_names, and by name case_domain (whole),
 # case_zone, case_mx, case_hosts, case_list, case_to (whole address), case_message (the case in whose
-# message it goes), case_without and case_with (by "CASE SENDER"); case_senders are the columns.
+# message it goes), case_without and case_with (by "CASE SENDER"); case_senders are the columns. Rows of
+# stories are in story_names instead.
 
-declare -a case_names case_senders
+declare -a case_names story_names case_senders
 declare -A case_domain case_zone case_mx case_hosts case_list case_to case_message case_without case_with
 
 # cases_load FILE [CASE...]: of all cases or of those; their domains are the same whichever are taken.
@@ -24,7 +25,7 @@ cases_load() {
 		read -r hosts <<<"$hosts"
 		read -r list <<<"$list"
 		read -r to <<<"$to"
-		case_names+=("$name")
+		if [ "$zone" = story ]; then story_names+=("$name"); else case_names+=("$name"); fi
 		case_domain[$name]=${domain:-$name}.test
 		case_zone[$name]=$zone case_mx[$name]=$mx case_hosts[$name]=$hosts case_list[$name]=$list
 		case_message[$name]=$name
@@ -40,7 +41,13 @@ cases_load() {
 			case_with["$name ${case_senders[i]}"]=${with[i]}
 		done
 	done <"$file"
-	[ $# -eq 0 ] || case_names=("$@")
+	[ $# -gt 0 ] || return 0
+	local taken=" $* "
+	local -a some=()
+	for name in "${case_names[@]}"; do [[ $taken != *" $name "* ]] || some+=("$name"); done
+	case_names=("${some[@]}") some=()
+	for name in "${story_names[@]}"; do [[ $taken != *" $name "* ]] || some+=("$name"); done
+	story_names=("${some[@]}")
 }
 
 # cases_plan: all domains of matrix.txt as a plan for `lab extend`; call it with all cases loaded.

@@ -2,11 +2,13 @@
 # sender_postfix.bash: Debian's Postfix, in its chroot. See senders.bash.
 
 postfix_packages=(postfix postfix-cdb)
+postfix_map=/etc/postfix/preload.cdb
 
 postfix_make() {
 	# Debian's is "internet site"; TLS as it is offered, as Debian has it. Whoever wants to know
-	# about TLS makes Postfix tell.
-	postconf -e smtp_tls_loglevel=1 inet_interfaces=loopback-only &&
+	# about TLS makes Postfix tell. Each message is tried, whatever happened to the one before.
+	postconf -e smtp_tls_loglevel=1 inet_interfaces=loopback-only \
+		default_destination_concurrency_failed_cohort_limit=1000 &&
 		log_start /var/spool/postfix/dev/log
 }
 

@@ -6,6 +6,7 @@
 #
 #   NAME_packages=(...)         what Debian installs for it. Alone this is read outside, too: the file
 #                               must do nothing but define
+#   NAME_map                    variable: the file of the list, where preload25-update puts it
 #   NAME_make                   an administrator's configuration without a list: that of the
 #                               distribution, direct delivery, the log in $LAB_LOG
 #   NAME_set_up                 what an administrator does to use the list: runs `updater`, then

@@ -1,0 +1,202 @@
+# shellcheck shell=bash
+# stories.bash: what the matrix tells besides single messages: the list changes while mail flows. Sourced
+# by matrix.sh inside a world, when all cells are done.
+#
+# story_NAME sets cell, a letter as in matrix.txt ("?" when it was none of them), and writes what was
+# seen to file descriptor 3. Needs mta, and the lists that make_site has signed:
+#   1     all entries
+#   2     without b-none
+#   3     as 2, and f-unlisted
+#   4-    as 3
+# shellcheck disable=SC2154,SC2034 # matrix.sh's, senders.bash's
+
+# shellcheck disable=SC2034
+STORY_LAST_LIST=103
+
+# list_install VERSION: the mirror has it from now on, and the updater takes it.
+list_install() {
+	cp "$LAB_M/stamps/$1.json" "$LAB_M/site/metadata/timestamp.new" &&
+		mv "$LAB_M/site/metadata/timestamp.new" "$LAB_M/site/metadata/timestamp.json" && updater
+}
+
+send() { "${mta}_send" "$@" >/dev/null; } # send ID RECIPIENT...
+
+# fate_is LETTER ID RECIPIENT: the log and the receivers agree upon that. A message that was delivered is
+# waited for by its log line, which the server's answer is in.
+fate_is() {
+	local count
+	"${mta}_fate" "$2" "$3" || outcome='?'
+	received "$LAB_M/lab" >"$LAB_M/received.tsv"
+	count=$(cut -f1 "$LAB_M/received.tsv" | grep -cxF "$2")
+	echo "$2: $outcome, received $count times: $why" >&3
+	[ "$outcome" = "$1" ] && [ "$count" -eq "$([ "$1" = D ] && echo 1 || echo 0)" ]
+}
+
+# A message that waits since the list has its domain goes out when the list no longer has.
+story_removed() {
+	cell='?'
+	list_install 2 || return
+	LAB_FROM=$(log_size)
+	"${mta}_queue_run" || return
+	if fate_is D with-b-none bob@b-none.test; then
+		cell=D
+	elif [ "$outcome" = Q ] && "${mta}_queue" | grep -qx with-b-none; then
+		cell=Q
+	fi
+	# What is still listed still waits.
+	"${mta}_queue" | grep -qx with-b-454 || cell='?'
+}
+
+# Mail flows to a listed domain and to one that becomes listed meanwhile.
+story_added() {
+	local n=0 update before=() between=() after=()
+	cell='?' LAB_FROM=$(log_size)
+	pair() {
+		n=$((n + 1))
+		send "added-good-$n" bob@a.test && send "added-$n" bob@f-unlisted.test
+	}
+	pair && pair || return
+	before=(1 2)
+	list_install 3 3>&- &
+	update=$!
+	while kill -0 "$update" 2>/dev/null && [ "$n" -lt 50 ]; do
+		pair || return
+		between+=("$n")
+	done
+	wait "$update" || return
+	pair && pair || return
+	after=($((n - 1)) "$n")
+	cell=Q
+	for n in "${before[@]}"; do
+		fate_is D "added-$n" bob@f-unlisted.test || cell='?'
+	done
+	for n in "${between[@]}"; do # the one or the other
+		fate_is D "added-$n" bob@f-unlisted.test || [ "$outcome" = Q ] || cell='?'
+	done
+	for n in "${after[@]}"; do
+		fate_is Q "added-$n" bob@f-unlisted.test || cell=X
+	done
+	for n in "${before[@]}" "${between[@]}" "${after[@]}"; do
+		fate_is D "added-good-$n" bob@a.test || cell='?'
+	done
+	echo "${#between[@]} messages while the list was installed" >&3
+}
+
+# A hundred lists, and while each is installed a message to a good server and one to a bad one.
+story_replaced() {
+	local version good=0 bad=0 lost=0 clear=0 updates progress=$LAB_M/progress
+	cell='?' LAB_FROM=$(log_size)
+	: >"$progress"
+	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
+		echo "list $version" >>"$progress"
+		list_install $version || break
+	done 3>&- &
+	updates=$!
+	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
+		await line "$progress" "^list $version\$" >/dev/null || return
+		send "replaced-good-$version" bob@a.test && send "replaced-bad-$version" bob@c-expired.test || return
+	done
+	wait "$updates" || return
+	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
+		"${mta}_fate" "replaced-good-$version" bob@a.test && [ "$outcome" = D ] && good=$((good + 1))
+		"${mta}_fate" "replaced-bad-$version" bob@c-expired.test && [ "$outcome" = Q ] && bad=$((bad + 1))
+	done
+	received "$LAB_M/lab" >"$LAB_M/received.tsv"
+	clear=$(awk -F'\t' '$1 ~ /^replaced-good-/ && $3 == "no"' "$LAB_M/received.tsv" | wc -l)
+	lost=$(grep -c '^replaced-bad-' "$LAB_M/received.tsv")
+	echo "$good delivered ($clear of them in clear), $bad wait, $lost with the wrong server" >&3
+	version=$((STORY_LAST_LIST - 3))
+	if [ "$lost" -gt 0 ] || [ "$clear" -gt 0 ]; then
+		cell=X
+	elif [ "$good" -eq $version ] && [ "$bad" -eq $version ] &&
+		[ "$(grep -c '^replaced-good-' "$LAB_M/received.tsv")" -eq $version ] &&
+		[ "$("${mta}_queue" | grep -c '^replaced-bad-')" -eq $version ]; then
+		cell=D
+	fi
+}
+
+# Somebody has removed the list: nothing goes out, whether it is listed or not, until it is back.
+story_missing() {
+	local map=$LAB_UPDATER/map-away file
+	declare -n its=${mta}_map
+	cell='?' file=$its
+	# Who has it open must notice, too: no name is left.
+	cp -p "$file" "$map" && rm "$file" "$file.1" || return
+	LAB_FROM=$(log_size)
+	if ! send missing-1 bob@sub.a.test 2>/dev/null; then
+		cell=B # refused at submission
+	else
+		send missing-2 bob@a.test || return
+		fate_is Q missing-1 bob@sub.a.test && fate_is Q missing-2 bob@a.test && cell=Q
+	fi
+	cp -p "$map" "$file.new" && mv "$file.new" "$file" || return
+	[ "$cell" != B ] || return 0
+	"${mta}_queue_run" || return
+	arrives missing-1 && arrives missing-2 || cell='?'
+}
+
+# arrives ID: the message comes to its receiver, at most $LAB_WAIT_S from now; the queue is run until then.
+arrives() {
+	local end=$((SECONDS + LAB_WAIT_S)) from
+	while ! received "$LAB_M/lab" | cut -f1 | grep -qxF "$1"; do
+		from=$(log_size)
+		[ $SECONDS -lt $end ] && "${mta}_queue_run" || return
+		# The next look is when something was logged.
+		"$LAB_BIN/await" -t 5 line -o "$from" "$LAB_LOG" . >/dev/null || true
+	done
+}
+
+# named CASE: whether the entry names all MX hosts of the case.
+named() {
+	local host pattern patterns found
+	read -r _ patterns <<<"${case_list[$1]}"
+	IFS=, read -ra patterns <<<"$patterns"
+	for host in ${case_mx[$1]}; do
+		found=1
+		for pattern in "${patterns[@]}"; do
+			case $pattern in
+			'*'*) [ "${host#*.}" = "${pattern#'*.'}" ] && [[ $pattern == '*.'* ]] && found=0 ;;
+			*) [ "$host" != "$pattern" ] || found=0 ;;
+			esac
+		done
+		[ "$found" -eq 0 ] || return 1
+	done
+}
+
+# look_back PHASE: what preview reads in the part of the log that the phase has written, against what was
+# seen: each listed domain's message went as preview says. Those whose domain the log does not have in
+# ASCII, or that another message went to, too, are left out. Writes differences to descriptor 3, and
+# sets looked to the number of messages.
+look_back() {
+	local phase=$1 name got tls want
+	looked=0
+	tail -c "+$((LAB_FROM + 1))" "$LAB_LOG" >"$LAB_M/$phase.log"
+	updater preview --json "$LAB_M/$phase.log" && mv "$LAB_UPDATER/out" "$LAB_M/$phase.preview" || return
+	while IFS=$'\t' read -r name got _ tls _; do
+		case $name:${case_list[$name]} in *:- | *:testing* | n-*) continue ;; esac
+		[ "${case_with["$name $mta"]}" != n/e ] || continue
+		case $got in
+		Q) want=not_sent ;;
+		D) if ! named "$name"; then
+			want=other_host
+		elif [ "$tls" = no ]; then
+			want=clear
+		elif [ "$phase" = with ]; then
+			want=verified
+		else
+			want=tls # one server was known by chance, another was not
+		fi ;;
+		*) continue ;;
+		esac
+		looked=$((looked + 1))
+		jq -e --arg d "${case_domain[$name]}" --arg want "$want" '.by_domain[$d] // {}
+			| {verified, encrypted, clear, other_host} as $sent
+			| if $want == "not_sent" then .not_sent >= 1 and ([$sent[]] | add) == 0
+			elif $want == "tls" then .verified + .encrypted == 1 and ([$sent[]] | add) == 1
+			else $sent[$want] == 1 and ([$sent[]] | add) == 1 end' "$LAB_M/$phase.preview" >/dev/null || {
+			echo "$name: $want expected, preview says $(jq -c --arg d "${case_domain[$name]}" \
+				'.by_domain[$d] // {} | with_entries(select(.value != 0))' "$LAB_M/$phase.preview")" >&3
+			cell='?'
+		}
+	done <"$LAB_M/$phase.tsv"
+}
