@@ -71,6 +71,9 @@ add_map(struct buf *out, const struct state_map *m)
 	add_one(out, PREFIX "entries_wider",
 		"Those of them for which more servers are accepted than the list names.",
 		m->lines_wider);
+	add_one(out, PREFIX "entries_pinned",
+		"Those of them whose mail goes to the one server that the list names.",
+		m->lines_pinned);
 	metrics_family(
 		out, PREFIX "left_out", "gauge", "Listed domains that are not enforced here.");
 	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)

@@ -205,6 +205,7 @@ json_map(const struct state_map *m)
 	json_object_set_new(map, "entries", json_integer(m->lines));
 	json_object_set_new(map, "entries_dane", json_integer(m->lines_dane));
 	json_object_set_new(map, "entries_wider", json_integer(m->lines_wider));
+	json_object_set_new(map, "entries_pinned", json_integer(m->lines_pinned));
 	json_object_set_new(map, "entries_added", json_integer(m->lines_added));
 	json_object_set_new(map, "entries_early", json_integer(m->lines_early));
 	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)

@@ -427,7 +427,7 @@ test_metrics(void **unused UNUSED)
 	state.last_code = 3;
 	assert_int_equal(metrics_write(&settings, &state, &err), 0);
 	text = written();
-	expect_valid(text, 15);
+	expect_valid(text, 16);
 	expect_line(text, "preload25_update_last_exit_code 3");
 	expect_line(text, "preload25_update_list_timestamp_seconds 1795428000");
 	expect_line(text, "preload25_update_entries 1000");
@@ -443,7 +443,7 @@ test_metrics(void **unused UNUSED)
 	assert_int_equal(metrics_put(&settings, &counted, &err), 0);
 	for (int i = 0; i < 2; i++) {
 		text = written();
-		expect_valid(text, 16);
+		expect_valid(text, 17);
 		expect_line(text, "preload25_update_mails{why=\"a\\\"b\\\\c\\nd\"} 5");
 		expect_line(text, "preload25_update_entries 1000");
 		free(text);
