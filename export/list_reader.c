@@ -223,6 +223,9 @@ load_alias(struct list_reader *r, char *line, size_t len, bool *more, struct err
 		return refuse(r, err, "not the layout of an alias");
 	if (id_len >= sizeof(a->id))
 		return refuse(r, err, "an alias's name is too long");
+	/* What stands behind a NUL would be read, and never looked at. */
+	if (memchr(id, '\0', id_len) != NULL)
+		return refuse(r, err, "a NUL in an alias's name");
 	a = list_aliases_add(r->aliases, c.p, (size_t)(c.end - c.p));
 	if (a == NULL)
 		return refuse(r, err, "more aliases than %d, or %zu octets of them",
