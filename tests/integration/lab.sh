@@ -47,6 +47,31 @@ few=$(grep -c '^smtp' "$tmp/few/hosts.tsv")
 check "about as many hosts as were asked for ($few of 70)" test "$few" -ge 60 -a "$few" -le 80
 expect 'a kind nobody knows is refused' 2 '^lab: no kind "nothing"$' lab make "$tmp/none" --kinds plain,nothing
 
+# --- a plan of a test's own -----------------------------------------------------------------------
+refused() { # refused WHY LINE...: a plan that is not taken
+	local why=$1
+	shift
+	printf '%s\n' "$@" >"$tmp/plan"
+	expect "a plan is refused: $why" 2 "^lab: $tmp/plan:$#: .*$why" lab extend "$tmp/few" "$tmp/plan"
+}
+refused 'named twice' 'zone twice.test none' 'zone twice.test nsec'
+refused 'the lab has this zone' "zone $(sed -n 's/^\([^.]*\.test\)\.\t.*/\1/p' "$tmp/few/zones.tsv" | head -n 1) none"
+refused 'in no zone of the plan' 'zone one.test none' 'record mx1.other.test A 127.0.0.9'
+refused 'usage 3 or 1' 'zone one.test none' 'tlsa mx1.one.test ok 2 1 1 bad'
+cat >"$tmp/plan" <<-END
+	zone far.test nsec
+	host mx1.far.test 198.18.0.1 ok
+	tlsa mx1.far.test ok 3 1 1
+	tlsa mx1.far.test ok 3 1 1 bad
+	record far.test MX 10 mx1.far.test.
+END
+check 'lab extend' lab extend "$tmp/few" "$tmp/plan"
+check '... has the host' test "$(address_of "$tmp/few" mx1.far.test)" = 198.18.0.1
+check '... and two keys, of which it shows one' \
+	test "$(grep -o 'TLSA 3 1 1 [0-9a-f]*' "$tmp/few/zones/far.test" | sort -u | wc -l)" -eq 2
+check 'lab host-add, where an address is not of 127.0.0.0/8' lab host-add "$tmp/few" mx2.far.test ok
+check '... gives one that is' sh -c 'case $1 in 127.*) ;; *) exit 1 ;; esac' sh "$(address_of "$tmp/few" mx2.far.test)"
+
 check 'every domain has a verdict' test "$(wc -l <"$tmp/one/truth.jsonl")" -eq 1200
 check 'truth is JSON, whatever is eligible passes' jq -es \
 	'all(.[]; (.verdict == "pass" or (.eligible | not)) and (.codes | type) == "array")' "$tmp/one/truth.jsonl"

@@ -247,9 +247,11 @@ free_address(const struct lab_hosts *hosts, struct address *out, struct error *e
 
 	for (size_t i = 0; i < hosts->count; i++) {
 		const struct address *at = &hosts->list[i].address;
+		uint32_t value = address_is_ipv6(at) ? 0 : ntohl(at->u.in.sin_addr.s_addr);
 
-		if (!address_is_ipv6(at) && ntohl(at->u.in.sin_addr.s_addr) > highest)
-			highest = ntohl(at->u.in.sin_addr.s_addr);
+		/* A plan (lab_plan.h) may have others. */
+		if (value >> 24 == 127 && value > highest)
+			highest = value;
 	}
 	/* a /24 of its own for each: an operator of its own */
 	highest = (highest | 0xff) + 2;

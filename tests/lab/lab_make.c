@@ -372,14 +372,10 @@ add_tlsa(struct maker *m, struct buf *zone, const char *host, const char *behavi
 		if (one[0] == '=') {
 			rdata = xstrdup(one + 1);
 		} else {
-			bool bad = strstr(one, " bad") != NULL;
-			char *name = xasprintf("%s%s", bad ? "former-key." : "", host);
-
 			if (sscanf(one, "%d %d %d", &usage, &selector, &matching) != 3)
 				abort();
-			rdata = lab_pki_tlsa(
-				m->pki, name, cert_of(behaviour), usage, selector, matching);
-			free(name);
+			rdata = (strstr(one, " bad") != NULL ? lab_pki_former_tlsa : lab_pki_tlsa)(
+				m->pki, host, cert_of(behaviour), usage, selector, matching);
 		}
 		add_rr(zone, owner, "TLSA", rdata);
 		free(rdata);

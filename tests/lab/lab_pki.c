@@ -704,3 +704,14 @@ lab_pki_made_s(const struct lab_pki *pki)
 {
 	return pki->made_s;
 }
+
+char *
+lab_pki_former_tlsa(const struct lab_pki *pki, const char *name, enum lab_cert cert, int usage,
+	int selector, int matching)
+{
+	char *former = xasprintf("former-key.%s", name);
+	char *rdata = lab_pki_tlsa(pki, former, cert, usage, selector, matching);
+
+	free(former);
+	return rdata;
+}

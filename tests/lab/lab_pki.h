@@ -87,5 +87,8 @@ void lab_identity_clear(struct lab_identity *id);
  * usage 2 and 0 take the last certificate of the chain. The caller's to free. */
 char *lab_pki_tlsa(const struct lab_pki *pki, const char *name, enum lab_cert cert, int usage,
 	int selector, int matching) RETURNS_NONNULL;
+/* The same for a key that the host had before and shows no more; usage 3 or 1. */
+char *lab_pki_former_tlsa(const struct lab_pki *pki, const char *name, enum lab_cert cert,
+	int usage, int selector, int matching) RETURNS_NONNULL;
 
 #endif

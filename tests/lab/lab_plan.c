@@ -44,18 +44,17 @@ struct plan {
 static struct plan_zone *
 zone_of(const struct plan *p, const char *owner)
 {
-	struct plan_zone *best = NULL;
 	size_t n = strlen(owner);
 
 	for (size_t i = 0; i < p->zone_count; i++) {
 		size_t z = strlen(p->zones[i].name) - 1;
 
+		/* None is below another one: each is one label below the same parent. */
 		if (n >= z && memcmp(owner + n - z, p->zones[i].name, z) == 0 &&
-			(n == z || owner[n - z - 1] == '.') &&
-			(best == NULL || z > strlen(best->name)))
-			best = &p->zones[i];
+			(n == z || owner[n - z - 1] == '.'))
+			return &p->zones[i];
 	}
-	return best;
+	return NULL;
 }
 
 static int
@@ -75,11 +74,20 @@ on_zone(struct plan *p, char **w, size_t count, struct error *err)
 {
 	enum lab_signing signing;
 	struct plan_zone *zone;
+	bool known;
+	char *path;
 
 	if (count != 3 || lab_signing_parse(w[2], &signing) < 0)
 		return error_set(err, ERROR_INPUT, "not: zone NAME SIGNING");
 	if (strchr(w[1], '.') == NULL || strcmp(strchr(w[1], '.') + 1, "test") != 0)
 		return error_set(err, ERROR_INPUT, "%s: not one label below test", w[1]);
+	if (zone_of(p, w[1]) != NULL)
+		return error_set(err, ERROR_INPUT, "%s: named twice", w[1]);
+	path = xasprintf("%s/zones/%s", p->dir, w[1]);
+	known = file_exists(path);
+	free(path);
+	if (known)
+		return error_set(err, ERROR_INPUT, "%s: the lab has this zone", w[1]);
 	if (p->zone_count == PLAN_ZONES_MAX)
 		return error_set(err, ERROR_INPUT, "too many zones");
 	zone = &p->zones[p->zone_count++];
@@ -105,23 +113,15 @@ on_host(struct plan *p, char **w, size_t count, struct error *err)
 	return add_record(p, w[1], address_is_ipv6(&address) ? "AAAA" : "A", w[2], err);
 }
 
-/* Turns over the last digit of the digest: what nobody shows. */
-static void
-spoil(char *rdata)
-{
-	char *last = rdata + strlen(rdata) - 1;
-
-	*last = *last == '0' ? '1' : '0';
-}
-
 static int
 on_tlsa(struct plan *p, char **w, size_t count, struct error *err)
 {
 	struct lab_behaviour parsed;
 	char *owner, *rdata, form[3];
+	bool bad = count == 7;
 	int rc;
 
-	if (count < 6 || (count == 7 && strcmp(w[6], "bad") != 0))
+	if (count < 6 || (bad && strcmp(w[6], "bad") != 0))
 		return error_set(err, ERROR_INPUT, "not: tlsa NAME BEHAVIOUR U S M [bad]");
 	for (size_t i = 0; i < ARRAY_LEN(form); i++) {
 		form[i] = w[3 + i][0];
@@ -129,12 +129,12 @@ on_tlsa(struct plan *p, char **w, size_t count, struct error *err)
 			return error_set(
 				err, ERROR_INPUT, "\"%s\" is no number of a TLSA record", w[3 + i]);
 	}
+	if (bad && form[0] != '3' && form[0] != '1')
+		return error_set(err, ERROR_INPUT, "bad is a host's key: usage 3 or 1");
 	if (lab_behaviour_parse(w[2], &parsed, err) < 0)
 		return -1;
-	rdata = lab_pki_tlsa(
+	rdata = (bad ? lab_pki_former_tlsa : lab_pki_tlsa)(
 		p->pki, w[1], parsed.cert, form[0] - '0', form[1] - '0', form[2] - '0');
-	if (count == 7)
-		spoil(rdata);
 	owner = xasprintf("_25._tcp.%s", w[1]);
 	rc = add_record(p, owner, "TLSA", rdata, err);
 	free(owner);

@@ -3,13 +3,14 @@
  *
  * One statement per line; blank lines and lines that begin with # say nothing:
  *
- *     zone NAME SIGNING              one label below test; words as in zones.tsv (lab_zone.h)
+ *     zone NAME SIGNING              one label below test, new to the lab; words as in zones.tsv
+ *                                    (lab_zone.h)
  *     host NAME ADDRESS BEHAVIOUR    a mail server, and its A or AAAA record
  *     tlsa NAME BEHAVIOUR U S M      TLSA record of port 25 for what NAME shows under BEHAVIOUR;
- *                                    a last word "bad": for another key
+ *                                    a last word "bad": for a key of before (usage 3 or 1)
  *     record OWNER TYPE RDATA        any other record
  *
- * Names stand without their last dot. Records go to the innermost of the plan's zones. An ADDRESS
+ * Names stand without their last dot. Records go to the zone of the plan that they are in. An ADDRESS
  * need not be a loopback one: labd listens at whatever the machine, or the world of a test, has.
  */
 #ifndef LAB_PLAN_H

@@ -517,44 +517,62 @@ add_line(struct buf *out, const char *name, const char *type, const char *rdata,
 	return st == LDNS_STATUS_OK ? 0 : ldns_error(err, name, rdata, st);
 }
 
+/* Writes the zone again: its serial counted up, without the records of that name and type (NULL: with
+ * all), and lines behind. */
+static int
+rewrite(const char *dir, const struct lab_pki *pki, const char *zone, enum lab_signing signing,
+	const char *name, const char *type, const struct buf *lines, uint32_t *serial_out,
+	struct error *err)
+{
+	char *path = zone_file(dir, "zones", zone), *line, *save = NULL;
+	struct buf old, new;
+	int rc = -1;
+
+	buf_init(&old, LAB_ZONE_MAX);
+	buf_init(&new, LAB_ZONE_MAX);
+	if (file_read(path, &old, err) < 0)
+		goto out;
+	if (old.data == NULL || buf_failed(lines)) {
+		error_set(err, ERROR_INPUT, "%s: %s", path, old.data == NULL ? "empty" : "too large");
+		goto out;
+	}
+	for (line = strtok_r(old.data, "\n", &save); line != NULL;
+		line = strtok_r(NULL, "\n", &save)) {
+		if (line_is(line, zone, "SOA"))
+			add_soa(&new, line, serial_out);
+		else if (name == NULL || !line_is(line, name, type))
+			buf_addf(&new, "%s\n", line);
+	}
+	buf_add(&new, buf_str(lines), lines->len);
+	rc = lab_zone_write(dir, pki, zone, signing, &new, err);
+out:
+	buf_clear(&old);
+	buf_clear(&new);
+	free(path);
+	return rc;
+}
+
 int
 lab_zone_set(const char *dir, const struct lab_pki *pki, const char *name, const char *type,
 	char *const *rdata, size_t count, char **zone_out, uint32_t *serial_out, struct error *err)
 {
 	size_t n = strlen(name);
 	char *fqdn = n > 0 && name[n - 1] == '.' ? xstrdup(name) : xasprintf("%s.", name);
-	char *zone = NULL, *path = NULL, *line, *save = NULL;
+	char *zone = NULL;
 	enum lab_signing signing = LAB_SIGN_NONE;
-	struct buf old, new;
-	int rc = -1;
+	struct buf lines;
+	int rc = find_zone(dir, fqdn, &zone, &signing, err);
 
-	buf_init(&old, LAB_ZONE_MAX);
-	buf_init(&new, LAB_ZONE_MAX);
-	if (find_zone(dir, fqdn, &zone, &signing, err) < 0)
-		goto out;
-	path = zone_file(dir, "zones", zone);
-	if (file_read(path, &old, err) < 0)
-		goto out;
-	for (line = strtok_r(old.data, "\n", &save); line != NULL;
-		line = strtok_r(NULL, "\n", &save)) {
-		if (line_is(line, zone, "SOA"))
-			add_soa(&new, line, serial_out);
-		else if (!line_is(line, fqdn, type))
-			buf_addf(&new, "%s\n", line);
+	buf_init(&lines, LAB_ZONE_MAX);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = add_line(&lines, fqdn, type, rdata[i], err);
+	if (rc == 0)
+		rc = rewrite(dir, pki, zone, signing, fqdn, type, &lines, serial_out, err);
+	if (rc == 0) {
+		*zone_out = zone;
+		zone = NULL;
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (add_line(&new, fqdn, type, rdata[i], err) < 0)
-			goto out;
-	}
-	if (lab_zone_write(dir, pki, zone, signing, &new, err) < 0)
-		goto out;
-	*zone_out = zone;
-	zone = NULL;
-	rc = 0;
-out:
-	buf_clear(&old);
-	buf_clear(&new);
-	free(path);
+	buf_clear(&lines);
 	free(zone);
 	free(fqdn);
 	return rc;
@@ -564,29 +582,13 @@ int
 lab_zone_add(const char *dir, const struct lab_pki *pki, const char *zone, const struct buf *lines,
 	struct error *err)
 {
-	char *found = NULL, *path = zone_file(dir, "zones", zone), *line, *save = NULL;
 	enum lab_signing signing = LAB_SIGN_NONE;
-	struct buf old, new;
+	char *found = NULL;
 	uint32_t serial;
-	int rc = -1;
+	int rc = find_zone(dir, zone, &found, &signing, err);
 
-	buf_init(&old, LAB_ZONE_MAX);
-	buf_init(&new, LAB_ZONE_MAX);
-	if (find_zone(dir, zone, &found, &signing, err) < 0 || file_read(path, &old, err) < 0)
-		goto out;
-	for (line = strtok_r(old.data, "\n", &save); line != NULL;
-		line = strtok_r(NULL, "\n", &save)) {
-		if (line_is(line, zone, "SOA"))
-			add_soa(&new, line, &serial);
-		else
-			buf_addf(&new, "%s\n", line);
-	}
-	buf_add(&new, lines->data, lines->len);
-	rc = lab_zone_write(dir, pki, zone, signing, &new, err);
-out:
-	buf_clear(&old);
-	buf_clear(&new);
-	free(path);
+	if (rc == 0)
+		rc = rewrite(dir, pki, found, signing, NULL, NULL, lines, &serial, err);
 	free(found);
 	return rc;
 }

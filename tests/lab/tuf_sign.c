@@ -3,7 +3,8 @@
  * authority would never publish and a thief might.
  *
  *     tuf_sign KEY... <SIGNED >FILE     the signed part on standard input, with a signature by each
- * key tuf_sign --public KEY             {"KEYID": KEY-OBJECT}, as a root names it
+ *                                       key
+ *     tuf_sign --public KEY             {"KEYID": KEY-OBJECT}, as a root names it
  */
 #include <stdio.h>
 #include <stdlib.h>
