@@ -74,6 +74,14 @@ in_a_lab() {
 	exit
 }
 
+# only_in_the_copy: ends a script that is to change the machine it runs on, unless that is the copy which
+# tests/lab/mail/installed has made: nothing else has the checkout mounted there.
+only_in_the_copy() {
+	[ "${LAB_BIN-}" = /run/lab/bin/lab ] && mountpoint -q /run/lab/top && return
+	echo "$0: runs itself so, on a copy of this machine" >&2
+	exit 2
+}
+
 finish() {
 	[ "$failures" -eq 0 ]
 	exit

@@ -7,50 +7,42 @@
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 
-# Root of a mount namespace with an overlay: packages are installed into memory, no service starts.
 if [ "${1:-}" != --inside ]; then
-	if [ "$(id -u)" -ne 0 ] || ! unshare --mount true 2>/dev/null; then
-		skip 'setup of other mail servers: needs root and mount namespaces'
+	if [ "$(id -u)" -ne 0 ]; then
+		skip 'setup of other mail servers: needs root'
 		exit 77
 	fi
-	mtas=${*:-exim opensmtpd sendmail}
-	for mta in $mtas; do
-		unshare --mount --pid --fork "$0" --inside "$mta" || failures=$((failures + 1))
+	declare -A packages=([exim]=exim4-daemon-light [opensmtpd]=opensmtpd [sendmail]='sendmail-bin sendmail-cf m4')
+	LAB_PACKAGES=${LAB_PACKAGES:-$top/build/lab-root}
+	[ $# -gt 0 ] || set -- exim opensmtpd sendmail
+	for mta in "$@"; do
+		[ -n "${packages[$mta]-}" ] || { echo 'usage: setup.sh [exim | opensmtpd | sendmail]...' >&2; exit 2; }
+		mkdir -p "$LAB_PACKAGES" "$tmp/$mta"
+		rc=0
+		# shellcheck disable=SC2086 # names
+		B=$B "$top/tests/lab/mail/installed" "$tmp/$mta" "$LAB_PACKAGES" ${packages[$mta]} -- \
+			/run/lab/top/tests/integration/setup.sh --inside "$mta" || rc=$?
+		case $rc in
+		0) ;;
+		77)
+			skip 'setup of other mail servers: the kernel refuses namespaces'
+			exit 77
+			;;
+		*) not_ok "$mta: on a copy of this machine (exit $rc)" ;;
+		esac
 	done
 	finish
 fi
+only_in_the_copy
 mta=$2
-# All that is mounted goes with the namespace; nothing below is removed by name.
-trap 'umount -l "$tmp"; rmdir "$tmp"' EXIT
-mount -t tmpfs none "$tmp" || exit
-
-prepare() { # prepare PACKAGE...
-	local node
-	mkdir "$tmp/up" "$tmp/work" "$tmp/root" &&
-		mount -t overlay overlay -o "lowerdir=/,upperdir=$tmp/up,workdir=$tmp/work" "$tmp/root" &&
-		mount -t tmpfs none "$tmp/root/dev" && mount -t proc proc "$tmp/root/proc" || return
-	for node in 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urandom 1 9' 'tty 5 0'; do
-		# shellcheck disable=SC2086 # name, major, minor
-		mknod -m 666 "$tmp/root/dev/${node%% *}" c ${node#* } || return
-	done
-	ln -s /proc/self/fd "$tmp/root/dev/fd"
-	printf '#!/bin/sh\nexit 101\n' >"$tmp/root/usr/sbin/policy-rc.d"
-	chmod 755 "$tmp/root/usr/sbin/policy-rc.d"
-	# A name with a dot, or Sendmail waits a minute for one.
-	printf '127.0.0.1 sender.example localhost\n' >"$tmp/root/etc/hosts"
-	chroot "$tmp/root" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		--no-install-recommends install "$@" >"$tmp/apt.log" 2>&1 || { cat "$tmp/apt.log"; return 1; }
-	mkdir -p "$tmp/root/run/p25" "$tmp/root/etc/preload25"
-	cp "$B/preload25-update" "$tmp/root/run/p25/"
-	printf '[source]\nroot = /run/p25/root.json\nurl = file:/run/p25/repository\n[state]\ndir = /run/p25/state\n' \
-		>"$tmp/root/etc/preload25/preload25-update.conf"
-}
-# Nothing below needs a network, and none is to be waited for.
-in_root() { unshare --net chroot "$tmp/root" "$@"; }
-update() { in_root /run/p25/preload25-update "$@"; }
+ok "$mta: installed over a copy of this machine"
+mkdir -p /etc/preload25
+printf '[source]\nroot = /run/p25/root.json\nurl = file:/run/p25/repository\n[state]\ndir = /run/p25/state\n' \
+	>/etc/preload25/preload25-update.conf
+update() { preload25-update "$@"; }
 
 snapshot() { # snapshot NAME: the configuration as it is, backups apart
-	(cd "$tmp/root/etc" && find "$@" -type f ! -name '*.preload25-*' -exec sha256sum {} + | sort -k2)
+	(cd /etc && find "$@" -type f ! -name '*.preload25-*' -exec sha256sum {} + | sort -k2)
 }
 
 # cycle NAME CONFIG-PATHS...: the whole life of a set-up.
@@ -83,45 +75,44 @@ revert() {
 
 case $mta in
 exim)
-	check 'exim: installed over a copy of this machine' prepare exim4-daemon-light || finish
-	conf=$tmp/root/etc/exim4/update-exim4.conf.conf
+	conf=/etc/exim4/update-exim4.conf.conf
 	expect 'exim: a machine that sends nothing is told so' 1 '' update setup exim
 	sed -i "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='smarthost'/" "$conf"
 	expect 'exim: so is one with a smart host' 1 '' update setup exim --apply
 	check 'exim: ... in plain words' grep -q 'all mail goes to one other host' "$tmp/out"
 	sed -i "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='internet'/" "$conf"
-	check 'exim: the configuration before' in_root update-exim4.conf
+	check 'exim: the configuration before' update-exim4.conf
 	for split in false true; do
 		sed -i "s/^dc_use_split_config=.*/dc_use_split_config='$split'/" "$conf"
 		cycle "exim, split $split" exim4
-		in_root exim4 -bP router_list >"$tmp/routers" 2>&1
+		exim4 -bP router_list >"$tmp/routers" 2>&1
 		check "exim, split $split: the routers stand before the general one" \
 			awk '/^preload25$/ { a = NR } /^preload25_no_listed_mx$/ { b = NR }
 				/^dnslookup$/ { c = NR } END { exit !(a && b > a && c > b) }' "$tmp/routers"
-		in_root exim4 -bP transport preload25_pkix >"$tmp/transport" 2>&1
+		exim4 -bP transport preload25_pkix >"$tmp/transport" 2>&1
 		check "exim, split $split: the transport wants TLS, verified" \
 			grep -q '^hosts_require_tls = \*$' "$tmp/transport"
 		if [ "$split" = false ]; then
 			# What the site has added since stays.
-			echo '# the site: its own line' >>"$tmp/root/etc/exim4/exim4.conf.template"
-			(cd "$tmp/root/etc" && sed -i '/exim4.conf.template$/d' "$tmp/before")
+			echo '# the site: its own line' >>/etc/exim4/exim4.conf.template
+			(cd /etc && sed -i '/exim4.conf.template$/d' "$tmp/before")
 			expect 'exim: --revert beside a later change' 0 '' update setup exim --revert
 			check 'exim: ... which stays' grep -q "^# the site" \
-				"$tmp/root/etc/exim4/exim4.conf.template"
+				/etc/exim4/exim4.conf.template
 			check 'exim: ... while ours is gone' \
-				sh -c '! grep -q preload25 "$1"' sh "$tmp/root/etc/exim4/exim4.conf.template"
+				sh -c '! grep -q preload25 "$1"' sh /etc/exim4/exim4.conf.template
 		else
 			revert "exim, split $split" exim4
 		fi
 	done
-	: >"$tmp/root/etc/exim4/exim4.conf"
+	: >/etc/exim4/exim4.conf
 	expect 'exim: beside a configuration made by hand it only tells' 2 \
 		'exim4.conf is made by hand: put these routers and transports into it yourself' \
 		update setup exim --apply
 	check 'exim: ... what is to be put in' grep -q '^preload25_pkix:$' "$tmp/out"
-	rm "$tmp/root/etc/exim4/exim4.conf"
+	rm /etc/exim4/exim4.conf
 	# A configuration that Exim does not take is put back.
-	echo 'no_such_option = 1' >"$tmp/root/etc/exim4/conf.d/main/90_broken"
+	echo 'no_such_option = 1' >/etc/exim4/conf.d/main/90_broken
 	snapshot exim4 >"$tmp/before"
 	expect 'exim: where Exim refuses the result' 2 'nothing was changed: .*update-exim4.conf' \
 		update setup exim --apply
@@ -129,59 +120,57 @@ exim)
 	check 'exim: ... every file is as it was' cmp "$tmp/before" "$tmp/now"
 	;;
 opensmtpd)
-	check 'opensmtpd: installed over a copy of this machine' prepare opensmtpd || finish
 	cycle opensmtpd smtpd.conf
 	check 'opensmtpd: the rule stands before the general one' \
 		awk '/for domain <preload25> action "preload25-1"/ { a = NR } /for any action "relay"/ { b = NR }
-			END { exit !(a && b > a) }' "$tmp/root/etc/smtpd.conf"
-	check 'opensmtpd: its own check likes it' in_root smtpd -n
+			END { exit !(a && b > a) }' /etc/smtpd.conf
+	check 'opensmtpd: its own check likes it' smtpd -n
 	# Domains pinned to the one server that they name; and no more: what is queued needs its action.
-	printf '[opensmtpd]\npin = yes\n' >>"$tmp/root/etc/preload25/preload25-update.conf"
+	printf '[opensmtpd]\npin = yes\n' >>/etc/preload25/preload25-update.conf
 	expect 'opensmtpd: --check after pin = yes' 1 '' update setup opensmtpd --check
 	expect 'opensmtpd: --apply with pin = yes' 0 '' update setup opensmtpd --apply
 	check 'opensmtpd: ... the rule for pinned domains stands first' \
 		awk '/for domain <preload25-pinned> action "preload25-pinned-1"/ { a = NR }
 			/for domain <preload25> action "preload25-1"/ { b = NR } END { exit !(a && b > a) }' \
-		"$tmp/root/etc/smtpd.conf"
-	check 'opensmtpd: ... its own check likes it' in_root smtpd -n
+		/etc/smtpd.conf
+	check 'opensmtpd: ... its own check likes it' smtpd -n
 	expect 'opensmtpd: ... --check is content' 0 '' update setup opensmtpd --check
-	sed -i 's/^pin = yes/pin = no/' "$tmp/root/etc/preload25/preload25-update.conf"
+	sed -i 's/^pin = yes/pin = no/' /etc/preload25/preload25-update.conf
 	expect 'opensmtpd: --apply with pin = no' 0 '' update setup opensmtpd --apply
 	check 'opensmtpd: ... there is no rule, but the action of what is queued' \
 		sh -c 'grep -q "^action \"preload25-pinned-1\"" "$1" && ! grep -q "^match.*pinned" "$1"' \
-		sh "$tmp/root/etc/smtpd.conf"
+		sh /etc/smtpd.conf
 	# Without its action OpenSMTPD neither delivers nor shows nor returns what is queued.
-	mkdir -p "$tmp/root/var/spool/smtpd/queue/ab/abcdef01"
+	mkdir -p /var/spool/smtpd/queue/ab/abcdef01
 	printf 'version: 3\ndispatcher: preload25-pinned-1\ntype: mta\n' \
-		>"$tmp/root/var/spool/smtpd/queue/ab/abcdef01/abcdef0123456789"
+		>/var/spool/smtpd/queue/ab/abcdef01/abcdef0123456789
 	expect 'opensmtpd: --revert with mail in the queue' 0 '' update setup opensmtpd --revert
 	check 'opensmtpd: ... says that the actions stay' grep -q 'the actions stay' "$tmp/out"
 	check 'opensmtpd: ... which they do, without tables or rules' \
 		awk '/^action "preload25-(pinned-)?1" relay tls$/ { n++ } /^(match|table).*preload25/ { bad = 1 }
-			END { exit bad || n != 2 }' "$tmp/root/etc/smtpd.conf"
-	check 'opensmtpd: ... its own check likes it' in_root smtpd -n
-	rm -r "$tmp/root/var/spool/smtpd/queue/ab"
+			END { exit bad || n != 2 }' /etc/smtpd.conf
+	check 'opensmtpd: ... its own check likes it' smtpd -n
+	rm -r /var/spool/smtpd/queue/ab
 	revert opensmtpd smtpd.conf
-	sed -i 's/^action "relay" relay$/action "relay" relay tls no-verify/' "$tmp/root/etc/smtpd.conf"
+	sed -i 's/^action "relay" relay$/action "relay" relay tls no-verify/' /etc/smtpd.conf
 	expect 'opensmtpd: beside an action that verifies nobody' 0 '' update setup opensmtpd --apply
 	check 'opensmtpd: ... ours verifies' grep -qx 'action "preload25-1" relay tls' \
-		"$tmp/root/etc/smtpd.conf"
+		/etc/smtpd.conf
 	expect 'opensmtpd: --revert there' 0 '' update setup opensmtpd --revert
-	sed -i 's/^action "relay" relay.*$/action "relay" relay/' "$tmp/root/etc/smtpd.conf"
-	sed -i 's/^action "relay" relay$/action "relay" relay host smtp:\/\/hub.example/' "$tmp/root/etc/smtpd.conf"
+	sed -i 's/^action "relay" relay.*$/action "relay" relay/' /etc/smtpd.conf
+	sed -i 's/^action "relay" relay$/action "relay" relay host smtp:\/\/hub.example/' /etc/smtpd.conf
 	expect 'opensmtpd: with a relay host the list protects nothing' 1 '' update setup opensmtpd --apply
 	check 'opensmtpd: ... and is told so' grep -q 'protects nothing' "$tmp/out"
 	;;
 sendmail)
-	check 'sendmail: installed over a copy of this machine' prepare sendmail-bin sendmail-cf m4 || finish
 	cycle sendmail mail/sendmail.mc mail/sendmail.cf
 	check 'sendmail: sendmail.cf asks the map' grep -q '^Ksts hash .*/etc/mail/preload25.db' \
-		"$tmp/root/etc/mail/sendmail.cf"
+		/etc/mail/sendmail.cf
 	# m4 writes into sendmail.cf when and where it was made.
 	sed -i '/sendmail.cf$/d' "$tmp/before"
 	revert sendmail mail/sendmail.mc
 	check 'sendmail: sendmail.cf no longer asks the map' \
-		sh -c '! grep -q preload25 "$1"' sh "$tmp/root/etc/mail/sendmail.cf"
+		sh -c '! grep -q preload25 "$1"' sh /etc/mail/sendmail.cf
 	;;
 esac
 finish

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# lib.sh: real Postfix, a validating resolver and name servers, inside tests/lab/mail/ns.
+# lib.sh: real Postfix, a validating resolver and name servers, inside a world that tests/lab/mail/ns or
+# installed has made.
 #
-# To be sourced by bash inside the namespace. Needs LAB_BIN (the lab's programs); uses /run/lab/mail
+# To be sourced by bash in there. Needs LAB_BIN (the lab's programs); uses /run/lab/mail
 # (the test's folder) and /run/lab/root (the unpacked packages). Every function that starts a process
 # returns when the process serves, and returns 1 with a message when it does not within its bound.
 #
@@ -123,7 +124,21 @@ resolver_control() {
 dns_spoof() { resolver_control stub_add "$1" "$2" && resolver_control flush_zone "$1"; }
 dns_unspoof() { resolver_control stub_remove "$1" && resolver_control flush_zone "$1"; }
 
+# --- the lab's servers ----------------------------------------------------------------------------
+
+# receivers_start LABDIR: the lab's name servers, a validating resolver, and all its servers at ports 25
+# and 443. What they receive lies in LABDIR/mail.
+receivers_start() {
+	system_ca "$1/ca/root.pem" && lab_dns "$1" || return 1
+	"$LAB_BIN/labd" "$1" 25 443 0 >"$LAB_M/labd.ports" 2>"$LAB_M/labd.err" &
+	await line "$LAB_M/labd.ports" '^25 443 ' >/dev/null ||
+		complain "labd did not start: $(cat "$LAB_M/labd.err")"
+}
+
 # --- Postfix --------------------------------------------------------------------------------------
+
+# Instances of the unpacked Postfix. Where Debian's is installed, sender_postfix.bash puts a postfix_make
+# and a postfix_start of its own in the place of these.
 
 # postfix_make NAME HOSTNAME: folders and a configuration of its own, $LAB_M/NAME/conf/main.cf, to
 # be extended by postfix_set. Nothing of the machine's own Postfix is read.
