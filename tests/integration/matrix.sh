@@ -5,7 +5,8 @@
 #
 #   matrix.sh [MTA...] [--case CASE...]
 #
-# MTA: postfix, exim, ...: those of tests/lab/mail/sender_*.bash. Prints a line per cell, and at the end
+# MTA: postfix, exim, ...: those of tests/lab/mail/sender_*.bash. CASE: a case or story of matrix.txt; those
+# that it cannot be told without are taken, too. Prints a line per cell, and at the end
 # all of it as a table. With KEEP naming an empty folder, what a world leaves (logs, mail, maps) is kept
 # there. Needs root and namespaces; exits 77 with a "skip" line where it may not.
 # shellcheck source=tests/integration/lib.bash
@@ -81,23 +82,21 @@ publish_list() {
 
 # --- cells ------------------------------------------------------------------------------------------
 
-declare -A seen_why
+declare -A seen_why sent
 outcome='' why='' # of NAME_fate
 
-# send_all PHASE: one message for each case that has one of its own.
+# send_all PHASE: one message for each case that has one of its own; sent has what NAME_send returned.
 send_all() {
 	local name other to
-	refused=' '
 	for name in "${case_names[@]}"; do
 		[ "${case_message[$name]}" = "$name" ] || continue
 		to=("${case_to[$name]}")
 		for other in "${case_names[@]}"; do
 			[ "$other" = "$name" ] || [ "${case_message[$other]}" != "$name" ] || to+=("${case_to[$other]}")
 		done
-		"${mta}_send" "$1-$name" "${to[@]}" >/dev/null 2>"$LAB_M/submit.err" || {
-			refused+="$name "
-			seen_why["$1-$name"]="refused: $(head -n 1 "$LAB_M/submit.err")"
-		}
+		sent[$name]=0
+		"${mta}_send" "$1-$name" "${to[@]}" 2>"$LAB_M/submit.err" || sent[$name]=$?
+		seen_why["$1-$name"]=$(head -n 1 "$LAB_M/submit.err")
 	done
 }
 
@@ -107,11 +106,15 @@ observe() {
 	local phase=$1 name id count row
 	declare -A fate
 	for name in "${case_names[@]}"; do
-		id=$phase-${case_message[$name]} outcome=B
-		if [[ $refused != *" ${case_message[$name]} "* ]]; then
+		id=$phase-${case_message[$name]}
+		case ${sent[${case_message[$name]}]} in
+		0)
 			"${mta}_fate" "$id" "${case_to[$name]}" || outcome='?'
 			seen_why["$phase-$name"]=$why
-		fi
+			;;
+		1) outcome=B ;;
+		*) outcome='?' ;;
+		esac
 		fate[$name]=$outcome
 	done
 	received "$LAB_M/lab" >"$LAB_M/received.tsv"
@@ -148,27 +151,33 @@ entry_names() {
 	[[ " ${patterns[*]:1} " == *" ${2%".${case_domain[$1]}"} "* ]]
 }
 
+# is_enforced CASE
+is_enforced() { case ${case_list[$1]} in - | testing*) return 1 ;; esac }
+
+# went_well CASE WANT TLS HOST: whether a message that was delivered in spite of the list is not lost.
+went_well() {
+	case ${case_without["$1 $mta"]} in
+	# Lost without it: this time to a server that the entry names, whatever MX records say.
+	clear | impostor) [ "$2" = D ] && [ "$3" != no ] && entry_names "$1" "$4" ;;
+	*) [ "$3" != no ] || ! is_enforced "$1" ;;
+	esac
+}
+
 # judge PHASE: each case against the table.
 judge() {
-	local phase=$1 name got count tls sni host want cell without listed
+	local phase=$1 name got count tls sni host want cell with
 	while IFS=$'\t' read -r name got count tls sni host; do
-		without=${case_without["$name $mta"]}
-		want=$without listed=no
-		if [ "$phase" = with ] && [ "${case_with["$name $mta"]}" != n/e ]; then
-			want=${case_with["$name $mta"]}
-			case ${case_list[$name]} in - | testing*) ;; *) listed=yes ;; esac
-		fi
-		cell=$got
-		# Lost, unless it is to go to a server that the entry names, whatever MX records say.
-		if [ "$got" = D ] && [[ $without =~ ^(clear|impostor)$ ]] &&
-			! { [ "$phase $want" = 'with D' ] && [ "$tls" != no ] && entry_names "$name" "$host"; }; then
-			cell=X
-			# Lost as the table says: in clear, or inside TLS with nobody known.
-			[ "$phase" = with ] || cell=$([ "$tls" = no ] && echo clear || echo impostor)
-			[[ $want != n/e && ! $want =~ ^(clear|impostor)$ ]] || want=$cell
-			[ "$phase" = with ] || want=$without
-		elif [ "$got" = D ] && [ "$listed" = yes ] && [ "$tls" = no ]; then
-			cell=X # it should have been delivered, but not like this
+		with=${case_with["$name $mta"]} cell=$got
+		if [ "$phase" = with ] && [ "$with" != n/e ]; then
+			want=$with
+			[ "$got" != D ] || went_well "$name" "$want" "$tls" "$host" || cell=X
+		else
+			# Without the list, or with one that has no such entry.
+			want=${case_without["$name $mta"]}
+			if [ "$got" = D ] && [[ $want =~ ^(clear|impostor)$ ]]; then
+				# In clear, or inside TLS with nobody known.
+				cell=$([ "$tls" = no ] && echo clear || echo impostor)
+			fi
 		fi
 		{
 			echo "outcome $got, received $count times by $host, TLS $tls, SNI $sni; want $want"
@@ -176,10 +185,10 @@ judge() {
 		} >"$tmp/seen"
 		if [[ /$want/ == */"$cell"/* ]]; then
 			ok "$mta, $phase the list: $name: $cell"
+			[ "$phase $with" != 'with n/e' ] || cell=n/e
 		else
 			not_ok "$mta, $phase the list: $name: $cell instead of $want" "$tmp/seen"
 		fi
-		[ "$phase" = with ] && [ "${case_with["$name $mta"]}" = n/e ] && [ "$cell" != '?' ] && cell=n/e
 		printf '%s\t%s\t%s\t%s\n' "$phase" "$mta" "$name" "$cell" >>"$LAB_M/cells.tsv"
 	done <"$LAB_M/$phase.tsv"
 }
@@ -192,9 +201,12 @@ phase() { # phase PHASE
 	judge "$1"
 }
 
-# preview PHASE: asked of the log, for the mail servers whose logs it reads.
+# preview PHASE: asked of the log, for the mail servers whose logs it reads, when there is a case to look at.
 preview() {
+	local name any=0
 	case $mta in postfix | exim) ;; *) return ;; esac
+	for name in "${case_names[@]}"; do ! can_look_back "$name" || any=1; done
+	[ $any -eq 1 ] || return
 	cell=D
 	look_back "$1" 3>"$tmp/seen" 2>&3 || cell='?'
 	if [ "$cell" = D ] && [ "$looked" -gt 0 ]; then
@@ -222,16 +234,19 @@ stories() {
 }
 
 run_inside() {
+	local name
+	only_in_the_copy
 	mta=${mtas[0]}
 	PATH=$B:$B/lab:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	# shellcheck source=tests/lab/mail/lib.sh
 	. "$senders/lib.sh"
 	# shellcheck source=tests/lab/mail/senders.bash
 	. "$senders/senders.bash"
-	# shellcheck source=/dev/null
-	. "$senders/sender_$mta.bash"
+	sender_load "$mta"
+	# shellcheck disable=SC2206 # names
+	for name in "${cases[@]}"; do cases+=(${story_needs[$name]-}); done
 	cases_load "$senders/matrix.txt" "${cases[@]}"
-	if ! { receivers_start "$LAB_M/lab" && updater_make "$mta" && "${mta}_make" && "${mta}_start"; } 2>"$tmp/seen"; then
+	if ! { receivers_start "$LAB_M/lab" && updater_make "${mta%%_*}" && "${mta}_make" && "${mta}_start"; } 2>"$tmp/seen"; then
 		not_ok "$mta starts" "$tmp/seen"
 		finish
 	fi
@@ -244,9 +259,9 @@ run_inside() {
 		finish
 	fi
 	ok "$mta: the list is installed by preload25-update"
-	[ ${#case_names[@]} -eq 0 ] || preview without
+	preview without
 	phase with
-	[ ${#case_names[@]} -eq 0 ] || preview with
+	preview with
 	stories
 	check "$mta stops" "${mta}_stop"
 	cp "$LAB_LOG" "$LAB_M/mail.log"

@@ -9,7 +9,8 @@
 declare -a case_names story_names case_senders
 declare -A case_domain case_zone case_mx case_hosts case_list case_to case_message case_without case_with
 
-# cases_load FILE [CASE...]: of all cases or of those; their domains are the same whichever are taken.
+# cases_load FILE [CASE...]: of all cases or of those, and of what those go in the message of; their domains
+# are the same whichever are taken.
 cases_load() {
 	local file=$1 line name domain zone mx hosts list to without with i words
 	shift
@@ -44,6 +45,7 @@ cases_load() {
 	[ $# -gt 0 ] || return 0
 	local taken=" $* "
 	local -a some=()
+	for name in "$@"; do taken+="${case_message[$name]-} "; done
 	for name in "${case_names[@]}"; do [[ $taken != *" $name "* ]] || some+=("$name"); done
 	case_names=("${some[@]}") some=()
 	for name in "${story_names[@]}"; do [[ $taken != *" $name "* ]] || some+=("$name"); done

@@ -29,34 +29,18 @@ exim_start() {
 }
 exim_stop() {
 	local pid
-	pid=$(cat /run/exim4/exim.pid) && kill "$pid" || return
-	timeout "$LAB_WAIT_S" tail --pid="$pid" -f /dev/null
+	pid=$(cat /run/exim4/exim.pid) && stop_pid "$pid"
 }
 exim_queue_run() { exim4 -qff; }
 exim_version() { exim4 -bV | sed -n 's/^Exim version \([^ ]*\) .*/\1/p'; }
 
-exim_queue_id() { # exim_queue_id ID
-	sed -n "s/^[^ ]* [^ ]* \([^ ]*\) <= .* id=$1@lab.invalid.*/\1/p" "$LAB_LOG" | head -n 1
-}
-
-exim_send() {
-	local id=$1 line
-	shift
-	mail_text "$id" "$@" | /usr/sbin/sendmail -i -f "$LAB_SENDER" -- "$@" || return 1
-	await line "$LAB_LOG" " <= .* id=$id@lab.invalid" >/dev/null ||
-		complain "message $id was not queued" || return 1
-	exim_queue_id "$id"
-}
+exim_send() { submit "$1" " <= .* id=$1@lab.invalid" "${@:2}"; }
 
 exim_fate() {
-	local id=$1 to=${2##*@} queue_id
-	outcome='?' why=''
-	queue_id=$(exim_queue_id "$id")
-	[ -n "$queue_id" ] || complain "message $id was not queued" || return 1
-	# In the log an address beyond ASCII is not what it was; such a message has one recipient.
-	[[ $to != *[!\ -~]* ]] || to='[^ ]*'
-	why=$(await line -o "${LAB_FROM:-0}" "$LAB_LOG" "$queue_id ((=>|->|==|\*\*) [^ ]*@${to,,}[ :]|failed to open )") ||
-		complain "message $id: nobody tried to deliver it" || return 1
+	local queue_id to=${2##*@}
+	queue_id=$(sed -n "s/^[^ ]* [^ ]* \([^ ]*\) <= .* id=$1@lab.invalid.*/\1/p" "$LAB_LOG" | head -n 1)
+	attempt "$1" "$queue_id" \
+		"$queue_id ((=>|->|==|\*\*) [^ ]*@$(in_log "${to,,}" '[^ ]*')[ :]|failed to open )" || return 1
 	case $why in
 	# Where a file is missing the whole message is put off, and no recipient is named.
 	*" $queue_id == "* | *" $queue_id failed to open "*) outcome=Q ;;

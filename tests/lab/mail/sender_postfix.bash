@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# sender_postfix.bash: Debian's Postfix, in its chroot. See senders.bash.
+# sender_postfix.bash: Debian's Postfix, in its chroot. See senders.bash. Its postfix_make and postfix_start
+# take the place of lib.sh's, which are for a Postfix that is not installed.
 
 postfix_packages=(postfix postfix-cdb)
 postfix_map=/etc/postfix/preload.cdb
@@ -27,26 +28,13 @@ postfix_stop() { postfix stop 2>/dev/null; }
 postfix_queue_run() { postqueue -f; }
 postfix_version() { postconf -h mail_version; }
 
-postfix_send() {
-	local id=$1 line
-	shift
-	mail_text "$id" "$@" | /usr/sbin/sendmail -i -f "$LAB_SENDER" -- "$@" || return 1
-	line=$(await line "$LAB_LOG" "postfix/cleanup.*: message-id=<$id@lab.invalid>") ||
-		complain "message $id was not queued" || return 1
-	line=${line%%: message-id=*}
-	echo "${line##* }"
-}
+postfix_send() { submit "$1" "postfix/cleanup.*: message-id=<$1@lab.invalid>" "${@:2}"; }
 
 postfix_fate() {
-	local id=$1 to=$2 queue_id
-	outcome='?' why=''
-	queue_id=$(sed -n "s/.*: \([0-9A-F]*\): message-id=<$id@lab.invalid>\$/\1/p" "$LAB_LOG" | head -n 1)
-	[ -n "$queue_id" ] || complain "message $id was not queued" || return 1
-	# In the log an address beyond ASCII is not what it was; such a message has one recipient.
-	[[ $to != *[!\ -~]* ]] || to='[^>]*'
-	why=$(await line -o "${LAB_FROM:-0}" "$LAB_LOG" \
-		"$queue_id: to=<$to>.*status=(sent|deferred|bounced|expired)") ||
-		complain "message $id: nobody tried to deliver it" || return 1
+	local queue_id
+	queue_id=$(sed -n "s/.*: \([0-9A-F]*\): message-id=<$1@lab.invalid>\$/\1/p" "$LAB_LOG" | head -n 1)
+	attempt "$1" "$queue_id" \
+		"$queue_id: to=<$(in_log "$2" '[^>]*')>.*status=(sent|deferred|bounced|expired)" || return 1
 	case $why in
 	*status=sent*) outcome=D ;;
 	*status=deferred*) outcome=Q ;;

@@ -3,7 +3,7 @@
 # by matrix.sh inside a world, when all cells are done.
 #
 # story_NAME sets cell, a letter as in matrix.txt ("?" when it was none of them), and writes what was
-# seen to file descriptor 3. Needs mta, and the lists that make_site has signed:
+# seen to file descriptor 3. story_needs has the cases whose messages it is about. Needs mta, and the lists that make_site has signed:
 #   1     all entries
 #   2     without b-none
 #   3     as 2, and f-unlisted
@@ -12,6 +12,7 @@
 
 # shellcheck disable=SC2034
 STORY_LAST_LIST=103
+declare -A story_needs=([removed]='b-none b-454')
 
 # list_install VERSION: the mirror has it from now on, and the updater takes it.
 list_install() {
@@ -19,7 +20,7 @@ list_install() {
 		mv "$LAB_M/site/metadata/timestamp.new" "$LAB_M/site/metadata/timestamp.json" && updater
 }
 
-send() { "${mta}_send" "$@" >/dev/null; } # send ID RECIPIENT...
+send() { "${mta}_send" "$@"; } # send ID RECIPIENT...
 
 # fate_is LETTER ID RECIPIENT: the log and the receivers agree upon that. A message that was delivered is
 # waited for by its log line, which the server's answer is in.
@@ -59,13 +60,13 @@ story_added() {
 	before=(1 2)
 	list_install 3 3>&- &
 	update=$!
-	while kill -0 "$update" 2>/dev/null && [ "$n" -lt 50 ]; do
-		pair || return
+	while kill -0 "$update" 2>/dev/null && [ "$n" -lt 50 ] && pair; do
 		between+=("$n")
 	done
-	wait "$update" || return
-	pair && pair || return
+	wait "$update" && [ "$n" -eq $((${#before[@]} + ${#between[@]})) ] && pair && pair || return
 	after=($((n - 1)) "$n")
+	echo "${#between[@]} messages while the list was installed" >&3
+	[ ${#between[@]} -gt 0 ] || return
 	cell=Q
 	for n in "${before[@]}"; do
 		fate_is D "added-$n" bob@f-unlisted.test || cell='?'
@@ -79,7 +80,6 @@ story_added() {
 	for n in "${before[@]}" "${between[@]}" "${after[@]}"; do
 		fate_is D "added-good-$n" bob@a.test || cell='?'
 	done
-	echo "${#between[@]} messages while the list was installed" >&3
 }
 
 # A hundred lists, and while each is installed a message to a good server and one to a bad one.
@@ -89,14 +89,16 @@ story_replaced() {
 	: >"$progress"
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
 		echo "list $version" >>"$progress"
-		list_install $version || break
+		list_install $version || exit
 	done 3>&- &
 	updates=$!
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
-		await line "$progress" "^list $version\$" >/dev/null || return
-		send "replaced-good-$version" bob@a.test && send "replaced-bad-$version" bob@c-expired.test || return
+		await line "$progress" "^list $version\$" >/dev/null &&
+			send "replaced-good-$version" bob@a.test &&
+			send "replaced-bad-$version" bob@c-expired.test || break
 	done
-	wait "$updates" || return
+	# The updates come to their end by themselves; no other story shall begin before.
+	wait "$updates" && [ "$version" -gt "$STORY_LAST_LIST" ] || return
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
 		"${mta}_fate" "replaced-good-$version" bob@a.test && [ "$outcome" = D ] && good=$((good + 1))
 		"${mta}_fate" "replaced-bad-$version" bob@c-expired.test && [ "$outcome" = Q ] && bad=$((bad + 1))
@@ -123,12 +125,15 @@ story_missing() {
 	# Who has it open must notice, too: no name is left.
 	cp -p "$file" "$map" && rm "$file" "$file.1" || return
 	LAB_FROM=$(log_size)
-	if ! send missing-1 bob@sub.a.test 2>/dev/null; then
-		cell=B # refused at submission
-	else
+	send missing-1 bob@sub.a.test
+	case $? in
+	0)
 		send missing-2 bob@a.test || return
 		fate_is Q missing-1 bob@sub.a.test && fate_is Q missing-2 bob@a.test && cell=Q
-	fi
+		;;
+	1) cell=B ;; # refused at submission
+	*) return ;;
+	esac
 	cp -p "$map" "$file.new" && mv "$file.new" "$file" || return
 	[ "$cell" != B ] || return 0
 	"${mta}_queue_run" || return
@@ -163,18 +168,23 @@ named() {
 	done
 }
 
+# can_look_back CASE: not at those whose domain the log does not have in ASCII, or that another message goes
+# to, too; nor at those that are not listed, or not for this mail server.
+can_look_back() {
+	case $1:${case_list[$1]} in *:- | *:testing* | n-*) return 1 ;; esac
+	[ "${case_with["$1 $mta"]}" != n/e ]
+}
+
 # look_back PHASE: what preview reads in the part of the log that the phase has written, against what was
-# seen: each listed domain's message went as preview says. Those whose domain the log does not have in
-# ASCII, or that another message went to, too, are left out. Writes differences to descriptor 3, and
-# sets looked to the number of messages.
+# seen: each listed domain's message went as preview says. Writes differences to descriptor 3, and sets
+# looked to the number of messages.
 look_back() {
 	local phase=$1 name got tls want
 	looked=0
 	tail -c "+$((LAB_FROM + 1))" "$LAB_LOG" >"$LAB_M/$phase.log"
 	updater preview --json "$LAB_M/$phase.log" && mv "$LAB_UPDATER/out" "$LAB_M/$phase.preview" || return
 	while IFS=$'\t' read -r name got _ tls _; do
-		case $name:${case_list[$name]} in *:- | *:testing* | n-*) continue ;; esac
-		[ "${case_with["$name $mta"]}" != n/e ] || continue
+		can_look_back "$name" || continue
 		case $got in
 		Q) want=not_sent ;;
 		D) if ! named "$name"; then
