@@ -49,17 +49,24 @@ fate() {
 clear_text() { # clear_text ID: the message went over a connection without TLS
 	received "$LAB_M/lab" | awk -F'\t' -v id="$1" '$1 == id && $3 == "no" { found = 1 } END { exit !found }'
 }
-is_quiet() { # is_quiet COMMAND...: succeeds, or is not even tried, without a word
-	"$@" >"$tmp/out" 2>&1
-	[ ! -s "$tmp/out" ] || { cat "$tmp/out"; return 1; }
+# exits CODE COMMAND...: with that code; what it said is left in $tmp/out.
+exits() {
+	local want=$1 rc=0
+	shift
+	"$@" >"$tmp/out" 2>&1 || rc=$?
+	[ "$rc" -eq "$want" ] || { echo "exit $rc, want $want:"; cat "$tmp/out"; return 1; }
+}
+is_quiet() { # is_quiet CODE COMMAND...: exits so, without a word
+	exits "$@" && { [ ! -s "$tmp/out" ] || { cat "$tmp/out"; return 1; }; }
 }
 cron_job() { # the command of /etc/cron.d, without its delay
-	sed -n 's/^17 [^ ]* \* \* \* root //p' /etc/cron.d/preload25-updater |
-		sed 's/sleep "[^"]*"/true/' >"$tmp/job"
-	[ -s "$tmp/job" ] && sh "$tmp/job"
+	sed -n 's/^[0-9]* [^ ]* \* \* \* root \(.*\)sleep "[^"]*" && /\1/p' /etc/cron.d/preload25-updater >"$tmp/job"
+	[ "$(wc -l <"$tmp/job")" -eq 1 ] || { echo 'not one line with a job and its delay'; return 2; }
+	sh "$tmp/job"
 }
 
 run_inside() {
+	only_in_the_copy
 	LAB_PACKAGES=/run/lab/root
 	local before after started
 	PATH=$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -88,7 +95,7 @@ run_inside() {
 	check 'apt-get installs the package' apt install /root/preload25-updater.deb
 	installed=$(date +%s%N)
 	check 'installing changes nothing of Postfix' same_postconf
-	check 'until somebody sets it up cron has nothing to say' is_quiet cron_job
+	check 'until somebody sets it up cron has nothing to say' is_quiet 1 cron_job
 	expect 'monitoring says that nothing is set up' 3 '' preload25-update status --nagios
 	configured=$(date +%s%N)
 	cp "$LAB_M/root.json" /root/root.json
@@ -103,13 +110,14 @@ run_inside() {
 	check 'it says how to undo it' grep -q -- '--revert' "$tmp/said"
 	check 'the configuration is readable, and names a copy of the root file' \
 		grep -qx 'root = /etc/preload25/root.json' $conf
-	check 'a second time it has nothing to do' sh -c 'preload25-update setup postfix --apply \
-		--source http://127.0.0.1/ --root /root/root.json | grep -q "main.cf has all it needs"'
+	expect 'a second time it succeeds' 0 '' preload25-update setup postfix --apply \
+		--source http://127.0.0.1/ --root /root/root.json
+	check '... and has nothing to do' grep -q 'main.cf has all it needs' "$tmp/out"
 	expect 'another source is not taken silently' 2 'names another source' preload25-update setup postfix \
 		--apply --source http://127.0.0.1/other --root /root/root.json
 	check 'mail to others goes as before' fate others "bob@${case_domain[$other]}" D
 	expect 'monitoring is content' 0 '' preload25-update status --nagios
-	check 'the job of cron is quiet when all is well' is_quiet cron_job
+	check 'the job of cron is quiet when all is well' is_quiet 0 cron_job
 	check 'an ordinary user may ask for the status' setpriv --reuid=65534 --regid=65534 --clear-groups \
 		preload25-update status
 	syslog_lines
@@ -172,8 +180,9 @@ man_and_units() {
 
 # Process 1 of a namespace of its own is systemd, which runs nothing but what the tests tell it.
 become_systemd() {
+	only_in_the_copy
 	mount -t sysfs -o ro sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77
-	mkdir -p /dev/shm /dev/pts && mknod -m 666 /dev/ptmx c 5 2
+	mkdir -p /dev/shm /dev/pts && mknod -m 666 /dev/ptmx c 5 2 || exit
 	: >/etc/fstab
 	: >/etc/machine-id
 	cat >/etc/systemd/system/tests.service <<-END
@@ -186,7 +195,7 @@ become_systemd() {
 		StandardOutput=file:/run/lab/mail/systemd.out
 		StandardError=file:/run/lab/mail/systemd.out
 		TimeoutStartSec=120
-		ExecStopPost=systemctl exit
+		ExecStopPost=sh -c 'systemctl exit "\$\$EXIT_STATUS" || systemctl exit 1'
 	END
 	printf '[Unit]\nWants=tests.service\n' >/etc/systemd/system/tests.target
 	container=tests exec unshare --pid --fork --kill-child --mount-proc \
@@ -196,6 +205,7 @@ shown() { systemctl show -P "$1" preload25-update.service; }
 
 run_driver() {
 	local map=/etc/postfix/preload.cdb prom=/var/lib/prometheus/node-exporter
+	only_in_the_copy
 	PATH=$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	rm -rf /usr/sbin/policy-rc.d /var/lib/preload25 /etc/preload25
 	check 'systemd: its journal runs' systemctl start systemd-journald.service
@@ -217,14 +227,15 @@ run_driver() {
 	check 'systemd: the journal has what was done, as information, without the name of the program' \
 		grep -q "^$map to be installed: list 1, " "$tmp/journal"
 	mv /etc/preload25/root.json /etc/preload25/root.away
-	expect 'systemd: a failure is one of the service' 1 'failed' \
-		sh -c 'systemctl start preload25-update.service 2>&1 | grep -i failed >&2; exit 1'
+	check 'systemd: a failure is one of the service' exits 1 systemctl start preload25-update.service
+	check 'systemd: ... as systemctl says' grep -q '^Job for preload25-update.service failed' "$tmp/out"
 	check 'systemd: ... with the exit code of the job' test "$(shown ExecMainStatus)" = 2
 	journalctl -q -u preload25-update.service -o cat --priority=3 >"$tmp/journal"
 	check 'systemd: ... and an error in the journal' grep -q '^root: /etc/preload25/root.json' "$tmp/journal"
 	mv /etc/preload25/root.away /etc/preload25/root.json
 	check 'systemd: it is purged' apt purge preload25-updater
-	check 'systemd: ... and there is no timer left' sh -c '! systemctl cat preload25-update.timer'
+	check 'systemd: ... and there is no timer left' \
+		test "$(systemctl show -P LoadState preload25-update.timer)" = not-found
 	finish
 }
 
@@ -295,24 +306,46 @@ if [ "$rc" -eq 77 ]; then
 fi
 [ "$rc" -eq 0 ] || failures=$((failures + 1))
 
-# The service under systemd, in a control group of its own.
-group=$tmp/cgroup
-# shellcheck disable=SC2016 # for the inner shell
-unshare --mount sh -c 'mkdir "$0" && mount -t cgroup2 cgroup2 "$0" && mkdir "$0/preload25-$$" &&
-	echo $$ >"$0/preload25-$$/cgroup.procs" || exit 77
-	unshare --cgroup "$@"
-	rc=$?
-	echo $$ >"$0/cgroup.procs"
-	find "$0/preload25-$$" -depth -type d -exec rmdir {} +
-	exit $rc' "$group" "$senders/installed" "$world" "$LAB_PACKAGES" postfix postfix-cdb adduser ca-certificates -- \
-	/run/lab/top/tests/integration/package.sh --systemd >"$tmp/systemd" 2>&1 </dev/null
-if [ ! -s "$world/systemd.out" ]; then
+# in_a_group DIR COMMAND...: the command in a control group of its own, with those of DIR, in a mount
+# namespace; nothing of it is left afterwards. 77 where there is none to be had.
+in_a_group() {
+	group=$1/preload25-$$ before=$1$(sed -n 's/^0:://p' /proc/self/cgroup)
+	leave() {
+		local rc=$? pid
+		trap '' TERM INT HUP
+		echo $$ >"$before/cgroup.procs" || rc=1
+		# Whoever is left when this was told to end.
+		while read -r pid; do
+			kill -KILL "$pid" && timeout 20 tail --pid="$pid" -f /dev/null
+		done < <(find "$group" -name cgroup.procs -exec cat {} +)
+		find "$group" -depth -type d -exec rmdir {} + || { echo "$group: stays behind"; rc=1; }
+		exit "$rc"
+	}
+	mkdir "$1" || exit
+	mount -t cgroup2 cgroup2 "$1" && mkdir "$group" || exit 77
+	shift
+	trap leave EXIT
+	trap 'exit 143' TERM INT HUP
+	echo $$ >"$group/cgroup.procs" || exit 77
+	# In the background, so that a signal is heard at once.
+	unshare --cgroup "$@" &
+	wait $!
+	exit
+}
+
+# The service under systemd. Nobody knows how long systemd takes to start when something is wrong.
+rc=0
+unshare --mount bash -c "$(declare -f in_a_group); in_a_group \"\$@\"" bash "$tmp/cgroup" timeout -s KILL 300 \
+	"$senders/installed" "$world" "$LAB_PACKAGES" postfix postfix-cdb adduser ca-certificates -- \
+	/run/lab/top/tests/integration/package.sh --systemd >"$tmp/systemd" 2>&1 </dev/null || rc=$?
+if [ "$rc" -eq 77 ]; then
 	sed 's/^/# /' "$tmp/systemd"
 	skip 'package: systemd does not run in a control group of its own here'
 	finish
 fi
-cat "$world/systemd.out"
-if grep -q '^not ok ' "$world/systemd.out" || ! grep -q 'no timer left' "$world/systemd.out"; then
-	failures=$((failures + 1))
+[ ! -e "$world/systemd.out" ] || cat "$world/systemd.out"
+if [ "$rc" -ne 0 ] || ! grep -q '^ok .*no timer left' "$world/systemd.out" ||
+	grep -q '^not ok ' "$world/systemd.out"; then
+	not_ok "systemd: all of this (exit $rc)" "$tmp/systemd"
 fi
 finish
