@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/attr.h"
+#include "common/clock.h"
 #include "common/str.h"
 
 #define DAY_S INT64_C(86400)
@@ -16,15 +17,30 @@ struct fields {
 	int year, month, day, hour, minute, second;
 };
 
+/* Where in its year it lies: the larger, the later. */
+static int64_t
+in_year(const struct fields *f)
+{
+	return ((f->month * INT64_C(32) + f->day) * 24 + f->hour) * 3600 + f->minute * 60 + f->second;
+}
+
+/* No line is of a later time than that of the file, but for a day: the first of January may have begun where the
+ * log comes from. */
 void
 log_time_begin(struct log_time *t, int64_t latest_s)
 {
-	time_t latest = (time_t)latest_s;
+	time_t latest = (time_t)(latest_s + DAY_S);
 	struct tm tm;
 
-	*t = (struct log_time){.latest_s = latest_s, .hour = -1};
-	if (localtime_r(&latest, &tm) != NULL)
-		t->latest_year = tm.tm_year + 1900;
+	*t = (struct log_time){.hour = -1};
+	if (localtime_r(&latest, &tm) == NULL)
+		return;
+	t->latest_year = tm.tm_year + 1900;
+	t->latest_in_year = in_year(&(const struct fields){.month = tm.tm_mon + 1,
+		.day = tm.tm_mday,
+		.hour = tm.tm_hour,
+		.minute = tm.tm_min,
+		.second = tm.tm_sec});
 }
 
 /* Exactly count digits. */
@@ -146,21 +162,19 @@ without_year(struct log_time *t, const char *line, size_t len, int64_t *out_s)
 			break;
 	if (f.month > 12 || (line[4] == ' ' ? !digits(line + 5, 1, &f.day) : !digits(line + 4, 2, &f.day)))
 		return 0;
-	/* The first of January may have begun where the log comes from. */
-	for (int back = -1; back < YEARS_BACK; back++) {
-		f.year = t->latest_year - back;
-		if (!is_date(&f))
-			continue;
-		*out_s = local_of(t, &f);
-		if (*out_s <= t->latest_s + DAY_S)
-			return 1;
-	}
-	return 0;
+	f.year = t->latest_year - (in_year(&f) > t->latest_in_year);
+	for (int back = 0; !is_date(&f); back++, f.year--)
+		if (back == YEARS_BACK)
+			return 0;
+	*out_s = local_of(t, &f);
+	return 1;
 }
 
 int
 log_time_parse(struct log_time *t, const char *line, size_t len, int64_t *out_s)
 {
-	return len > 0 && str_is_digit(line[0]) ? with_year(t, line, len, out_s)
-						: without_year(t, line, len, out_s);
+	int rc = len > 0 && str_is_digit(line[0]) ? with_year(t, line, len, out_s)
+						  : without_year(t, line, len, out_s);
+
+	return rc > 0 && *out_s >= 0 && *out_s <= CLOCK_MAX_S;
 }

@@ -16,8 +16,9 @@
 #include <stdint.h>
 
 struct log_time {
-	int64_t latest_s; /* no line is of a later time, but for a day: what a missing year is found by */
+	/* The latest time that a line may have, in this machine's zone: what a missing year is found by. */
 	int latest_year;
+	int64_t latest_in_year;
 	/* The hour that the C library was asked about last: it looks at the zone's file each time. */
 	int64_t hour; /* YYYYMMDDHH */
 	int64_t hour_s;
@@ -25,7 +26,7 @@ struct log_time {
 
 /* latest_s: when the file was written last, or now. */
 void log_time_begin(struct log_time *t, int64_t latest_s);
-/* 1 and seconds since the epoch, 0 the line begins with no time. */
+/* 1 and seconds since the epoch (0 to CLOCK_MAX_S), 0 the line begins with no such time. */
 int log_time_parse(struct log_time *t, const char *line, size_t len, int64_t *out_s);
 
 #endif

@@ -11,6 +11,8 @@
  * pushed out only loses the word of its TLS. */
 #define AGENTS 512
 #define ID_MAX MAIL_ID_MAX
+/* Words up to the tag of a line: "Nov 26 12:00:00 host TAG", and a zone or a priority more. */
+#define TAG_WORDS_MAX 8
 
 /* One smtp(8) process. It says of a connection with TLS how it is protected before it delivers; of
  * one without, nothing. */
@@ -104,6 +106,45 @@ begins(struct span s, const char *text)
 	return s.len >= strlen(text) && memcmp(s.at, text, strlen(text)) == 0;
 }
 
+/* Steps over text, if s begins with it. */
+static bool
+skip(struct span *s, const char *text)
+{
+	if (!begins(*s, text))
+		return false;
+	*s = from(*s, s->at + strlen(text));
+	return true;
+}
+
+/* Steps over one word and the blanks behind it, and hands it out; an empty span at the end. */
+static struct span
+take_word(struct span *s)
+{
+	const char *blank = s->len > 0 ? memchr(s->at, ' ', s->len) : NULL;
+	struct span word = {s->at, blank != NULL ? (size_t)(blank - s->at) : s->len};
+
+	*s = from(*s, word.at + word.len);
+	while (skip(s, " "))
+		continue;
+	return word;
+}
+
+/* Steps over an address and hands it out: up to one of stops, but a local part in quotes may hold anything. */
+static struct span
+take_address(struct span *s, const char *stops)
+{
+	size_t n = 0;
+
+	if (begins(*s, "\"")) {
+		for (n = 1; n < s->len && s->at[n] != '"'; n++)
+			n += s->at[n] == '\\';
+		n = n < s->len ? n + 1 : s->len;
+	}
+	n += up_to(from(*s, s->at + n), stops).len;
+	*s = from(*s, s->at + n);
+	return (struct span){s->at - n, n};
+}
+
 /* Copies a name, in lower case; what does not fit or is no domain name is "". */
 static void
 copy_name(struct span s, char out[static 254])
@@ -167,27 +208,33 @@ agent_of(struct mail_log *log, struct span pid)
 	return oldest;
 }
 
-/* "Verified TLS connection established to mx1.example.net[192.0.2.1]:25: TLSv1.3 ...". */
-static void
+/* "Verified TLS connection established to mx1.example.net[192.0.2.1]:25: TLSv1.3 ...", or "reused to" (with
+ * smtp_tls_connection_reuse). Further behind a peer may have written such words. */
+static bool
 on_tls(struct mail_log *log, struct span pid, struct span text)
 {
 	static const struct {
 		const char *word;
 		enum mail_tls tls;
-	} levels[] = {{"Verified TLS", MAIL_TLS_VERIFIED}, {"Trusted TLS", MAIL_TLS_ENCRYPTED},
-		{"Untrusted TLS", MAIL_TLS_ENCRYPTED}, {"Anonymous TLS", MAIL_TLS_ENCRYPTED}};
-	struct agent *a;
+	} levels[] = {{"Verified", MAIL_TLS_VERIFIED}, {"Trusted", MAIL_TLS_ENCRYPTED},
+		{"Untrusted", MAIL_TLS_ENCRYPTED}, {"Anonymous", MAIL_TLS_ENCRYPTED}};
 
-	log->postfix_speaks = true;
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-		if (!begins(text, levels[i].word))
+		struct span host = text;
+		struct agent *a;
+
+		if (!skip(&host, levels[i].word) || !skip(&host, " TLS connection ") ||
+			(!skip(&host, "established to ") && !skip(&host, "reused to ")))
 			continue;
+		log->postfix_speaks = true;
 		a = agent_of(log, pid);
-		copy_name(up_to(behind(text, " established to "), "["), a->host);
+		copy_name(up_to(host, "["), a->host);
 		a->tls = levels[i].tls;
 		a->fresh = true;
 		a->message[0] = '\0';
+		return true;
 	}
+	return false;
 }
 
 /* Whether the delivery goes over the connection that the agent last spoke of: it is the first over
@@ -229,19 +276,18 @@ postfix_reason(struct span status)
 static int
 on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail_delivery *out)
 {
-	struct span message = up_to(text, ":");
-	struct span to = behind(text, ": to=<"), relay = behind(to, ">, relay=");
-	/* The first "status=" behind the numbers: what stands in brackets behind it is the peer's. */
-	struct span status = behind(behind(relay, ", delay="), ", status=");
+	struct span message = up_to(text, ":"), relay = from(text, text.at + message.len), to, status;
 
-	if (relay.len == 0 || status.len == 0)
+	if (!skip(&relay, ": to=<"))
 		return 0;
-	to.len = (size_t)(relay.at - strlen(">, relay=") - to.at);
-	/* Where an alias led: not where the message went. */
-	if (find(to, ">, orig_to=<") != NULL)
-		to.len = (size_t)(find(to, ">, orig_to=<") - to.at);
-	if (!copy_domain(to, out->domain))
+	to = take_address(&relay, ">");
+	/* What an alias was called: not where the message went. */
+	if (skip(&relay, ">, orig_to=<"))
+		(void)take_address(&relay, ">");
+	if (!skip(&relay, ">, relay=") || !copy_domain(to, out->domain))
 		return 0;
+	/* The first "status=" behind the numbers: what stands in brackets behind it is the peer's. */
+	status = behind(behind(relay, ", delay="), ", status=");
 	copy_name(up_to(relay, "[, "), out->host);
 	if (begins(relay, "none,"))
 		out->host[0] = '\0';
@@ -266,22 +312,35 @@ on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail
 	return 1;
 }
 
-/* Text behind "postfix/smtp[PID]: " (or "postfix-out/smtp[": instances have names of their own). */
+/* Whether rest, a line of syslog's, is one of smtp(8)'s: "Nov 26 12:00:00 host postfix/smtp[PID]: text" (or
+ * "postfix-out/smtp[": instances have names of their own). rest becomes the text. Before the tag is only what
+ * the logger writes, some words without a colon behind them; whatever comes later senders choose. */
+static bool
+take_tag(struct span *rest, struct span *pid)
+{
+	for (int words = 0; words < TAG_WORDS_MAX; words++) {
+		struct span word = take_word(rest), name = up_to(word, "[");
+
+		if (word.len == 0 || word.at[word.len - 1] != ':')
+			continue;
+		/* The tag. */
+		*pid = up_to(behind(word, "["), "]");
+		for (size_t i = 0; i < pid->len; i++)
+			if (!str_is_digit(pid->at[i]))
+				return false;
+		return name.len >= 5 && memcmp(name.at + name.len - 5, "/smtp", 5) == 0 && pid->len > 0 &&
+			pid->at + pid->len + strlen("]:") == word.at + word.len;
+	}
+	return false;
+}
+
 static int
 postfix_line(struct mail_log *log, struct span line, struct mail_delivery *out)
 {
-	struct span pid = behind(line, "/smtp["), text;
+	struct span text = line, pid;
 
-	if (pid.len == 0)
+	if (!take_tag(&text, &pid) || on_tls(log, pid, text))
 		return 0;
-	text = behind(pid, "]: ");
-	pid = up_to(pid, "]");
-	if (text.len == 0 || text.at != pid.at + pid.len + 3)
-		return 0;
-	if (find(text, " TLS connection established to ") != NULL) {
-		on_tls(log, pid, text);
-		return 0;
-	}
 	return on_delivery(log, pid, text, out);
 }
 
@@ -296,7 +355,7 @@ exim_reason(struct span rest)
 	/* The first: behind it may stand what the peer has said. */
 	struct span number = behind(rest, " defer ("), words;
 
-	if (find(rest, " R=preload25_no_listed_mx ") != NULL)
+	if (begins(behind(rest, " R="), "preload25_no_listed_mx "))
 		return MAIL_REASON_OTHER_HOST;
 	if (begins(number, "-38)"))
 		return MAIL_REASON_NO_TLS;
@@ -308,42 +367,87 @@ exim_reason(struct span rest)
 								   : MAIL_REASON_OTHER;
 }
 
-/* "2026-11-26 12:00:00 1vOabc-00000001abc-0001 => a@example.net R=... T=... H=mx [192.0.2.1] X=TLS1.3:...
- * CV=yes ...". Behind C= stands what the peer said. */
-static int
-exim_line(struct span line, struct mail_delivery *out)
+/* "1vOabc-00000001abc-0001", or "1vOabc-0001ab-01" before Exim 4.97. */
+static bool
+is_exim_id(struct span s)
+{
+	size_t dash = s.len == 23 ? 18 : 13;
+
+	if (s.len != 23 && s.len != 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (i == 6 || i == dash ? s.at[i] != '-' : !str_is_alnum((unsigned char)s.at[i]))
+			return false;
+	return true;
+}
+
+/* Whether rest is a line of Exim's main log: "2026-11-26 12:00:00". */
+static bool
+is_exim(struct span line)
+{
+	return line.len > 19 && line.at[4] == '-' && line.at[7] == '-' && line.at[10] == ' ' &&
+		line.at[13] == ':';
+}
+
+/* Steps over date, time, perhaps the zone and "[pid]", the id of the message, and the flag: only there is it
+ * Exim's own. false: a line about something else. */
+static bool
+take_flag(struct span *rest, struct mail_delivery *out)
 {
 	static const struct {
 		const char *flag;
 		enum mail_outcome outcome;
-	} flags[] = {{" => ", MAIL_SENT}, {" -> ", MAIL_SENT}, {" == ", MAIL_DEFERRED},
-		{" ** ", MAIL_BOUNCED}};
-	struct span rest = {line.at, 0}, address, host;
-	const char *peer;
+	} flags[] = {{"=> ", MAIL_SENT}, {"-> ", MAIL_SENT}, {"== ", MAIL_DEFERRED},
+		{"** ", MAIL_BOUNCED}};
+	struct span word;
 
-	/* Date, time, perhaps the zone and "[pid]", and the id of the message: the flag is near. */
-	for (size_t i = 0; rest.len == 0 && i < sizeof(flags) / sizeof(flags[0]); i++) {
-		struct span head = {line.at, line.len < 80 ? line.len : 80};
-		const char *p = find(head, flags[i].flag);
-
-		if (p != NULL) {
-			const char *id = memrchr(line.at, ' ', (size_t)(p - line.at));
-
-			rest = from(line, p + 4);
-			out->outcome = flags[i].outcome;
-			if (id != NULL)
-				copy_id((struct span){id + 1, (size_t)(p - id - 1)}, out->id);
-		}
+	(void)take_word(rest);
+	(void)take_word(rest);
+	word = take_word(rest);
+	if (begins(word, "+") || begins(word, "-"))
+		word = take_word(rest);
+	if (begins(word, "["))
+		word = take_word(rest);
+	if (!is_exim_id(word))
+		return false;
+	copy_id(word, out->id);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		if (!skip(rest, flags[i].flag))
+			continue;
+		out->outcome = flags[i].outcome;
+		return true;
 	}
-	if (rest.len == 0 || line.len < 20 || line.at[4] != '-' || line.at[7] != '-')
+	return false;
+}
+
+/* The part of s before text, or all of it. */
+static struct span
+before(struct span s, const char *text)
+{
+	const char *p = find(s, text);
+
+	return p != NULL ? (struct span){s.at, (size_t)(p - s.at)} : s;
+}
+
+/* "2026-11-26 12:00:00 1vOabc-00000001abc-0001 => a@example.net R=... T=... H=mx [192.0.2.1] X=TLS1.3:...
+ * CV=yes ...". Behind DN= and C= stands what the peer said. */
+static int
+exim_line(struct span line, struct mail_delivery *out)
+{
+	struct span rest = line, address, host;
+
+	if (!take_flag(&rest, out))
 		return 0;
-	peer = find(rest, " C=\"");
-	if (peer != NULL)
-		rest.len = (size_t)(peer - rest.at);
-	address = up_to(rest, " ");
-	/* "alias <a@example.net>": the address in brackets is the one that was delivered to. */
-	if (find(address, "@") == NULL)
-		address = up_to(behind(rest, "<"), ">");
+	address = take_address(&rest, " ");
+	/* "alias <a@example.net>": the address in brackets is the one that was delivered to; behind a whole one
+	 * stands where it came from. */
+	if (skip(&rest, " <")) {
+		struct span other = take_address(&rest, ">");
+
+		if (memrchr(address.at, '@', address.len) == NULL)
+			address = other;
+	}
+	rest = before(before(rest, " C=\""), " DN=\"");
 	/* Deliveries by other transports (files, pipes) name no host. */
 	host = behind(rest, " H=");
 	if (!copy_domain(address, out->domain) || (host.len == 0 && out->outcome == MAIL_SENT))
@@ -370,5 +474,5 @@ mail_log_line(struct mail_log *log, const char *line, size_t len, struct mail_de
 	memset(out, 0, sizeof(*out));
 	if (len > MAIL_LOG_LINE_MAX)
 		return 0;
-	return find(s, "/smtp[") != NULL ? postfix_line(log, s, out) : exim_line(s, out);
+	return is_exim(s) ? exim_line(s, out) : postfix_line(log, s, out);
 }

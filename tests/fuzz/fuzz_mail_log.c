@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "export/list.h"
 #include "tests/fuzz/helper.h"
 #include "updater/log_time.h"
@@ -21,7 +22,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int64_t time_s;
 
 		log_time_begin(&when, INT64_C(1795435200));
-		(void)log_time_parse(&when, (const char *)data, len, &time_s);
+		if (log_time_parse(&when, (const char *)data, len, &time_s) > 0)
+			assert(time_s >= 0 && time_s <= CLOCK_MAX_S);
 		if (mail_log_line(log, (const char *)data, len, &d) > 0) {
 			assert(list_domain_valid(d.domain, strlen(d.domain)));
 			assert(strlen(d.id) < MAIL_ID_MAX && d.reason < MAIL_REASONS);

@@ -82,6 +82,13 @@ test_forms(void **state UNUSED)
 		{"Nov 26 12:00:0", NOW, NULL},
 		{"Nox 26 12:00:00", NOW, NULL},
 		{"ovD 26 12:00:00", NOW, NULL},
+		/* The first and the last time that has a text, and those beyond. */
+		{"1970-01-01T00:00:00Z", NOW, "1970-01-01T00:00:00Z"},
+		{"1970-01-01T00:00:00+01:00", NOW, NULL},
+		{"1970-01-01 00:59:59", NOW, NULL},
+		{"9999-12-31T23:59:59Z", NOW, "9999-12-31T23:59:59Z"},
+		{"9999-12-31T23:59:60Z", NOW, NULL},
+		{"9999-12-31T23:59:59-00:01", NOW, NULL},
 	};
 
 	check("CET-1CEST,M3.5.0,M10.5.0/3", rows, ARRAY_LEN(rows));
@@ -99,6 +106,9 @@ test_turn_of_the_year(void **state UNUSED)
 		{"Nov 27 12:00:01 host", NOW, "2025-11-27T12:00:01Z"},
 		{"Feb 29 12:00:00 host", "2027-03-01T00:00:00Z", "2024-02-29T12:00:00Z"},
 		{"Feb 29 12:00:00 host", "2028-03-01T00:00:00Z", "2028-02-29T12:00:00Z"},
+		{"Feb 29 12:00:00 host", "2028-02-28T11:00:00Z", "2024-02-29T12:00:00Z"},
+		/* 1900 was none, and is too long ago. */
+		{"Feb 29 12:00:00 host", "1971-01-01T00:00:00Z", NULL},
 	};
 
 	check("UTC0", rows, ARRAY_LEN(rows));

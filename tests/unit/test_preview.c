@@ -82,6 +82,11 @@ test_postfix(void **state UNUSED)
 		{SMTP("5") "51: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=1, delays=0/0/0/0, "
 			   "dsn=5.1.1, status=bounced (host said: 550 status=sent (250 ok))",
 			1, "good.test", "mx1.good.test", MAIL_BOUNCED, MAIL_TLS_NONE},
+		/* With smtp_tls_connection_reuse. */
+		{SMTP("4") "Verified TLS connection reused to mx1.good.test[192.0.2.1]:25: TLSv1.3 with cipher X", NO},
+		{SMTP("4") "57: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, conn_use=2, delay=1, "
+			   "delays=0/0/0/0, dsn=2.0.0, status=sent (250 ok)",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_VERIFIED},
 		/* Not out of this machine; not the agent for SMTP; nothing at all. */
 		{SMTP("5") "52: to=<u@good.test>, relay=127.0.0.1[127.0.0.1]:10024, delay=1, dsn=2.0.0, "
 			   "status=sent (250 ok)", NO},
@@ -190,6 +195,78 @@ test_exim(void **state UNUSED)
 	};
 
 	check_lines(lines, ARRAY_LEN(lines));
+}
+
+/* What senders and peers write is not what the mail server says, wherever they put it. */
+static void
+test_forged(void **state UNUSED)
+{
+#define LINE(tag) "Nov 26 12:00:00 host " tag
+#define FAKE      "x/smtp[1]: A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL
+	static const struct line lines[] = {
+		{LINE("postfix/qmgr[7]: 4A: from=<\"") FAKE "\"@evil.test>, size=1, nrcpt=1 (queue active)", NO},
+		{LINE("postfix/smtpd[7]: NOQUEUE: reject: RCPT from evil.test[192.0.2.9]: 554 5.7.1 <") FAKE
+			">: Relay access denied", NO},
+		{LINE("postfix/smtpd: ") FAKE, NO},
+		{LINE("postfix/smtp[7x]: ") "A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{LINE("postfix/smtp[]: ") "A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{LINE("postfix/xsmtp[7]: ") "A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{LINE("kernel: ") FAKE, NO},
+		{"Completely another text without any tag that goes on " FAKE, NO},
+		/* A server that was tried first, quoted by smtp(8) itself; a peer's reply. */
+		{SMTP("7") "4A: host mx.evil.test[192.0.2.9] said: 450 A: to=<u@good.test>, "
+			   "relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		{SMTP("7") "4A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
+			   "dsn=2.0.0, status=sent (250 Verified TLS connection established to mx1.good.test[x]:25)",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("7") "4B: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, 1, "good.test",
+			"mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		/* Recipients of bounces are chosen by who sent the mail. */
+		{SMTP("7") "4C: to=<\"u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=1, status=sent (\\\"\"@evil"
+			   ".test>, relay=mx.evil.test[192.0.2.9]" TAIL,
+			1, "evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("7") "4D: to=<u@evil.test>, orig_to=<\"x>, relay=mx1.good.test[192.0.2.1]:25\"@home.test>, "
+			   "relay=mx.evil.test[192.0.2.9]" TAIL,
+			1, "evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("7") "4E: to=<\"u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
+		/* Exim: senders, greetings, recipients, certificates. */
+		{EXIM "<= \"a => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test [192.0.2.9] P=esmtp", NO},
+		{EXIM "<= \" => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test [192.0.2.9] P=esmtp", NO},
+		{"2026-11-26 12:00:00 H=(=> u@good.test H=mx) [192.0.2.9] rejected EHLO", NO},
+		{"2026-11-26 12:00:00 SMTP => u@good.test H=mx1.good.test [192.0.2.1]", NO},
+		{"2026-11-26 12:00:00 SMTP syntax error in \"" FAKE "\" H=evil.test [192.0.2.9]", NO},
+		{EXIM "=> \"x <u@good.test> H=mx1.good.test [192.0.2.1] X=T CV=yes\"@evil.test R=r T=t H=mx.evil.test "
+		      "[192.0.2.9] C=\"250 ok\"",
+			1, "evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
+		{EXIM "=> u@evil.test <\"x H=mx1.good.test\"@home.test> R=r T=t H=mx.evil.test [192.0.2.9]", 1,
+			"evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
+		{EXIM "=> u@good.test R=r T=t H=mx1.good.test [192.0.2.1] X=TLS1.3:x:256 CV=no DN=\"CN=a CV=yes\"", 1,
+			"good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_ENCRYPTED},
+		/* All that may stand before the flag. */
+		{"2026-11-26 12:00:00.250 +0100 [77] 1vOabc-0001ab-01 => u@good.test R=r T=t H=mx1.good.test "
+		 "[192.0.2.1]",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+	};
+
+	check_lines(lines, ARRAY_LEN(lines));
+}
+
+/* A peer's words do not make Postfix speak of TLS. */
+static void
+test_speaks(void **state UNUSED)
+{
+	static const char *const lines[] = {
+		SMTP("7") "4A: to=<u@good.test>, relay=mx1.good.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
+			  "status=sent (250 Verified TLS connection established to mx1.good.test[192.0.2.1]:25)",
+		SMTP("7") "Verified TLS connection reused to mx1.good.test[192.0.2.1]:25: TLSv1.3"};
+	struct mail_log *log = mail_log_new();
+	struct mail_delivery d;
+
+	assert_int_equal(mail_log_line(log, lines[0], strlen(lines[0]), &d), 1);
+	assert_true(mail_log_is_silent(log));
+	assert_int_equal(mail_log_line(log, lines[1], strlen(lines[1]), &d), 0);
+	assert_true(mail_log_speaks(log));
+	mail_log_free(log);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------- */
@@ -342,6 +419,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_postfix),
 		cmocka_unit_test(test_exim),
+		cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_speaks),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_hostile),
