@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
@@ -146,6 +147,27 @@ get(const json_t *object, const char *name, json_type type, json_t **out, struct
 	if (json_typeof(*out) != type)
 		return error_set(err, ERROR_INPUT, "\"%s\" is not %s", name, type_names[type]);
 	return 0;
+}
+
+json_t *
+json_text(const char *text, const char *otherwise)
+{
+	json_t *value = text != NULL ? json_string(text) : NULL;
+
+	if (value == NULL && otherwise != NULL)
+		value = json_string(otherwise);
+	return value != NULL ? value : json_null();
+}
+
+json_t *
+json_time(int64_t time_s)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (time_s <= 0)
+		return json_null();
+	clock_format(time_s, text);
+	return json_string(text);
 }
 
 int

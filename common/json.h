@@ -28,6 +28,13 @@ int json_canonical(const json_t *value, struct buf *out, struct error *err) MUST
 /* Ordinary compact JSON text with sorted members, as one line without newline. Appends. */
 int json_compact(const json_t *value, struct buf *out, struct error *err) MUST_CHECK;
 
+/* For text from outside, which may be no UTF-8 and has then no place in JSON: otherwise stands for it, or null
+ * where that is NULL; so for NULL. The caller's. */
+json_t *json_text(const char *text, const char *otherwise);
+#define JSON_NOT_UTF8 "(not UTF-8)"
+/* "2026-11-23T12:00:00Z"; null for 0, which is no time. The caller's. */
+json_t *json_time(int64_t time_s);
+
 /* Members of an object. The value is lent. Missing or of another type: ERROR_INPUT that names it. */
 int json_get_string(const json_t *object, const char *name, const char **out, struct error *err)
 	MUST_CHECK;

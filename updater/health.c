@@ -191,18 +191,15 @@ health_nagios(const struct update_settings *s, const struct error *config, int64
 	struct health h = {.level = HEALTH_UNKNOWN};
 	struct error why = {0};
 	struct state state;
-	char *path;
 
 	state_init(&state);
 	if (config != NULL) {
 		settle(&h, HEALTH_UNKNOWN, "%s", config->text);
 	} else {
-		path = job_state_path(s);
-		if (state_load(path, &state, &why) < 0)
+		if (job_load_state(s, &state, &why) < 0)
 			settle(&h, HEALTH_UNKNOWN, "%s", why.text);
 		else
 			health_judge(s, &state, now_s, &h);
-		free(path);
 	}
 	/* What stands behind the first bar is read as figures. */
 	for (char *bar = h.text; (bar = strchr(bar, '|')) != NULL;)

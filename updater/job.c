@@ -48,6 +48,16 @@ job_state_path(const struct update_settings *s)
 	return xasprintf("%s/state.json", s->state_dir);
 }
 
+int
+job_load_state(const struct update_settings *s, struct state *state, struct error *err)
+{
+	char *path = job_state_path(s);
+	int rc = state_load(path, state, err);
+
+	free(path);
+	return rc;
+}
+
 char *
 job_list_path(const struct update_settings *s, const char *sha256)
 {
@@ -338,7 +348,7 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		if (rc == 0)
 			rc = judge(&j, work(&j, err), err);
 	}
-	if (known && !j.install.dry_run && (s->report_only || s->log_count))
+	if (known && !j.install.dry_run && tally_wanted(s))
 		count_mail(&j);
 	/* Without the lock another run is under way, and tells of itself. */
 	if (j.lock != NULL)

@@ -40,6 +40,9 @@ char *job_state_path(const struct update_settings *s) RETURNS_NONNULL;
 char *job_list_path(const struct update_settings *s, const char *sha256) RETURNS_NONNULL;
 char *job_metadata_dir(const struct update_settings *s) RETURNS_NONNULL;
 
+/* What the job has noted; as state_load(). */
+int job_load_state(const struct update_settings *s, struct state *state, struct error *err) MUST_CHECK;
+
 /* For setup: makes a map without entries where there is none, so that main.cf may name it (a map
  * that is missing stops all mail). 1 made, 0 there was one. */
 int job_make_empty_map(const struct update_settings *s, struct error *err) MUST_CHECK;

@@ -1,19 +1,15 @@
 #include "updater/metrics.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/file.h"
-#include "common/xalloc.h"
-#include "updater/job.h"
 #include "updater/settings.h"
 #include "updater/state.h"
+#include "updater/tally.h"
 
 #define FILE_MODE 0644
-/* Octets of what stats has counted. */
-#define COUNTED_MAX ((size_t)128 * 1024)
 
 #define PREFIX "preload25_update_"
 
@@ -97,59 +93,22 @@ add_runs(struct buf *out, const struct state *state)
 	add_one(out, PREFIX "last_exit_code", "Exit status of the last run.", state->last_code);
 }
 
-static char *
-counted_path(const struct update_settings *s)
-{
-	return xasprintf("%s/stats.prom", s->state_dir);
-}
-
 int
 metrics_write(const struct update_settings *s, const struct state *state, struct error *err)
 {
-	struct error also = {0};
-	struct buf text, counted;
-	char *path;
+	struct buf text;
 	int rc;
 
 	if (s->metrics_textfile == NULL)
 		return 0;
-	path = counted_path(s);
 	buf_init(&text, METRICS_MAX);
-	buf_init(&counted, COUNTED_MAX);
 	add_runs(&text, state);
 	if (state->list.version > 0)
 		add_list(&text, state);
 	if (state->map.path != NULL)
 		add_map(&text, &state->map);
-	rc = file_read_if_exists(path, &counted, err);
-	if (rc > 0)
-		(void)buf_add(&text, buf_str(&counted), counted.len);
-	/* Without that, the figures of the job are worth having all the same. */
-	if (file_replace(s->metrics_textfile, text.data, text.len, FILE_MODE, &also) < 0) {
-		*err = also;
-		rc = -1;
-	}
-	buf_clear(&counted);
+	tally_metrics(s, &text);
+	rc = file_replace(s->metrics_textfile, text.data, text.len, FILE_MODE, err);
 	buf_clear(&text);
-	free(path);
 	return rc < 0 ? error_prefix(err, "metrics") : 0;
-}
-
-int
-metrics_put(const struct update_settings *s, const struct buf *text, struct error *err)
-{
-	char *path = counted_path(s), *state_path = job_state_path(s);
-	struct state state;
-	int rc = -1;
-
-	state_init(&state);
-	if (text->len > COUNTED_MAX)
-		error_set(err, ERROR_INPUT, "metrics: more than %zu octets", COUNTED_MAX);
-	else if (file_replace(path, buf_str(text), text->len, FILE_MODE, err) == 0 &&
-		state_load(state_path, &state, err) >= 0)
-		rc = metrics_write(s, &state, err);
-	state_clear(&state);
-	free(state_path);
-	free(path);
-	return rc;
 }

@@ -1,9 +1,8 @@
 /*
  * metrics: figures for the textfile collector of Prometheus' node exporter ([metrics] textfile).
  *
- * The file is written anew as a whole: what state.json knows, and behind it what others have
- *counted (metrics_put()), which is kept in the state directory so that the next run does not lose
- *it. The format is the text exposition format 0.0.4: a family is told once, its samples behind it.
+ * The file is written anew as a whole: what state.json knows, and behind it what the job has counted
+ * (tally.h). The format is the text exposition format 0.0.4: a family is told once, its samples behind it.
  *
  *	metrics_family(&text, "preload25_update_mails", "gauge", "Messages to listed domains.");
  *	metrics_sample(&text, "preload25_update_mails", "fate", "deferred", 3);
@@ -34,8 +33,5 @@ void metrics_sample(
  * it in memory, since it may not have got to the disk. */
 int metrics_write(
 	const struct update_settings *s, const struct state *state, struct error *err) MUST_CHECK;
-/* Replaces what stats has counted, families and all, by text, and writes the file. */
-int metrics_put(
-	const struct update_settings *s, const struct buf *text, struct error *err) MUST_CHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/json.h"
 #include "updater/probe.h"
 
 /* Lines of the table on a terminal. */
@@ -129,11 +130,11 @@ json_probe(const struct survey *v, const struct probe *p)
 	for (size_t i = 0; i < v->listed_count; i++) {
 		const struct probe_result *r;
 		enum probe_verdict verdict = verdict_on(p, v->listed[i], &r);
-		json_t *one = json_object(), *detail = r != NULL ? json_string(r->detail) : NULL;
+		json_t *one = json_object();
 
 		json_object_set_new(one, "verdict", json_string(probe_name(verdict)));
 		json_object_set_new(one, "host", json_string(r != NULL ? r->host : ""));
-		json_object_set_new(one, "detail", detail != NULL ? detail : json_string(""));
+		json_object_set_new(one, "detail", json_text(r != NULL ? r->detail : NULL, ""));
 		json_object_set_new(domains, v->listed[i]->name, one);
 	}
 	json_object_set_new(doc, "sum", sum);

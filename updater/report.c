@@ -17,6 +17,7 @@
 #include "export/tuf_metadata.h"
 #include "updater/health.h"
 #include "updater/job.h"
+#include "updater/list_fetch.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/overlay.h"
@@ -33,16 +34,6 @@
 
 /* Octets of "status --json". */
 #define STATUS_MAX ((size_t)64 * 1024)
-
-static int
-load_state(const struct update_settings *s, struct state *state, struct error *err)
-{
-	char *path = job_state_path(s);
-	int rc = state_load(path, state, err);
-
-	free(path);
-	return rc < 0 ? -1 : 0;
-}
 
 static int
 nothing_installed(const struct state *state, struct error *err)
@@ -86,17 +77,13 @@ tell_map(const struct update_settings *s, const struct state_map *m, int64_t now
 		fprintf(out, "next end     %s\n", when(m->next_end_s, now_s, text));
 }
 
-/* What was counted, if anything was, and this user may know. */
 static void
 tell_mail(const struct update_settings *s, FILE *out)
 {
-	struct error why = {0};
 	struct tally tally;
 
-	if (tally_load(s, &tally, &why) > 0)
+	if (tally_look(s, &tally) > 0)
 		tally_tell(&tally, out);
-	else if (why.kind != ERROR_NONE)
-		log_info("%s", why.text);
 	tally_clear(&tally);
 }
 
@@ -159,7 +146,7 @@ report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct 
 	struct state state;
 	int rc;
 
-	if (load_state(s, &state, err) < 0)
+	if (job_load_state(s, &state, err) < 0)
 		return -1;
 	rc = status_answer(s, &state, now_s, err);
 	if (rc <= 0 && tell_status(s, &state, now_s, out, &why) < 0 && rc == 0) {
@@ -171,26 +158,6 @@ report_status(const struct update_settings *s, int64_t now_s, FILE *out, struct 
 }
 
 static json_t *
-json_time(int64_t time_s)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	if (time_s <= 0)
-		return json_null();
-	clock_format(time_s, text);
-	return json_string(text);
-}
-
-/* Text that was read from a file, or null. */
-static json_t *
-json_foreign(const char *text)
-{
-	json_t *value = text != NULL ? json_string(text) : NULL;
-
-	return value != NULL ? value : json_null();
-}
-
-static json_t *
 json_map(const struct state_map *m)
 {
 	json_t *map, *left;
@@ -199,7 +166,7 @@ json_map(const struct state_map *m)
 		return json_null();
 	map = json_object();
 	left = json_object();
-	json_object_set_new(map, "path", json_foreign(m->path));
+	json_object_set_new(map, "path", json_text(m->path, NULL));
 	json_object_set_new(map, "version", json_integer(m->version));
 	json_object_set_new(map, "since", json_time(m->since_s));
 	json_object_set_new(map, "entries", json_integer(m->lines));
@@ -240,7 +207,7 @@ json_last_error(const struct state *state)
 	last = json_object();
 	json_object_set_new(last, "time", json_time(state->last_error_s));
 	json_object_set_new(last, "exit_code", json_integer(state->last_error_code));
-	json_object_set_new(last, "text", json_foreign(state->last_error));
+	json_object_set_new(last, "text", json_text(state->last_error, NULL));
 	return last;
 }
 
@@ -248,11 +215,10 @@ json_last_error(const struct state *state)
 static json_t *
 json_mail(const struct update_settings *s)
 {
-	struct error ignored = {0};
 	struct tally tally;
 	json_t *mail = NULL;
 
-	if (tally_load(s, &tally, &ignored) > 0) {
+	if (tally_look(s, &tally) > 0) {
 		mail = tally_json(&tally);
 		(void)json_object_del(mail, "by_domain");
 	}
@@ -269,14 +235,14 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 	json_t *doc;
 	int rc;
 
-	if (load_state(s, &state, err) < 0)
+	if (job_load_state(s, &state, err) < 0)
 		return -1;
 	health_judge(s, &state, now_s, &health);
 	doc = json_object();
 	json_object_set_new(doc, "mail", json_mail(s));
 	json_object_set_new(doc, "report_only", json_boolean(s->report_only));
 	json_object_set_new(doc, "health", json_string(health_name(health.level)));
-	json_object_set_new(doc, "message", json_foreign(health.text));
+	json_object_set_new(doc, "message", json_text(health.text, NULL));
 	json_object_set_new(doc, "mta", json_string(s->mta->name));
 	json_object_set_new(doc, "list", json_list(&state.list));
 	json_object_set_new(doc, "map", json_map(&state.map));
@@ -426,7 +392,7 @@ report_explain(const struct update_settings *s, const char *typed, int64_t now_s
 	char *path = NULL;
 	int rc = -1;
 
-	if (typed_domain(typed, strlen(typed), domain, err) < 0 || load_state(s, &state, err) < 0)
+	if (typed_domain(typed, strlen(typed), domain, err) < 0 || job_load_state(s, &state, err) < 0)
 		return -1;
 	if ((state.map.path == NULL && !only_reports(s, &state)) || state.list.sha256[0] == '\0') {
 		rc = nothing_installed(&state, err);
@@ -488,7 +454,7 @@ report_verify(const struct update_settings *s, const char *path, int64_t now_s, 
 	}
 	if (tuf_client_open(dir, NULL, now_s, &c, err) < 0)
 		goto out;
-	if (tuf_client_target(c, "list.json", &said) == 0) {
+	if (tuf_client_target(c, LIST_TARGET, &said) == 0) {
 		error_set(err, ERROR_CONFIG, "no list is known yet: run preload25-update");
 		goto out;
 	}

@@ -236,7 +236,7 @@ field_value(const struct state *s, const struct field *f)
 	case FIELD_TEXT: {
 		const char *text = *(char *const *)(const void *)p;
 
-		return text != NULL ? json_string(text) : json_null();
+		return text != NULL ? json_text(text, JSON_NOT_UTF8) : json_null();
 	}
 	case FIELD_HASH:
 		return json_string(p);
@@ -251,13 +251,8 @@ state_format(const struct state *s, struct buf *out, struct error *err)
 	int rc;
 
 	json_object_set_new(doc, "state_version", json_integer(STATE_VERSION));
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		json_t *value = field_value(s, &fields[i]);
-
-		/* A path or a message that is not UTF-8 has no place in JSON. */
-		json_object_set_new(
-			doc, fields[i].name, value != NULL ? value : json_string("(not UTF-8)"));
-	}
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		json_object_set_new(doc, fields[i].name, field_value(s, &fields[i]));
 	rc = json_compact(doc, out, err);
 	json_decref(doc);
 	if (rc == 0 && buf_add_char(out, '\n') < 0)

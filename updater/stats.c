@@ -122,16 +122,15 @@ stats(const struct update_settings *s, const struct stats_options *options, stru
 {
 	struct tally counted = {0};
 	struct survey v;
-	int rc = survey_make(s, &options->survey, &v, err), have = 0;
+	int rc = survey_make(s, &options->survey, &v, err), have;
 
-	if (rc == 0)
-		have = tally_load(s, &counted, err);
-	if (rc == 0 && have >= 0) {
+	if (rc == 0) {
+		have = tally_look(s, &counted);
 		if (v.listed_count > 0)
 			qsort(v.listed, v.listed_count, sizeof(*v.listed), compare_most);
 		(options->json ? tell_json : tell)(&v, have > 0 ? &counted : NULL, options->out);
 	}
 	tally_clear(&counted);
 	survey_clear(&v);
-	return have < 0 ? -1 : rc;
+	return rc;
 }

@@ -7,10 +7,12 @@
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/json.h"
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
 #include "updater/job.h"
+#include "updater/list_fetch.h"
 #include "updater/mta.h"
 #include "updater/render.h"
 #include "updater/rules.h"
@@ -24,19 +26,19 @@ int
 survey_open_list(const struct update_settings *s, int64_t now_s, struct list_reader **list,
 	struct error *err)
 {
-	char *state_path = job_state_path(s), *dir = job_metadata_dir(s), *path = NULL;
+	char *dir = job_metadata_dir(s), *path = NULL;
 	struct tuf_client *c = NULL;
 	struct error ignored = {0};
 	struct tuf_file said;
 	struct state state;
 	int rc = -1;
 
-	if (state_load(state_path, &state, err) < 0)
+	if (job_load_state(s, &state, err) < 0)
 		goto out;
 	if (state.list.sha256[0] != '\0')
 		path = job_list_path(s, state.list.sha256);
 	else if (tuf_client_open(dir, NULL, now_s, &c, &ignored) == 0 &&
-		tuf_client_target(c, "list.json", &said) > 0)
+		tuf_client_target(c, LIST_TARGET, &said) > 0)
 		path = job_list_path(s, said.sha256);
 	state_clear(&state);
 	if (path == NULL || !file_exists(path)) {
@@ -51,7 +53,6 @@ out:
 	tuf_client_free(c);
 	free(path);
 	free(dir);
-	free(state_path);
 	return rc;
 }
 
@@ -141,23 +142,9 @@ json_names(char *const *names, size_t count)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < count; i++) {
-		json_t *text = json_string(names[i]);
-
-		/* A path that is not UTF-8 has no place in JSON. */
-		json_array_append_new(list, text != NULL ? text : json_string("(not UTF-8)"));
-	}
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_text(names[i], JSON_NOT_UTF8));
 	return list;
-}
-
-static void
-json_time(json_t *doc, const char *name, int64_t time_s)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	if (time_s > 0)
-		clock_format(time_s, text);
-	json_object_set_new(doc, name, time_s > 0 ? json_string(text) : json_null());
 }
 
 void
@@ -165,8 +152,8 @@ survey_json_source(const struct survey *survey, json_t *doc)
 {
 	const struct traffic *t = survey->traffic;
 
-	json_time(doc, "first", traffic_first_s(t));
-	json_time(doc, "last", traffic_last_s(t));
+	json_object_set_new(doc, "first", json_time(traffic_first_s(t)));
+	json_object_set_new(doc, "last", json_time(traffic_last_s(t)));
 	json_object_set_new(doc, "read", json_names(survey->said.read, survey->said.read_count));
 	json_object_set_new(
 		doc, "skipped", json_names(survey->said.skipped, survey->said.skipped_count));

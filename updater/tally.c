@@ -181,8 +181,8 @@ tally_json(const struct tally *t)
 		json_object_set_new(domains, t->domains[i].name,
 			survey_json_counts(t->domains[i].n, 0, TRAFFIC_COUNTS - 1));
 	json_object_set_new(doc, "report_only", json_boolean(t->report_only));
-	json_object_set_new(doc, "since", json_integer(t->since_s));
-	json_object_set_new(doc, "until", json_integer(t->until_s));
+	json_object_set_new(doc, "since", json_time(t->since_s));
+	json_object_set_new(doc, "until", json_time(t->until_s));
 	json_object_set_new(doc, "sum", survey_json_counts(t->sum, 0, TRAFFIC_COUNTS - 1));
 	json_object_set_new(doc, "by_domain", domains);
 	return doc;
@@ -193,14 +193,14 @@ tally_format(const struct tally *t, struct buf *out, struct error *err)
 {
 	json_t *doc = tally_json(t), *waiting = json_array();
 	const struct log_place *place = &t->place;
-	/* A cursor that is not UTF-8 is none. */
-	json_t *cursor = json_string(place->cursor);
 	int rc;
 
 	for (size_t i = 0; i < t->waiting_count; i++)
 		json_array_append_new(waiting,
 			json_sprintf("%016" PRIx64 " %s", t->waiting[i].message,
 				t->waiting[i].domain));
+	json_object_set_new(doc, "since", json_integer(t->since_s));
+	json_object_set_new(doc, "until", json_integer(t->until_s));
 	json_object_set_new(doc, "tally_version", json_integer(TALLY_VERSION));
 	json_object_set_new(doc, "waiting", waiting);
 	json_object_set_new(doc, "tls_logged", json_integer(t->spoken_s));
@@ -208,7 +208,8 @@ tally_format(const struct tally *t, struct buf *out, struct error *err)
 	json_object_set_new(doc, "digest_length", json_integer(place->digest_len));
 	json_object_set_new(doc, "offset", json_integer(place->offset));
 	json_object_set_new(doc, "last", json_integer(place->last_s));
-	json_object_set_new(doc, "cursor", cursor != NULL ? cursor : json_string(""));
+	/* A cursor that is not UTF-8 is none. */
+	json_object_set_new(doc, "cursor", json_text(place->cursor, ""));
 	rc = json_compact(doc, out, err);
 	json_decref(doc);
 	return rc;
@@ -307,26 +308,6 @@ replace_waiting(struct tally *t, const struct traffic *traffic)
 	traffic_each_waiting(traffic, keep_waiting, t);
 }
 
-static int
-export_metrics(const struct update_settings *s, const struct tally *t, struct error *err)
-{
-	static const char name[] = "preload25_update_mail_total";
-	struct buf text;
-	int rc;
-
-	buf_init(&text, METRICS_MAX);
-	metrics_family(&text, name, "counter",
-		t->report_only
-			? "Mail to listed domains, by what was seen in the log; nothing is enforced."
-			: "Mail to listed domains, by what was seen in the log.");
-	for (int c = 0; c < TRAFFIC_COUNTS; c++)
-		metrics_sample(
-			&text, name, "what", traffic_count_name((enum traffic_count)c), t->sum[c]);
-	rc = metrics_put(s, &text, err);
-	buf_clear(&text);
-	return rc;
-}
-
 /* Begins anew where nothing was counted yet, or in the other mode. */
 static void
 begin(const struct update_settings *s, struct tally *t, int64_t now_s)
@@ -374,8 +355,6 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 	if (traffic_is_silent(v.traffic))
 		log_info("mail log: Postfix does not speak of TLS; smtp_tls_loglevel = 1 makes it");
 	rc = store(s, &t, err);
-	if (rc == 0)
-		rc = export_metrics(s, &t, err);
 out:
 	survey_clear(&v);
 	tally_clear(&t);
@@ -384,6 +363,44 @@ out:
 
 /* --- telling ------------------------------------------------------------------------------------
  */
+
+bool
+tally_wanted(const struct update_settings *s)
+{
+	return s->report_only || s->log_count;
+}
+
+int
+tally_look(const struct update_settings *s, struct tally *t)
+{
+	struct error why = {0};
+	int rc = 0;
+
+	memset(t, 0, sizeof(*t));
+	if (tally_wanted(s))
+		rc = tally_load(s, t, &why);
+	if (rc < 0)
+		log_info("%s", why.text);
+	return rc > 0 && t->report_only == s->report_only;
+}
+
+void
+tally_metrics(const struct update_settings *s, struct buf *out)
+{
+	static const char name[] = "preload25_update_mail_total";
+	struct tally t;
+
+	if (tally_look(s, &t) > 0) {
+		metrics_family(out, name, "counter",
+			t.report_only
+				? "Mail to listed domains, by what was seen in the log; nothing is enforced."
+				: "Mail to listed domains, by what was seen in the log.");
+		for (int c = 0; c < TRAFFIC_COUNTS; c++)
+			metrics_sample(
+				out, name, "what", traffic_count_name((enum traffic_count)c), t.sum[c]);
+	}
+	tally_clear(&t);
+}
 
 void
 tally_tell(const struct tally *t, FILE *out)

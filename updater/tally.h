@@ -56,13 +56,20 @@ void tally_clear(struct tally *t);
 int tally_parse(const char *text, size_t len, struct tally *t, struct error *err) MUST_CHECK;
 int tally_format(const struct tally *t, struct buf *out, struct error *err) MUST_CHECK;
 
-/* Counts what is new in the log, and hands the figures to metrics. In another mode than before it begins anew;
- * in report-only mode with the mail of the last days, else with now. 0, 1 there is no list yet, -1. */
+/* Whether the job is to count: in report-only mode, or where it was told to. */
+bool tally_wanted(const struct update_settings *s);
+/* Counts what is new in the log. In another mode than before it begins anew; in report-only mode with the mail of
+ * the last days, else with now. 0, 1 there is no list yet, -1. */
 int tally_update(const struct update_settings *s, int64_t now_s, struct error *err) MUST_CHECK;
 
+/* What was counted so far in the mode that is configured, to tell of it: 1; 0 nothing is to be counted, or was yet,
+ * or this user may not know it (that is logged). t must be cleared in any case. */
+int tally_look(const struct update_settings *s, struct tally *t) MUST_CHECK;
+/* Its sums as a family of metrics.h; nothing where there is none. */
+void tally_metrics(const struct update_settings *s, struct buf *out);
 /* One or two lines for people. */
 void tally_tell(const struct tally *t, FILE *out);
-/* The caller's. */
+/* For programs; the caller's. */
 json_t *tally_json(const struct tally *t);
 
 #endif

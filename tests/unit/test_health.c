@@ -32,7 +32,7 @@
 
 static char dir[] = "/tmp/preload25-health-XXXXXX";
 static struct update_settings settings;
-static char *map_path, *state_path, *prom_path;
+static char *map_path, *state_path, *prom_path, *tally_path;
 
 static void
 put(const char *path, const char *text)
@@ -54,6 +54,7 @@ make_dir(void **state UNUSED)
 	map_path = xasprintf("%s/map", dir);
 	state_path = xasprintf("%s/state.json", dir);
 	prom_path = xasprintf("%s/p.prom", dir);
+	tally_path = xasprintf("%s/tally.json", dir);
 	conf = xasprintf("%s/conf", dir);
 	text = xasprintf("[state]\ndir = %s\n[install]\nmta = texthash\npath = %s\n"
 			 "[metrics]\ntextfile = %s\n",
@@ -69,7 +70,7 @@ make_dir(void **state UNUSED)
 static int
 remove_dir(void **state UNUSED)
 {
-	static const char *const names[] = {"map", "state.json", "p.prom", "conf", "stats.prom"};
+	static const char *const names[] = {"map", "state.json", "p.prom", "conf", "tally.json"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *path = xasprintf("%s/%s", dir, names[i]);
@@ -81,6 +82,7 @@ remove_dir(void **state UNUSED)
 	free(map_path);
 	free(state_path);
 	free(prom_path);
+	free(tally_path);
 	return rmdir(dir);
 }
 
@@ -420,7 +422,6 @@ test_metrics(void **unused UNUSED)
 {
 	struct error err = {0};
 	struct state state;
-	struct buf counted;
 	char *text;
 
 	well(&state);
@@ -435,30 +436,58 @@ test_metrics(void **unused UNUSED)
 	expect_line(text, "preload25_update_left_out{reason=\"run_out\"} 0");
 	expect_line(text, "preload25_update_next_end_timestamp_seconds 1795521600");
 	free(text);
-	/* What others have counted stands behind it, now and after the next run. */
-	assert_int_equal(state_store(state_path, &state, &err), 0);
-	buf_init(&counted, METRICS_MAX);
-	metrics_family(&counted, "preload25_update_mails", "counter", "Messages.");
-	metrics_sample(&counted, "preload25_update_mails", "why", "a\"b\\c\nd", 5);
-	assert_int_equal(metrics_put(&settings, &counted, &err), 0);
-	for (int i = 0; i < 2; i++) {
-		text = written();
-		expect_valid(text, 17);
-		expect_line(text, "preload25_update_mails{why=\"a\\\"b\\\\c\\nd\"} 5");
-		expect_line(text, "preload25_update_entries 1000");
-		free(text);
-		assert_int_equal(metrics_write(&settings, &state, &err), 0);
-	}
-	buf_clear(&counted);
-	state_clear(&state);
 	/* Nothing is known but that a run has failed. */
+	state_clear(&state);
 	state.last_run_s = NOW;
 	state.last_code = 2;
-	assert_int_equal(metrics_put(&settings, &counted, &err), 0);
 	assert_int_equal(metrics_write(&settings, &state, &err), 0);
 	text = written();
 	expect_valid(text, 2);
 	free(text);
+}
+
+static void
+test_label(void **unused UNUSED)
+{
+	struct buf text;
+
+	buf_init(&text, METRICS_MAX);
+	metrics_family(&text, "preload25_update_mails", "counter", "Messages.");
+	metrics_sample(&text, "preload25_update_mails", "why", "a\"b\\c\nd", 5);
+	expect_valid(buf_str(&text), 1);
+	expect_line(buf_str(&text), "preload25_update_mails{why=\"a\\\"b\\\\c\\nd\"} 5");
+	buf_clear(&text);
+}
+
+/* What the job has counted stands behind it, as long as it counts, and of the mode it is in. */
+static void
+test_counted(void **unused UNUSED)
+{
+	static const char line[] = "preload25_update_mail_total{what=\"clear\"} 3";
+	struct error err = {0};
+	struct state state;
+	char *text;
+
+	put(tally_path, "{\"tally_version\":1,\"report_only\":true,\"since\":5,\"until\":6,\"sum\":{\"clear\":3},"
+			"\"by_domain\":{},\"waiting\":[],\"tls_logged\":6,\"digest\":\"\",\"digest_length\":0,"
+			"\"offset\":0,\"last\":5,\"cursor\":\"\"}");
+	well(&state);
+	for (int i = 0; i < 4; i++) {
+		settings.report_only = i >= 2;
+		settings.log_count = i % 2 == 1;
+		assert_int_equal(metrics_write(&settings, &state, &err), 0);
+		text = written();
+		expect_line(text, "preload25_update_entries 1000");
+		if (settings.report_only) {
+			expect_valid(text, 30);
+			expect_line(text, line);
+		} else {
+			expect_valid(text, 16);
+		}
+		free(text);
+	}
+	settings.report_only = settings.log_count = false;
+	state_clear(&state);
 }
 
 static void
@@ -487,6 +516,8 @@ main(void)
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_label),
+		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_metrics_fail),
 	};
 

@@ -348,6 +348,7 @@ test_report_only(void **state UNUSED)
 	text = told(&w, report_status_json);
 	assert_non_null(strstr(text, "\"report_only\":true"));
 	assert_non_null(strstr(text, "\"clear\":1"));
+	assert_non_null(strstr(text, "\"since\":\"2026-11-16T12:00:00Z\""));
 	free(text);
 	OK(job_run(&w.s, &(const struct job_options){.now_s = NOW + DAY, .dry_run = true}, &ok_err));
 	assert_int_equal(job_undo(&w.s, NOW, &version, &err), 1);
@@ -356,6 +357,13 @@ test_report_only(void **state UNUSED)
 	run(&w);
 	buf_init(&value, 4096);
 	assert_int_equal(map_find(w.s.kind, map, "good.test", &value, &err), 1);
+	/* What the list would have done is nobody's question any more. */
+	text = told(&w, report_status);
+	assert_null(strstr(text, "would have been deferred"));
+	free(text);
+	text = told(&w, report_status_json);
+	assert_non_null(strstr(text, "\"mail\":null"));
+	free(text);
 	/* And off: the map is there, without entries, and the one before beside it. */
 	configure(&w, "report-only", "");
 	run(&w);
@@ -430,7 +438,7 @@ static void
 test_stats(void **state UNUSED)
 {
 	struct world w;
-	char *text;
+	char *text, *path;
 
 	begin(&w);
 	append(&w, TLS("1") TO("1", "A") SENT TO("1", "B") NO_TLS TO("1", "B") NO_TLS TO("1", "C")
@@ -451,6 +459,20 @@ test_stats(void **state UNUSED)
 	assert_non_null(strstr(text, "\"held\":2,\"held_bounced\":0,\"held_certificate\":1,\"held_dane\":0,"
 				     "\"held_delivered\":1,"));
 	free(text);
+	/* What was counted is told, and where it cannot be read the rest is told all the same. */
+	configure(&w, "enforce", "count = yes\n");
+	run(&w);
+	text = stats_of(&w, true);
+	assert_non_null(strstr(text, "\"counted\":{\"by_domain\":"));
+	assert_non_null(strstr(text, "\"since\":\"2026-11-23T12:00:00Z\""));
+	free(text);
+	path = in_temp("state/tally.json");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	text = stats_of(&w, true);
+	assert_non_null(strstr(text, "\"counted\":null"));
+	free(text);
+	free(path);
 	end(&w);
 }
 
