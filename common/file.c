@@ -134,26 +134,33 @@ file_writer_open(const char *path, mode_t mode, struct file_writer **out, struct
 	return 0;
 }
 
-static void
-write_all(struct file_writer *w, const char *data, size_t len)
+static int
+write_all(int fd, const char *data, size_t len)
 {
-	while (len > 0 && w->first.kind == ERROR_NONE) {
-		ssize_t n = write(w->fd, data, len);
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
 
-		if (n < 0) {
-			if (errno != EINTR)
-				error_set_errno(&w->first, ERROR_TEMP, "%s: cannot write", w->path);
+		if (n < 0 && errno == EINTR)
 			continue;
-		}
+		if (n < 0)
+			return -1;
 		data += n;
 		len -= (size_t)n;
 	}
+	return 0;
+}
+
+static void
+write_out(struct file_writer *w, const char *data, size_t len)
+{
+	if (w->first.kind == ERROR_NONE && write_all(w->fd, data, len) < 0)
+		error_set_errno(&w->first, ERROR_TEMP, "%s: cannot write", w->path);
 }
 
 static void
 flush(struct file_writer *w)
 {
-	write_all(w, w->buffer, w->used);
+	write_out(w, w->buffer, w->used);
 	w->used = 0;
 }
 
@@ -165,7 +172,7 @@ file_writer_add(struct file_writer *w, const void *data, size_t len)
 	if (len > WRITER_BUFFER - w->used)
 		flush(w);
 	if (len > WRITER_BUFFER) {
-		write_all(w, data, len);
+		write_out(w, data, len);
 		return;
 	}
 	memcpy(w->buffer + w->used, data, len);
@@ -244,6 +251,21 @@ file_replace(const char *path, const void *data, size_t len, mode_t mode, struct
 	file_writer_add(w, data, len);
 	rc = file_writer_commit(w, err);
 	file_writer_free(w);
+	return rc;
+}
+
+int
+file_create(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode), rc = 0;
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_CONFIG, "%s: cannot write", path);
+	/* Whatever the umask. */
+	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot write", path);
+	if (close(fd) < 0 && rc == 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot write", path);
 	return rc;
 }
 

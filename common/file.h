@@ -47,6 +47,11 @@ void file_writer_free(struct file_writer *w);
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
 	MUST_CHECK;
 
+/* A new file of bytes that are in memory, not synced: for what is gone with the run. One that is there
+ * already, a link too, is ERROR_CONFIG. */
+int file_create(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
+	MUST_CHECK;
+
 /* Makes the directory and those above it (mode applies to the new ones). Existing is fine. */
 int file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
 /* Puts on the disk what another library has written. */

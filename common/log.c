@@ -11,8 +11,6 @@
 
 #include "common/str.h"
 
-#define LOG_LINE_MAX 1024
-
 static struct {
 	const char *program; /* borrowed from main() */
 	enum log_level minimum;
@@ -140,3 +138,13 @@ LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+
+void
+log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(level, fmt, ap);
+	va_end(ap);
+}

@@ -14,6 +14,9 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
+/* Octets of a message with the NUL behind it; a longer one is cut. */
+#define LOG_LINE_MAX 1024
+
 /* Where messages go: "program: text" lines on standard error (default), or syslog, facility mail.
  * program is borrowed for the life of the process. Messages below minimum are dropped. Where
  * standard error is systemd's journal, which knows the program itself, lines are "<N>text" with
@@ -34,5 +37,7 @@ void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* For a message whose level somebody else has chosen. */
+void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

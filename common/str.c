@@ -260,3 +260,22 @@ str_percent_encode(const char *text, const char *keep)
 	}
 	return out;
 }
+
+char *
+str_percent_decode(const char *text, size_t len)
+{
+	char *out = xcalloc(len + 1, 1), *p = out;
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t octet;
+
+		if (text[i] == '%' && len - i > 2 && str_unhex(text + i + 1, 2, &octet, 1) == 0 &&
+			octet != 0) {
+			*p++ = (char)octet;
+			i += 2;
+		} else {
+			*p++ = text[i];
+		}
+	}
+	return out;
+}

@@ -45,6 +45,9 @@ int str_unhex(const char *text, size_t text_len, uint8_t *out, size_t len) MUST_
 /* RFC 3986 section 2.1: every octet but letters, digits, "-._~" and those in keep becomes %XX with
  * upper-case digits. The caller frees it. */
 char *str_percent_encode(const char *text, const char *keep) RETURNS_NONNULL;
+/* The other way, of len bytes without NUL: %XX with digits of either case becomes its octet. What is not
+ * of that form, and %00, stays as it is. The caller frees it. */
+char *str_percent_decode(const char *text, size_t len) RETURNS_NONNULL;
 
 /* qsort() and bsearch() comparison of char * elements by strcmp (octet order). */
 int str_cmp_ptr(const void *a, const void *b);

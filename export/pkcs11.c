@@ -33,23 +33,8 @@ query_value(const char *uri, const char *name)
 
 	while (p != NULL) {
 		p++;
-		if (strncmp(p, name, len) == 0 && p[len] == '=') {
-			size_t n = strcspn(p + len + 1, "&"), k = 0;
-			char *value = xstrndup(p + len + 1, n);
-			uint8_t octet;
-
-			for (size_t i = 0; i < n; i++) {
-				if (value[i] == '%' && i + 2 < n &&
-					str_unhex(value + i + 1, 2, &octet, 1) == 0 && octet != 0) {
-					value[k++] = (char)octet;
-					i += 2;
-				} else {
-					value[k++] = value[i];
-				}
-			}
-			value[k] = '\0';
-			return value;
-		}
+		if (strncmp(p, name, len) == 0 && p[len] == '=')
+			return str_percent_decode(p + len + 1, strcspn(p + len + 1, "&"));
 		p = strchr(p, '&');
 	}
 	return NULL;

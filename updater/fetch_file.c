@@ -8,7 +8,6 @@
 
 #include "common/error.h"
 #include "common/str.h"
-#include "common/xalloc.h"
 
 #define SCHEME "file:/"
 
@@ -18,20 +17,10 @@ fetch_file_is_url(const char *url)
 	return str_starts(url, SCHEME);
 }
 
-static int
-hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
 char *
 fetch_file_path(const char *url)
 {
 	const char *from = url + strlen(SCHEME) - 1;
-	char *path, *to;
 
 	if (str_starts(from, "//")) {
 		from += 2;
@@ -40,24 +29,10 @@ fetch_file_path(const char *url)
 		else if (*from != '/')
 			return NULL;
 	}
-	path = to = xstrdup(from);
-	for (; *from != '\0'; from++) {
-		int high = *from == '%' ? hex_digit(from[1]) : -1;
-		int low = high >= 0 ? hex_digit(from[2]) : -1;
-
-		*to = *from;
-		if (low >= 0) {
-			*to = (char)(high * 16 + low);
-			from += 2;
-		}
-		/* No file has such a name. */
-		if (*to++ == '\0') {
-			free(path);
-			return NULL;
-		}
-	}
-	*to = '\0';
-	return path;
+	/* No file has such a name. */
+	if (strstr(from, "%00") != NULL)
+		return NULL;
+	return str_percent_decode(from, strlen(from));
 }
 
 /* Opens it from the tree that it lies in: the folders above that may be closed to this process. */

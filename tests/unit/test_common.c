@@ -150,6 +150,32 @@ test_percent_encode(void **state UNUSED)
 }
 
 static void
+test_percent_decode(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"", ""},
+		{"a%2Fb%20c%3f%25", "a/b c?%"},
+		{"%C3%a9%01", "\xc3\xa9\x01"},
+		{"%", "%"},
+		{"%4", "%4"},
+		{"%4g%%41", "%4g%A"},
+		{"%00%2500", "%00%00"},
+	};
+	char *part = str_percent_decode("%41%41", 5);
+
+	assert_string_equal(part, "A%4");
+	free(part);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *got = str_percent_decode(cases[i].text, strlen(cases[i].text));
+
+		assert_string_equal(got, cases[i].want);
+		free(got);
+	}
+}
+
+static void
 test_clock(void **state UNUSED)
 {
 	static const struct {
@@ -368,6 +394,33 @@ test_file_replace(void **state)
 }
 
 static void
+test_file_create(void **state)
+{
+	char *path = xasprintf("%s/f", (char *)*state), *link_path = xasprintf("%s/l", (char *)*state);
+	struct error err = {0};
+	struct stat st;
+	mode_t before = umask(077);
+	char *text;
+
+	assert_int_equal(file_create(path, "one", 3, 0644, &err), 0);
+	(void)umask(before);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	/* Nothing that is there is written to, nor where a link leads. */
+	assert_int_equal(file_create(path, "two", 3, 0644, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	text = read_text(path);
+	assert_string_equal(text, "one");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink(path, link_path), 0);
+	assert_int_equal(file_create(link_path, "two", 3, 0644, &err), -1);
+	assert_false(file_exists(path));
+	free(text);
+	free(link_path);
+	free(path);
+}
+
+static void
 test_file_full_disk(void **state UNUSED)
 {
 	struct file_writer *w;
@@ -519,7 +572,7 @@ test_log_journal(void **state UNUSED)
 {
 	static const char want[] = "program: one\nprogram: warning: two\n"
 				   "<6>three\n<4>warning: four\\x0afive\n<3>six\n"
-				   "program: seven\n";
+				   "program: seven\nprogram: warning: eight\n";
 	char name[48], text[sizeof(want) + 100];
 	FILE *file = tmpfile();
 	int before = dup(STDERR_FILENO);
@@ -545,6 +598,8 @@ test_log_journal(void **state UNUSED)
 	assert_int_equal(setenv("JOURNAL_STREAM", name, 1), 0);
 	log_to_stderr("program", LOG_LEVEL_INFO);
 	log_error("seven");
+	log_at(LOG_LEVEL_DEBUG, "below the minimum");
+	log_at(LOG_LEVEL_WARNING, "%s", "eight");
 	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 	assert_true(dup2(before, STDERR_FILENO) >= 0);
 	(void)close(before);
@@ -564,12 +619,14 @@ main(void)
 		cmocka_unit_test(test_parse_u64),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_percent_encode),
+		cmocka_unit_test(test_percent_decode),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_clock_env),
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test_setup_teardown(test_file_replace, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_file_create, make_dir, remove_dir),
 		cmocka_unit_test(test_file_full_disk),
 		cmocka_unit_test_setup_teardown(test_file_read, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_lock, make_dir, remove_dir),
