@@ -204,16 +204,14 @@ test_journal(void **state UNUSED)
 	struct buf out;
 
 	buf_init(&out, 4096);
-	write_text(program, tells, strlen(tells));
-	assert_int_equal(chmod(program, 0755), 0);
+	write_script(program, tells);
 	assert_int_equal(read_source(&s, NULL, 2, &out, &said, &err), 0);
 	assert_non_null(strstr(buf_str(&out), "--output=short-iso"));
 	assert_non_null(strstr(buf_str(&out), "SYSLOG_FACILITY=2"));
 	assert_non_null(strstr(buf_str(&out), "|line|"));
 	assert_string_equal(said.read[0], "the journal");
 	log_said_clear(&said);
-	write_text(program, fails, strlen(fails));
-	assert_int_equal(chmod(program, 0755), 0);
+	write_script(program, fails);
 	assert_int_equal(read_source(&s, NULL, 2, &out, &said, &err), -1);
 	assert_non_null(strstr(err.text, "no journal here"));
 	log_said_clear(&said);

@@ -287,8 +287,7 @@ find_postmap(void)
 		"%s/usr/lib/*-linux-gnu | tr ' ' :)\nexec %s/usr/sbin/postmap -c %s \"$@\"\n",
 		real, real, real, temp_dir);
 	path = in_temp("postmap");
-	write_text(path, text, strlen(text));
-	assert_int_equal(chmod(path, 0755), 0);
+	write_script(path, text);
 	free(text);
 	free(root);
 	free(binary);

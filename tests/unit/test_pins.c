@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <sys/stat.h>
 
 #include "updater/job.h"
 #include "updater/map.h"
@@ -28,13 +27,6 @@ struct world {
 	struct update_settings settings;
 	char *conf, *list, *map, *root, *smtpctl, *asked;
 };
-
-static void
-make_smtpctl(const struct world *w, const char *text)
-{
-	write_text(w->smtpctl, text, strlen(text));
-	assert_int_equal(chmod(w->smtpctl, 0755), 0);
-}
 
 static void
 configure(struct world *w, const char *pin)
@@ -65,7 +57,7 @@ world_init(struct world *w, const char *name)
 	w->smtpctl = xasprintf("%s.smtpctl", w->repo.dir);
 	w->asked = xasprintf("%s.asked", w->repo.dir);
 	takes = xasprintf(smtpctl_takes, w->asked);
-	make_smtpctl(w, takes);
+	write_script(w->smtpctl, takes);
 	free(takes);
 	configure(w, "yes");
 }
@@ -94,28 +86,16 @@ publish(struct world *w, int version, int64_t now_s, int last,
 				    .expires_s = now_s + 14 * DAY,
 				    .vary = vary});
 	repo_publish(&w->repo, w->list);
-	if (!file_exists(w->root)) {
-		char *path = repo_path(&w->repo, TUF_ROLE_ROOT);
-		struct buf root;
-
-		read_bytes(path, &root);
-		write_text(w->root, root.data, root.len);
-		buf_clear(&root);
-		free(path);
-	}
+	if (!file_exists(w->root))
+		repo_copy_root(&w->repo, w->root);
 }
 
 static void
 expect_job(struct world *w, int64_t now_s, int want, const char *text)
 {
 	const struct job_options options = {.now_s = now_s, .allow_churn = true};
-	struct error err = {0};
-	int rc = job_run(&w->settings, &options, &err);
-	int code = rc < 0 ? error_exit_code(&err) : rc;
 
-	if (code != want || (text != NULL && strstr(err.text, text) == NULL))
-		fail_msg("exit code %d (%s), want %d (%s)", code, err.text, want,
-			text != NULL ? text : "");
+	expect_exit_code(&w->settings, &options, want, text);
 }
 
 /* Files that hold the example: l list, p pinned, h with its own server behind it. */
@@ -291,17 +271,17 @@ test_table(void **state UNUSED)
 	set = pins_set_file(&w.settings);
 	hosts = pins_hosts_file(&w.settings);
 	publish(&w, 1, NOW, 3, NULL);
-	make_smtpctl(&w, smtpctl_stopped); /* it reads the file when it starts */
+	write_script(w.smtpctl, smtpctl_stopped); /* it reads the file when it starts */
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 3), "lph");
-	make_smtpctl(&w, smtpctl_refuses);
+	write_script(w.smtpctl, smtpctl_refuses);
 	publish(&w, 2, NOW, 4, NULL);
 	expect_job(&w, NOW, 2, "the map is installed, but: pinned domains: OpenSMTPD does not take");
 	assert_string_equal(where(&w, 3), "lph");
 	assert_string_equal(where(&w, 4), "lh");
 	/* And goes on saying so, until it is mended. */
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
-	make_smtpctl(&w, takes);
+	write_script(w.smtpctl, takes);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 4), "lph");
 	/* Either file damaged, or gone. */

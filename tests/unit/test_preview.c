@@ -343,15 +343,12 @@ test_report(void **state UNUSED)
 	struct job_options job = {.now_s = NOW, .dry_run = true};
 	struct error err = {0};
 	struct repo repo;
-	char *list = in_temp("list.json"), *conf = in_temp("conf"), *text, *root, *anchor = in_temp("root");
-	struct buf bytes;
+	char *list = in_temp("list.json"), *conf = in_temp("conf"), *text, *anchor = in_temp("root");
 
 	repo_init(&repo, "repo");
 	write_own_list(list);
 	repo_publish(&repo, list);
-	root = repo_path(&repo, TUF_ROLE_ROOT);
-	read_bytes(root, &bytes);
-	write_text(anchor, bytes.data, bytes.len);
+	repo_copy_root(&repo, anchor);
 	text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s/state\n"
 			 "[install]\nmta = texthash\npath = %s/map\ndane = no\n[postfix]\nformat = plain\n"
 			 "postmap = /nonexistent\n",
@@ -381,8 +378,6 @@ test_report(void **state UNUSED)
 	must_hold(previewed(&s, "", false), "the log has 0 deliveries to 0 domains; list 7 has 0 of them");
 	update_settings_clear(&s);
 	repo_clear(&repo);
-	buf_clear(&bytes);
-	free(root);
 	free(anchor);
 	free(conf);
 	free(list);

@@ -102,9 +102,8 @@ scene_init(struct scene *s, const char *name, const char *version, const char *m
 	memset(s, 0, sizeof(*s));
 	s->dir = in_temp(name);
 	OK(file_mkdirs(s->dir, 0755, &ok_err));
-	put(s, "postconf", fake_postconf);
 	path = in_scene(s, "postconf");
-	assert_int_equal(chmod(path, 0755), 0);
+	write_script(path, fake_postconf);
 	free(path);
 	put(s, "types", "btree\ncdb\nhash\nregexp\ntexthash\n");
 	put(s, "ca.pem", "certificates\n");

@@ -86,19 +86,14 @@ configure(struct world *w, const char *mode, const char *more)
 static void
 begin(struct world *w)
 {
-	char *list = in_temp("list.json"), *anchor = in_temp("root"), *root;
-	struct buf bytes;
+	char *list = in_temp("list.json"), *anchor = in_temp("root");
 
 	memset(w, 0, sizeof(*w));
 	repo_init(&w->repo, "repo");
 	write_own_list(list);
 	repo_publish(&w->repo, list);
-	root = repo_path(&w->repo, TUF_ROLE_ROOT);
-	read_bytes(root, &bytes);
-	write_text(anchor, bytes.data, bytes.len);
+	repo_copy_root(&w->repo, anchor);
 	w->log = in_temp("mail.log");
-	buf_clear(&bytes);
-	free(root);
 	free(anchor);
 	free(list);
 }

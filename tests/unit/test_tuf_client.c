@@ -37,16 +37,6 @@ publish(struct scene *s, int64_t version)
 	repo_publish(&s->repo, s->list);
 }
 
-static void
-copy_file(const char *from, const char *to)
-{
-	struct buf bytes;
-
-	read_bytes(from, &bytes);
-	write_text(to, bytes.data, bytes.len);
-	buf_clear(&bytes);
-}
-
 /* A repository with its first publication, and a client that trusts its first root. */
 static void
 scene_init(struct scene *s, const char *name, bool flat, bool no_hashes)
@@ -78,9 +68,7 @@ scene_init(struct scene *s, const char *name, bool flat, bool no_hashes)
 	OK(file_mkdirs(s->state, 0755, &ok_err));
 	OK(fetch_new(&options, &s->fetch, &ok_err));
 	publish(s, 1);
-	path = repo_path(&s->repo, TUF_ROLE_ROOT);
-	copy_file(path, s->root);
-	free(path);
+	repo_copy_root(&s->repo, s->root);
 }
 
 static void

@@ -25,6 +25,7 @@
 #include "updater/pins.h"
 #include "updater/report.h"
 #include "updater/settings.h"
+#include "updater/source.h"
 #include "updater/state.h"
 #include "common/log.h"
 
@@ -151,8 +152,7 @@ make_postmap(const char *text)
 {
 	char *path = in_temp("postmap");
 
-	write_text(path, text, strlen(text));
-	assert_int_equal(chmod(path, 0755), 0);
+	write_script(path, text);
 	free(path);
 }
 
@@ -166,15 +166,8 @@ publish(struct world *w, const struct list_spec *spec)
 {
 	write_list(w->list, spec);
 	repo_publish(&w->repo, w->list);
-	if (!file_exists(w->root)) {
-		char *path = repo_path(&w->repo, TUF_ROLE_ROOT);
-		struct buf root;
-
-		read_bytes(path, &root);
-		write_text(w->root, root.data, root.len);
-		buf_clear(&root);
-		free(path);
-	}
+	if (!file_exists(w->root))
+		repo_copy_root(&w->repo, w->root);
 }
 
 static int
@@ -189,13 +182,9 @@ run_job(struct world *w, int64_t now_s, struct error *err)
 static void
 expect_job(struct world *w, int64_t now_s, int want, const char *text)
 {
-	struct error err;
-	int rc = run_job(w, now_s, &err);
-	int code = rc < 0 ? error_exit_code(&err) : rc;
+	const struct job_options options = {.now_s = now_s};
 
-	if (code != want || (text != NULL && strstr(err.text, text) == NULL))
-		fail_msg("exit code %d (%s), want %d (%s)", code, err.text, want,
-			text != NULL ? text : "");
+	expect_exit_code(&w->settings, &options, want, text);
 }
 
 static bool
@@ -585,7 +574,7 @@ test_undo(void **state UNUSED)
 		char *state_path = job_state_path(&w.settings);
 
 		assert_int_equal(state_load(state_path, &s, &err), 1);
-		path = job_list_path(&w.settings, s.previous.sha256);
+		path = source_list_path(w.settings.state_dir, s.previous.sha256);
 		write_text(path, "{}", 2);
 		assert_int_equal(job_undo(&w.settings, NOW, &version, &err), -1);
 		assert_int_equal(error_exit_code(&err), 4);
@@ -1118,15 +1107,13 @@ test_goes_on(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "goes-on", "texthash", more);
 	/* Postfix is stopped. */
-	write_text(path, "#!/bin/sh\nexit 1\n", 17);
-	assert_int_equal(chmod(path, 0755), 0);
+	write_script(path, "#!/bin/sh\nexit 1\n");
 	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 3, "reload");
 	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
 	expect_job(&w, NOW, 3, "reload");
 	assert_true(has_example(&w, 4));
-	write_text(path, "#!/bin/sh\nexit 0\n", 17);
-	assert_int_equal(chmod(path, 0755), 0);
+	write_script(path, "#!/bin/sh\nexit 0\n");
 	expect_job(&w, NOW, 0, NULL);
 	/* The mail server's tool does not take what follows from this list, but from the next. */
 	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 3});

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -24,6 +25,8 @@
 #include "export/tuf_key.h"
 #include "export/tuf_metadata.h"
 #include "export/tuf_signer.h"
+#include "updater/job.h"
+#include "updater/settings.h"
 
 #define NOW  INT64_C(1795435200) /* 2026-11-23T12:00:00Z */
 #define DAY  INT64_C(86400)
@@ -97,6 +100,38 @@ read_bytes(const char *path, struct buf *out)
 	OK(file_read(path, out, &ok_err));
 }
 
+/* A program that stands in for another one. */
+static UNUSED void
+write_script(const char *path, const char *text)
+{
+	write_text(path, text, strlen(text));
+	assert_int_equal(chmod(path, 0755), 0);
+}
+
+static UNUSED void
+copy_file(const char *from, const char *to)
+{
+	struct buf bytes;
+
+	read_bytes(from, &bytes);
+	write_text(to, bytes.data, bytes.len);
+	buf_clear(&bytes);
+}
+
+/* Runs the job; text (NULL: any) must be in what it says of a failure. */
+static UNUSED void
+expect_exit_code(const struct update_settings *s, const struct job_options *options, int want,
+	const char *text)
+{
+	struct error err = {0};
+	int rc = job_run(s, options, &err);
+	int code = rc < 0 ? error_exit_code(&err) : rc;
+
+	if (code != want || (text != NULL && strstr(err.text, text) == NULL))
+		fail_msg("exit code %d (%s), want %d (%s)", code, err.text, want,
+			text != NULL ? text : "");
+}
+
 /* A new key for one role; the old one is gone. */
 static UNUSED void
 repo_rotate(struct repo *r, enum tuf_role role)
@@ -142,6 +177,16 @@ repo_path(const struct repo *r, enum tuf_role role)
 		return xasprintf("%s/metadata/%s.json", r->dir, tuf_role_name(role));
 	return xasprintf("%s/metadata/%" PRId64 ".%s.json", r->dir, r->versions[role],
 		tuf_role_name(role));
+}
+
+/* The present root, to be a trust anchor. */
+static UNUSED void
+repo_copy_root(const struct repo *r, const char *to)
+{
+	char *path = repo_path(r, TUF_ROLE_ROOT);
+
+	copy_file(path, to);
+	free(path);
 }
 
 /* Signs and writes; said (may be NULL) is what the parent says of it. Frees the signed part. */
