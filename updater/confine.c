@@ -22,20 +22,8 @@
 #include "common/attr.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/sanitized.h"
 #include "common/xalloc.h"
-
-/* The sanitizers' own run time asks for system calls of every kind, when and where it likes; their
- * builds refuse only what is listed as hostile. The list of what is allowed is for the others. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 /* More than libcurl ever has open, its resolver's threads included. */
 #define DESCRIPTORS_MAX 64
@@ -43,17 +31,17 @@
 /* --- who it is ----------------------------------------------------------------------------------
  */
 
-/* Whether this user namespace has the user: in one made for tests, or a container's, root may be
- * alone. */
+/* Whether this user namespace has the user, or the group: in one made for tests, or a container's,
+ * root may be alone. */
 static bool
-is_mapped(uid_t uid)
+is_mapped(const char *ids, id_t id)
 {
-	FILE *map = fopen("/proc/self/uid_map", "re");
+	FILE *map = fopen(ids, "re");
 	long inside, outside, count;
 	bool found = map == NULL;
 
 	while (!found && fscanf(map, "%ld %ld %ld", &inside, &outside, &count) == 3)
-		found = (long)uid >= inside && (long)uid - inside < count;
+		found = (long)id >= inside && (long)id - inside < count;
 	if (map != NULL)
 		(void)fclose(map);
 	return found;
@@ -73,9 +61,12 @@ confine_find_user(const char *name, struct confine_user *out, struct error *err)
 		pw = getpwnam("nobody");
 	if (pw == NULL)
 		return error_set(err, ERROR_CONFIG, "[sandbox] user: there is no user %s", wanted);
-	if (!is_mapped(pw->pw_uid)) {
-		log_info("user %s does not exist in this user namespace: fetching and reading are "
-			 "done by its root",
+	if (!is_mapped("/proc/self/uid_map", pw->pw_uid) ||
+		!is_mapped("/proc/self/gid_map", pw->pw_gid)) {
+		/* Who was asked for is missed aloud. */
+		log_at(name != NULL ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+			"user %s does not exist in this user namespace: fetching and reading are "
+			"done by its root",
 			pw->pw_name);
 		return 0;
 	}
@@ -168,12 +159,15 @@ struct ruleset {
 	(MAY_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | \
 		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_TRUNCATE)
 
-/* What names, TLS and the modules behind them are made of. What is missing is left out. */
+/* What names, TLS and the modules behind them are made of, on Debian and elsewhere: where certificates
+ * are links, what they lead to. Of /etc/pki without the keys. What is missing is left out. */
 static const char *const for_network[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/host.conf",
 	"/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services", "/etc/protocols", "/etc/ld.so.cache",
-	"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/usr/share/ca-certificates",
-	"/usr/local/share/ca-certificates", "/lib", "/lib64", "/usr/lib", "/usr/lib64",
-	"/usr/local/lib"};
+	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf", "/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates", "/etc/ca-certificates", "/var/lib/ca-certificates",
+	"/etc/pki/ca-trust", "/etc/pki/tls/certs", "/etc/pki/tls/cert.pem",
+	"/etc/pki/tls/openssl.cnf", "/etc/crypto-policies", "/usr/share/crypto-policies",
+	"/usr/share/pki", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"};
 
 /* Below 1: there is no Landlock. */
 static int
@@ -242,7 +236,9 @@ make_ruleset(const struct confine *c)
 		abi >= 6 ? sizeof(all) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t), 0);
 	if (fd < 0)
 		return -2;
-	rc = allow_below(fd, c->dir, MAY_WRITE & all.fs);
+	rc = allow_below(fd, c->dir, MAY_READ);
+	for (size_t i = 0; rc == 0 && i < c->writable_count; i++)
+		rc = allow_below(fd, c->writable[i], MAY_WRITE & all.fs);
 	for (size_t i = 0; rc == 0 && i < c->tree_count; i++)
 		if (c->trees[i] >= 0)
 			rc = allow_below(fd, c->trees[i], MAY_READ);
@@ -346,7 +342,8 @@ add_some(scmp_filter_ctx f, bool network)
 }
 
 /* What is neither allowed nor hostile is refused as a kernel without it would: another version of a
- * library may ask for something new, and can do without. */
+ * library may ask for something new, and can do without. The sanitizers' own run time asks for system
+ * calls of every kind, when and where it likes: their builds refuse only what is listed as hostile. */
 static int
 filter_calls(bool network)
 {
@@ -418,8 +415,9 @@ confine_enter(const struct confine *c, struct error *err)
 	ruleset = make_ruleset(c);
 	if (ruleset < -1)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: Landlock");
-	if (limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) < 0 ||
-		limit(RLIMIT_MSGQUEUE, 0) < 0 || shed_descriptors(c, ruleset) < 0)
+	/* In this order: the parent may have had more descriptors open than this process may. */
+	if (shed_descriptors(c, ruleset) < 0 || limit(RLIMIT_CORE, 0) < 0 ||
+		limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: limits");
 	if (become(&c->user, err) < 0)
 		return error_prefix(err, "sandbox");

@@ -1,12 +1,13 @@
 /*
  * confine: a process gives up, for good, what it does not need.
  *
- * In this order: its environment, core dumps, descriptors, root; then files (Landlock: only its
- * working folder may be written, only what is named be read) and system calls (seccomp). Where the
- * kernel has no Landlock or no seccomp the rest still holds. For a process of one thread.
+ * In this order: its environment, core dumps, descriptors, root; then files (Landlock: only what is
+ * named may be read or written) and system calls (seccomp). Where the kernel has no Landlock or no
+ * seccomp the rest still holds. For a process of one thread.
  *
- * What a program could still do behind it: compute, write into the working folder and to the
- * descriptors that were kept, and, with network set, talk to any address.
+ * What a program could still do behind it: compute, write into the folders that it has for that and to
+ * the descriptors that were kept, and, with network set, talk to any address. Without a change of user
+ * it is Landlock alone that keeps it from the files of the user it has.
  */
 #ifndef UPDATER_CONFINE_H
 #define UPDATER_CONFINE_H
@@ -29,8 +30,10 @@ struct confine_user {
 struct confine {
 	struct confine_user user;
 	pid_t parent; /* it ends with this process */
-	int dir;      /* the working folder; becomes the current one */
-	int report;   /* a descriptor that is kept */
+	int dir;      /* the working folder, which may be read; becomes the current one */
+	const int *writable; /* folders that may be written, all below them too */
+	size_t writable_count;
+	int report; /* a descriptor that is kept */
 	bool network;
 	const int *trees; /* folders that may be read, all below them too; kept, for openat(2) */
 	size_t tree_count;

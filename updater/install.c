@@ -104,10 +104,11 @@ install_stale(const struct install *in)
 /* The new map must answer before it may stand in for the old one: to this program, and to the mail
  * server's own tool. */
 static int
-check_map(const struct install *in, const char *file, const struct list_header *header,
-	const struct render_result *r, struct error *err)
+check_map(const struct install *in, const struct render_target *t, const struct list_header *header,
+	struct error *err)
 {
 	const struct mta *mta = in->s->mta;
+	const char *file = map_writer_path(t->map);
 	bool have_tool = mta->ask != NULL;
 	char version[24];
 	struct buf value;
@@ -115,9 +116,9 @@ check_map(const struct install *in, const char *file, const struct list_header *
 
 	(void)snprintf(version, sizeof(version), "%" PRId64, header->version);
 	buf_init(&value, VALUE_MAX);
-	for (size_t i = 0; rc >= 0 && i <= r->sample_count; i++) {
-		const char *key = i == 0 ? MAP_SENTINEL : r->samples[i - 1].key;
-		const char *want = i == 0 ? version : r->samples[i - 1].value;
+	for (size_t i = 0; rc >= 0 && i <= t->sample_count; i++) {
+		const char *key = i == 0 ? MAP_SENTINEL : t->samples[i - 1].key;
+		const char *want = i == 0 ? version : t->samples[i - 1].value;
 
 		buf_reset(&value);
 		rc = map_find(in->s->kind, file, key, &value, err);
@@ -168,7 +169,7 @@ name_addition(void *arg, const struct overlay_entry *e, enum choice choice)
 
 static void
 say_what_changed(
-	const struct install *in, const struct list_header *header, const struct render_result *r)
+	const struct install *in, const struct list_header *header, const struct render_counts *c)
 {
 	const struct state_map *m = &in->state.map;
 
@@ -176,54 +177,62 @@ say_what_changed(
 		 " testing, %" PRId64 " run out, %" PRId64 " DANE only (%s), %" PRId64
 		 " with too many names",
 		in->s->map_file, in->dry_run ? "would be installed" : "to be installed",
-		header->version, render_lines(r), r->choices[CHOICE_LEFT_TESTING],
-		r->choices[CHOICE_LEFT_RUN_OUT], r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane,
-		r->choices[CHOICE_LEFT_LONG]);
-	if (r->choices[CHOICE_PINNED] > 0)
+		header->version, render_lines(c), c->choices[CHOICE_LEFT_TESTING],
+		c->choices[CHOICE_LEFT_RUN_OUT], c->choices[CHOICE_LEFT_DANE], in->recipe.why_dane,
+		c->choices[CHOICE_LEFT_LONG]);
+	if (c->choices[CHOICE_PINNED] > 0)
 		log_info("%" PRId64 " of them are pinned to the one server that they name",
-			r->choices[CHOICE_PINNED]);
-	if (r->choices[CHOICE_WIDER] > 0)
-		log_info("%" PRId64 " of them may be reached %s", r->choices[CHOICE_WIDER],
+			c->choices[CHOICE_PINNED]);
+	if (c->choices[CHOICE_WIDER] > 0)
+		log_info("%" PRId64 " of them may be reached %s", c->choices[CHOICE_WIDER],
 			in->s->mta->wider);
-	if (r->choices[CHOICE_LEFT_EXCEPTED] + r->added + r->early > 0)
+	if (c->choices[CHOICE_LEFT_EXCEPTED] + c->added + c->early > 0)
 		log_info("by your rules: %" PRId64 " excepted, %" PRId64 " added (%" PRId64
 			 " in place of an entry), %" PRId64 " enforced though in testing mode",
-			r->choices[CHOICE_LEFT_EXCEPTED], r->added, r->added_listed, r->early);
+			c->choices[CHOICE_LEFT_EXCEPTED], c->added, c->added_listed, c->early);
 	/* What was protected and no longer is must not go unsaid. */
-	if (m->lines_dane > 0 && !in->recipe.dane && r->choices[CHOICE_LEFT_DANE] > 0)
+	if (m->lines_dane > 0 && !in->recipe.dane && c->choices[CHOICE_LEFT_DANE] > 0)
 		log_warning("%" PRId64
 			    " domains lose their protection: they have DANE only, and %s",
-			r->choices[CHOICE_LEFT_DANE], in->recipe.why_dane);
+			c->choices[CHOICE_LEFT_DANE], in->recipe.why_dane);
 }
 
 /* The list counts from here on. */
-static void
-take_list(struct install *in, const struct list_header *header, const char *sha256, int64_t length)
+static int
+take_list(struct install *in, const struct list_header *header, const char *sha256,
+	struct error *err)
 {
 	struct state_list *l = &in->state.list;
+	char *path = source_list_path(in->s->state_dir, sha256);
+	struct stat st;
+	int rc = stat(path, &st) < 0 ? error_set_errno(err, ERROR_TEMP, "%s", path) : 0;
 
+	free(path);
+	if (rc < 0)
+		return -1;
 	if (l->sha256[0] != '\0' && strcmp(l->sha256, sha256) != 0)
 		in->state.previous = *l;
 	*l = (struct state_list){.version = header->version,
-		.length = length,
+		.length = st.st_size,
 		.timestamp_s = header->timestamp_s,
 		.expires_s = header->expires_s,
 		.confirmed_since_s = header->confirmed_since_s};
 	(void)snprintf(l->sha256, sizeof(l->sha256), "%s", sha256);
 	if (in->anchor[0] != '\0')
 		(void)snprintf(in->state.anchor, sizeof(in->state.anchor), "%s", in->anchor);
+	return 0;
 }
 
 /* Puts a finished and checked map in place. The list it was made of counts from here on. */
 static int
 install_map(struct install *in, struct map_writer *w, const struct list_header *header,
-	const char *sha256, int64_t length, const char *rules, const struct render_result *r,
-	struct error *err)
+	const char *sha256, const struct render_counts *c, struct error *err)
 {
 	struct state_map *m = &in->state.map;
 	bool other = m->version != header->version;
 
-	take_list(in, header, sha256, length);
+	if (take_list(in, header, sha256, err) < 0)
+		return -1;
 	if (in->s->kind->needs_reload && in->s->reload)
 		in->state.reload_due = true;
 	/* Killed behind this, the next run makes the map again from this list. */
@@ -238,21 +247,21 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 	m->rendered_s = in->now_s;
 	if (other)
 		m->since_s = in->now_s;
-	m->lines = render_lines(r);
-	m->lines_dane = r->choices[CHOICE_DANE] + r->choices[CHOICE_ANY];
-	m->lines_wider = r->choices[CHOICE_WIDER];
-	m->lines_pinned = r->choices[CHOICE_PINNED];
-	m->left_testing = r->choices[CHOICE_LEFT_TESTING];
-	m->left_run_out = r->choices[CHOICE_LEFT_RUN_OUT];
-	m->left_dane = r->choices[CHOICE_LEFT_DANE];
-	m->left_long = r->choices[CHOICE_LEFT_LONG];
-	m->left_excepted = r->choices[CHOICE_LEFT_EXCEPTED];
-	m->lines_added = r->added;
-	m->lines_added_listed = r->added_listed;
-	m->lines_early = r->early;
-	m->left_added = r->left_added;
-	(void)snprintf(m->rules, sizeof(m->rules), "%s", rules);
-	m->next_end_s = r->next_end_s;
+	m->lines = render_lines(c);
+	m->lines_dane = c->choices[CHOICE_DANE] + c->choices[CHOICE_ANY];
+	m->lines_wider = c->choices[CHOICE_WIDER];
+	m->lines_pinned = c->choices[CHOICE_PINNED];
+	m->left_testing = c->choices[CHOICE_LEFT_TESTING];
+	m->left_run_out = c->choices[CHOICE_LEFT_RUN_OUT];
+	m->left_dane = c->choices[CHOICE_LEFT_DANE];
+	m->left_long = c->choices[CHOICE_LEFT_LONG];
+	m->left_excepted = c->choices[CHOICE_LEFT_EXCEPTED];
+	m->lines_added = c->added;
+	m->lines_added_listed = c->added_listed;
+	m->lines_early = c->early;
+	m->left_added = c->left_added;
+	rules_digest(in->rules, in->now_s, m->rules);
+	m->next_end_s = c->next_end_s;
 	remember_file(m, m->path);
 	in->state.dane = in->recipe.dane;
 	return state_store(in->state_path, &in->state, err);
@@ -262,23 +271,17 @@ install_map(struct install *in, struct map_writer *w, const struct list_header *
 static int
 empty_maps(const struct install *in, struct error *err)
 {
-	struct map_writer *w = NULL;
 	struct pins *pins = NULL;
-	int rc = -1;
+	int rc;
 
-	if (map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0)
+	if (map_empty(in->s->kind, in->s->map_file, err) < 0)
 		return -1;
-	map_writer_add(w, MAP_SENTINEL, "0", 1);
-	if (map_writer_finish(w, err) < 0 || map_writer_install(w, true, err) < 0)
-		goto out;
 	rc = pins_wanted(in->s) ? pins_open(in->s, in->now_s, &pins, err) : 0;
 	if (rc == 0 && pins != NULL)
 		rc = pins_finish(pins, 0, err);
 	if (rc == 0 && pins != NULL)
 		rc = pins_install(pins, err);
-out:
 	pins_free(pins);
-	map_writer_free(w);
 	return rc;
 }
 
@@ -374,70 +377,68 @@ may_follow(void *arg, struct list_reader *list, struct error *err)
 	return rc;
 }
 
+static int
+open_maps(void *arg, struct render_target *target, struct error *err)
+{
+	const struct install *in = arg;
+
+	if (map_writer_open(in->s->kind, in->s->map_file, &target->map, err) < 0)
+		return -1;
+	return pins_wanted(in->s) ? pins_open(in->s, in->now_s, &target->pins, err) : 0;
+}
+
 /* Has the list read: its lines go to the target, unless that is NULL. See install_list() for here. */
 static int
-read_list(const struct install *in, const struct source_here *here, const char *sha256,
-	const struct render_options *options, struct render_target *target,
-	struct list_header *header, struct render_result *result, struct error *err)
+read_list(struct install *in, const struct source_here *here, const char *sha256,
+	struct render_target *target, struct list_header *header, struct render_counts *counts,
+	struct error *err)
 {
 	struct question question = {in, here, sha256};
+	struct left_additions left = {0};
+	struct render_options options = render_options(in);
 	const struct render_work work = {.list_dir = in->s->state_dir,
 		.sha256 = sha256,
 		.other = here != NULL ? in->state.list.sha256 : "",
 		.user = &in->user,
 		.time_ms = in->s->sandbox_time_s * INT64_C(1000),
-		.options = options,
+		.options = &options,
 		.check = here != NULL ? may_follow : NULL,
-		.check_arg = &question};
+		.check_arg = &question,
+		.begin = target != NULL ? open_maps : NULL,
+		.begin_arg = in};
+	char rules[sizeof(in->state.map.rules)];
 
-	return render_worker(&work, target, header, result, err);
+	rules_digest(in->rules, in->now_s, rules);
+	left.loud = strcmp(rules, in->state.map.rules) != 0;
+	options.on_left = name_addition;
+	options.on_left_arg = &left;
+	return render_worker(&work, target, header, counts, err);
 }
 
 int
 install_list(struct install *in, const struct source_here *here, const char *sha256,
 	struct error *err)
 {
-	struct render_options options = render_options(in);
-	struct left_additions left = {0};
 	struct render_target target = {.map = NULL};
-	struct render_result result;
+	struct render_counts counts;
 	struct list_header header;
-	char *list_path = source_list_path(in->s->state_dir, sha256);
-	char rules[sizeof(in->state.map.rules)];
-	struct map_writer *w = NULL;
-	struct stat st;
-	int rc = -1;
+	int rc = read_list(in, here, sha256, &target, &header, &counts, err);
 
-	memset(&result, 0, sizeof(result));
-	rules_digest(in->rules, in->now_s, rules);
-	left.loud = strcmp(rules, in->state.map.rules) != 0;
-	options.on_left = name_addition;
-	options.on_left_arg = &left;
-	if (map_writer_open(in->s->kind, in->s->map_file, &w, err) < 0 ||
-		(pins_wanted(in->s) && pins_open(in->s, in->now_s, &target.pins, err) < 0))
-		goto out;
-	target.map = w;
-	rc = read_list(in, here, sha256, &options, &target, &header, &result, err);
-	render_end(&target, rc == 0 ? header.version : 0, &result);
 	if (rc != 0)
 		goto out;
 	rc = -1;
-	if (map_writer_finish(w, err) < 0 ||
-		check_map(in, map_writer_path(w), &header, &result, err) < 0 ||
+	render_end(&target, header.version);
+	if (map_writer_finish(target.map, err) < 0 || check_map(in, &target, &header, err) < 0 ||
 		(target.pins != NULL && pins_finish(target.pins, header.version, err) < 0))
 		goto out;
 	if (here != NULL)
 		in->state.undone[0] = '\0';
-	say_what_changed(in, &header, &result);
+	say_what_changed(in, &header, &counts);
 	if (in->dry_run) {
 		rc = 0;
 		goto out;
 	}
-	if (stat(list_path, &st) < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s", list_path);
-		goto out;
-	}
-	if (install_map(in, w, &header, sha256, st.st_size, rules, &result, err) < 0)
+	if (install_map(in, target.map, &header, sha256, &counts, err) < 0)
 		goto out;
 	/* A domain that is no longer pinned is in the new map already. */
 	rc = target.pins != NULL ? pins_install(target.pins, err) : 0;
@@ -446,10 +447,9 @@ install_list(struct install *in, const struct source_here *here, const char *sha
 	else
 		rc = install_reload(in, err);
 out:
-	render_result_clear(&result);
+	render_target_clear(&target);
 	pins_free(target.pins);
-	map_writer_free(w);
-	free(list_path);
+	map_writer_free(target.map);
 	return rc;
 }
 
@@ -457,28 +457,17 @@ int
 install_accept(struct install *in, const struct source_here *here, const char *sha256,
 	struct error *err)
 {
-	const struct render_options options = render_options(in);
-	char *list_path = source_list_path(in->s->state_dir, sha256);
-	struct render_result nothing;
+	struct render_counts nothing;
 	struct list_header header;
-	struct stat st;
-	int rc;
+	int rc = read_list(in, here, sha256, NULL, &header, &nothing, err);
 
-	memset(&nothing, 0, sizeof(nothing));
-	rc = read_list(in, here, sha256, &options, NULL, &header, &nothing, err);
 	if (rc != 0)
-		goto out;
+		return rc;
 	in->state.undone[0] = '\0';
 	log_info("report-only: list %" PRId64 " is here; nothing is installed", header.version);
 	if (in->dry_run)
-		goto out;
-	if (stat(list_path, &st) < 0) {
-		rc = error_set_errno(err, ERROR_TEMP, "%s", list_path);
-		goto out;
-	}
-	take_list(in, &header, sha256, st.st_size);
-	rc = install_remember(in, err);
-out:
-	free(list_path);
-	return rc;
+		return 0;
+	if (take_list(in, &header, sha256, err) < 0)
+		return -1;
+	return install_remember(in, err);
 }

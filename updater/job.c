@@ -59,12 +59,6 @@ job_load_state(const struct update_settings *s, struct state *state, struct erro
 }
 
 char *
-job_list_path(const struct update_settings *s, const char *sha256)
-{
-	return source_list_path(s->state_dir, sha256);
-}
-
-char *
 job_metadata_dir(const struct update_settings *s)
 {
 	return xasprintf("%s/metadata", s->state_dir);
@@ -88,7 +82,7 @@ refresh_local(struct job *j, struct error *err)
 	if (why == NULL)
 		return 0;
 	log_info("%s: %s", j->s->map_file, why);
-	path = job_list_path(j->s, list->sha256);
+	path = source_list_path(j->s->state_dir, list->sha256);
 	if (source_list_intact(path, list->sha256, &damage) < 0) {
 		/* Fetched again below; its version still forbids going back. */
 		log_warning("%s", damage.text);
@@ -109,6 +103,7 @@ static struct source_here
 what_is_here(const struct job *j)
 {
 	return (struct source_here){.list = &j->install.state.list,
+		.dir = j->s->state_dir,
 		.floor = j->floor,
 		.undone = j->install.allow_churn ? "" : j->install.state.undone};
 }
@@ -381,7 +376,7 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		rc = 1;
 		goto out;
 	}
-	path = job_list_path(s, back.sha256);
+	path = source_list_path(s->state_dir, back.sha256);
 	rc = find_sandbox(&j, err);
 	if (rc == 0)
 		rc = read_rules(&j, err);

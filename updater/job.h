@@ -37,7 +37,6 @@ int job_undo(const struct update_settings *s, int64_t now_s, int64_t *version,
 
 /* Paths in the state directory; the caller frees them. */
 char *job_state_path(const struct update_settings *s) RETURNS_NONNULL;
-char *job_list_path(const struct update_settings *s, const char *sha256) RETURNS_NONNULL;
 char *job_metadata_dir(const struct update_settings *s) RETURNS_NONNULL;
 
 /* What the job has noted; as state_load(). */

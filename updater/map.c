@@ -207,21 +207,33 @@ map_writer_free(struct map_writer *w)
 	free(w);
 }
 
-int
-map_make_empty(const struct map_kind *kind, const char *file, struct error *err)
+static int
+install_empty(const struct map_kind *kind, const char *file, bool keep_previous, struct error *err)
 {
 	struct map_writer *w = NULL;
 	int rc = -1;
 
-	if (file_exists(file))
-		return 0;
 	if (map_writer_open(kind, file, &w, err) < 0)
 		return -1;
 	map_writer_add(w, MAP_SENTINEL, "0", 1);
-	if (map_writer_finish(w, err) == 0 && map_writer_install(w, false, err) == 0)
-		rc = 1;
+	if (map_writer_finish(w, err) == 0)
+		rc = map_writer_install(w, keep_previous, err);
 	map_writer_free(w);
 	return rc;
+}
+
+int
+map_make_empty(const struct map_kind *kind, const char *file, struct error *err)
+{
+	if (file_exists(file))
+		return 0;
+	return install_empty(kind, file, false, err) < 0 ? -1 : 1;
+}
+
+int
+map_empty(const struct map_kind *kind, const char *file, struct error *err)
+{
+	return install_empty(kind, file, true, err);
 }
 
 int

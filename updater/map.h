@@ -65,6 +65,8 @@ void map_writer_free(struct map_writer *w);
 /* Makes a map that holds the sentinel alone, with version 0, where there is none: most mail servers
  * keep all mail back when a map is missing. 1 made, 0 there was one. */
 int map_make_empty(const struct map_kind *kind, const char *file, struct error *err) MUST_CHECK;
+/* Such a map in the place of the one that is there, which becomes FILE.1. */
+int map_empty(const struct map_kind *kind, const char *file, struct error *err) MUST_CHECK;
 
 /* Looks one key up in a map file: 1 found (value appended), 0 not, -1 the file cannot be read as a
  * map (a missing file included, ERROR_CONFIG). */

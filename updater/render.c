@@ -17,22 +17,22 @@
 
 /* Keeps the first line, and then each whose number is a power of two, the latest ones in a ring. */
 static void
-take_sample(struct render_result *r, int64_t number, const char *key, const char *value,
-	size_t len)
+take_sample(struct render_target *t, const char *key, const char *value, size_t len)
 {
 	struct render_sample *s;
+	const int64_t number = t->lines;
 	size_t log = 0;
 
 	if ((number & (number - 1)) != 0)
 		return;
 	while ((number >> log) > 1)
 		log++;
-	s = &r->samples[log % RENDER_SAMPLES];
+	s = &t->samples[log % RENDER_SAMPLES];
 	(void)snprintf(s->key, sizeof(s->key), "%s", key);
 	free(s->value);
 	s->value = xstrndup(value, len);
-	if (r->sample_count < RENDER_SAMPLES && log >= r->sample_count)
-		r->sample_count = log + 1;
+	if (t->sample_count < RENDER_SAMPLES && log >= t->sample_count)
+		t->sample_count = log + 1;
 }
 
 void
@@ -41,7 +41,8 @@ render_put_line(void *arg, const char *key, const char *value, size_t len)
 	struct render_target *t = arg;
 
 	map_writer_add(t->map, key, value, len);
-	take_sample(&t->samples, ++t->lines, key, value, len);
+	t->lines++;
+	take_sample(t, key, value, len);
 }
 
 void
@@ -54,7 +55,7 @@ render_put_pin(void *arg, const char *domain, const char *host)
 }
 
 void
-render_end(struct render_target *t, int64_t version, struct render_result *result)
+render_end(struct render_target *t, int64_t version)
 {
 	char text[24];
 	int n = snprintf(text, sizeof(text), "%" PRId64, version);
@@ -62,8 +63,15 @@ render_end(struct render_target *t, int64_t version, struct render_result *resul
 	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in
 	 * order. */
 	map_writer_add(t->map, MAP_SENTINEL, text, (size_t)n);
-	memcpy(result->samples, t->samples.samples, sizeof(result->samples));
-	result->sample_count = t->samples.sample_count;
+}
+
+void
+render_target_clear(struct render_target *t)
+{
+	for (size_t i = 0; i < RENDER_SAMPLES; i++) {
+		free(t->samples[i].value);
+		t->samples[i].value = NULL;
+	}
 }
 
 enum choice
@@ -76,25 +84,25 @@ render_choose(const struct render_options *options, const struct list_header *he
 }
 
 static void
-count_line(struct render_result *result, const struct list_header *header,
+count_line(struct render_counts *counts, const struct list_header *header,
 	const struct overlay_entry *e)
 {
 	int64_t end_s;
 
-	result->early += e->kind == OVERLAY_EARLY;
+	counts->early += e->kind == OVERLAY_EARLY;
 	if (e->kind == OVERLAY_ADDED) {
-		result->added++;
-		result->added_listed += e->listed;
+		counts->added++;
+		counts->added_listed += e->listed;
 		return;
 	}
 	end_s = list_entry_end(header, &e->entry);
-	if (result->next_end_s == 0 || end_s < result->next_end_s)
-		result->next_end_s = end_s;
+	if (counts->next_end_s == 0 || end_s < counts->next_end_s)
+		counts->next_end_s = end_s;
 }
 
 int
 render_to(struct list_reader *list, const struct render_options *options,
-	const struct render_sink *sink, struct render_result *result, struct error *err)
+	const struct render_sink *sink, struct render_counts *counts, struct error *err)
 {
 	const struct list_header *header = list_reader_header(list);
 	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
@@ -102,23 +110,23 @@ render_to(struct list_reader *list, const struct render_options *options,
 	struct buf value;
 	int rc;
 
-	memset(result, 0, sizeof(*result));
+	memset(counts, 0, sizeof(*counts));
 	buf_init(&value, MTA_VALUE_MAX);
 	while ((rc = overlay_next(overlay, &e, err)) > 0) {
 		const struct list_entry *entry = &e->entry;
 		enum choice choice = render_choose(options, header, e);
 
-		result->entries++;
-		result->choices[choice]++;
+		counts->entries++;
+		counts->choices[choice]++;
 		if (!choice_is_line(choice)) {
 			if (e->kind == OVERLAY_ADDED) {
-				result->left_added++;
+				counts->left_added++;
 				if (options->on_left != NULL)
 					options->on_left(options->on_left_arg, e, choice);
 			}
 			continue;
 		}
-		count_line(result, header, e);
+		count_line(counts, header, e);
 		buf_reset(&value);
 		options->mta->format(options->recipe, entry, choice, &value);
 		sink->line(sink->arg, entry->domain, value.data, value.len);
@@ -130,35 +138,14 @@ render_to(struct list_reader *list, const struct render_options *options,
 	return rc;
 }
 
-int
-render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
-	struct render_result *result, struct error *err)
-{
-	struct render_target target = {.map = map, .pins = options->pins};
-	const struct render_sink sink = {render_put_line, render_put_pin, &target};
-	int rc = render_to(list, options, &sink, result, err);
-
-	render_end(&target, list_reader_header(list)->version, result);
-	return rc;
-}
-
-void
-render_result_clear(struct render_result *result)
-{
-	for (size_t i = 0; i < RENDER_SAMPLES; i++) {
-		free(result->samples[i].value);
-		result->samples[i].value = NULL;
-	}
-}
-
 int64_t
-render_lines(const struct render_result *result)
+render_lines(const struct render_counts *counts)
 {
 	int64_t lines = 0;
 
 	for (int c = 0; c < CHOICES; c++)
 		if (choice_is_line((enum choice)c))
-			lines += result->choices[c];
+			lines += counts->choices[c];
 	return lines;
 }
 

@@ -24,7 +24,6 @@ struct rules;
 struct render_options {
 	const struct mta *mta;
 	const struct recipe *recipe;
-	struct pins *pins; /* gets what is CHOICE_PINNED; NULL: nothing is */
 	const struct rules *rules; /* NULL: none */
 	int64_t now_s;
 	/* Told of each addition that gets no line; NULL: nobody is. */
@@ -32,10 +31,7 @@ struct render_options {
 	void *on_left_arg;
 };
 
-/* Keys remembered for looking them up afterwards. */
-#define RENDER_SAMPLES 8
-
-struct render_result {
+struct render_counts {
 	int64_t entries;
 	int64_t choices[CHOICES]; /* how many came out as what */
 	int64_t next_end_s;       /* the first line runs out then; 0: none ever does */
@@ -43,46 +39,42 @@ struct render_result {
 	int64_t added_listed;     /* stand in for an entry of the list */
 	int64_t early;            /* lines of entries in testing mode */
 	int64_t left_added;       /* additions that get no line */
+};
+
+int64_t render_lines(const struct render_counts *counts);
+
+/* Where lines go: domains in ascending order of octets. */
+struct render_sink {
+	void (*line)(void *arg, const char *key, const char *value, size_t len); /* and a NUL */
+	/* The domain of the line before is pinned to a host. */
+	void (*pin)(void *arg, const char *domain, const char *host);
+	void *arg;
+};
+
+/* Reads the list to its end and gives a line per entry that gets one to the sink. In constant memory. */
+int render_to(struct list_reader *list, const struct render_options *options,
+	const struct render_sink *sink, struct render_counts *counts, struct error *err) MUST_CHECK;
+
+/* Keys remembered for looking them up afterwards. */
+#define RENDER_SAMPLES 8
+
+/* The lines' way into a map; the functions are a sink's. */
+struct render_target {
+	struct map_writer *map; /* lent, as pins is */
+	struct pins *pins;      /* NULL: none are pinned */
+	int64_t lines;
 	struct render_sample {
 		char key[254];
 		char *value;       /* owned */
 	} samples[RENDER_SAMPLES]; /* spread over the whole list */
 	size_t sample_count;
 };
-
-/* Where lines go, in the order of the list. */
-struct render_sink {
-	void (*line)(void *arg, const char *key, const char *value, size_t len); /* and a NUL */
-	/* A line whose domain is pinned to a host; in ascending order of octets. */
-	void (*pin)(void *arg, const char *domain, const char *host);
-	void *arg;
-};
-
-/* Reads the list to its end and gives a line per entry that gets one to the sink. In constant memory;
- * samples are left empty. pins of the options is not looked at. */
-int render_to(struct list_reader *list, const struct render_options *options,
-	const struct render_sink *sink, struct render_result *result, struct error *err) MUST_CHECK;
-
-/* The lines' way into a map, for a sink or for who got them otherwise; the end adds the sentinel and
- * the samples. */
-struct render_target {
-	struct map_writer *map;
-	struct pins *pins; /* NULL: none are pinned */
-	struct render_result samples;
-	int64_t lines;
-};
 void render_put_line(void *target, const char *key, const char *value, size_t len);
 void render_put_pin(void *target, const char *domain, const char *host);
-/* The samples go over to result. */
-void render_end(struct render_target *target, int64_t version, struct render_result *result);
-
-/* The two in one: adds a line per entry that gets one, and the sentinel. In constant
- * memory. After a failure what was added is void. result must be cleared in either case. */
-int render(struct list_reader *list, const struct render_options *options, struct map_writer *map,
-	struct render_result *result, struct error *err) MUST_CHECK;
-void render_result_clear(struct render_result *result);
-
-int64_t render_lines(const struct render_result *result);
+/* Behind the last line: adds the sentinel. */
+void render_end(struct render_target *target, int64_t version);
+/* Frees the samples. */
+void render_target_clear(struct render_target *target);
 
 /* What becomes of one entry: mta->choose(), but for those that are excepted. */
 enum choice render_choose(const struct render_options *options, const struct list_header *header,

@@ -1,5 +1,6 @@
 #include "updater/render_worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,12 +30,7 @@ struct record {
 /* The report. */
 struct made {
 	int64_t version, timestamp_s, expires_s, confirmed_since_s, vantages;
-	int64_t entries, choices[CHOICES], next_end_s, added, added_listed, early, left_added;
-};
-
-struct errand {
-	const struct render_work *work;
-	bool lines; /* wanted */
+	struct render_counts counts;
 };
 
 /* --- inside -------------------------------------------------------------------------------------
@@ -73,32 +69,25 @@ put_pin(void *arg, const char *domain, const char *host)
 }
 
 static void
-report_made(const struct list_header *h, const struct render_result *r, struct buf *report)
+report_made(const struct list_header *h, const struct render_counts *counts, struct buf *report)
 {
-	struct made made = {.version = h->version,
+	const struct made made = {.version = h->version,
 		.timestamp_s = h->timestamp_s,
 		.expires_s = h->expires_s,
 		.confirmed_since_s = h->confirmed_since_s,
 		.vantages = h->vantages,
-		.entries = r->entries,
-		.next_end_s = r->next_end_s,
-		.added = r->added,
-		.added_listed = r->added_listed,
-		.early = r->early,
-		.left_added = r->left_added};
+		.counts = *counts};
 
-	memcpy(made.choices, r->choices, sizeof(made.choices));
 	(void)buf_add(report, &made, sizeof(made));
 }
 
 static int
 make(void *arg, struct buf *report, struct error *err)
 {
-	const struct errand *e = arg;
-	const struct render_work *w = e->work;
+	const struct render_work *w = arg;
 	char *path = source_list_path(".", w->sha256);
 	struct list_reader *list = NULL;
-	struct render_result result;
+	struct render_counts counts;
 	struct buf piece;
 	const struct render_sink sink = {put_line, put_pin, &piece};
 	int rc = 0;
@@ -113,12 +102,12 @@ make(void *arg, struct buf *report, struct error *err)
 	}
 	if (rc == 0)
 		rc = list_reader_open(path, &list, err);
-	memset(&result, 0, sizeof(result));
-	if (rc == 0 && e->lines)
-		rc = render_to(list, w->options, &sink, &result, err);
+	memset(&counts, 0, sizeof(counts));
+	if (rc == 0 && w->begin != NULL)
+		rc = render_to(list, w->options, &sink, &counts, err);
 	if (rc == 0) {
 		flush(&piece);
-		report_made(list_reader_header(list), &result, report);
+		report_made(list_reader_header(list), &counts, report);
 	}
 	list_reader_close(list);
 	buf_clear(&piece);
@@ -130,52 +119,79 @@ make(void *arg, struct buf *report, struct error *err)
  */
 
 struct arrival {
+	const struct render_work *work;
 	struct render_target *target;
-	char pinned[254]; /* the last one; they come in order */
+	bool begun;
+	char domain[254]; /* of the last line; they come in order */
+	bool pinned;      /* it is */
 	struct buf value; /* the present one, with a NUL behind it */
 };
 
-/* Neither a key nor a value can be more than one line of a map that is a text, nor a key more than
- * its first word. */
+static int
+begin(struct arrival *a, struct error *err)
+{
+	if (a->begun)
+		return 0;
+	a->begun = true;
+	return a->work->begin(a->work->begin_arg, a->target, err);
+}
+
+/* A value cannot be more than one line of a map that is a text. */
 static bool
-is_plain(const char *text, size_t len, char first)
+is_plain(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if ((text[i] >= 0 && text[i] < first) || text[i] == 0x7f)
+		if ((text[i] >= 0 && text[i] < ' ') || text[i] == 0x7f)
 			return false;
 	return str_is_utf8(text, len);
 }
 
 static bool
+take_line(struct arrival *a, const char *domain, const char *value, size_t len)
+{
+	if (!is_plain(value, len) || strcmp(a->domain, domain) >= 0)
+		return false;
+	(void)snprintf(a->domain, sizeof(a->domain), "%s", domain);
+	a->pinned = false;
+	buf_reset(&a->value);
+	(void)buf_add(&a->value, value, len);
+	render_put_line(a->target, domain, buf_str(&a->value), len);
+	return true;
+}
+
+static bool
+take_pin(struct arrival *a, const char *domain, const char *host, size_t len)
+{
+	char text[sizeof(a->domain)];
+
+	if (!list_domain_valid(host, len) || a->pinned || strcmp(a->domain, domain) != 0)
+		return false;
+	a->pinned = true;
+	memcpy(text, host, len);
+	text[len] = '\0';
+	render_put_pin(a->target, domain, text);
+	return true;
+}
+
+static bool
 take_record(struct arrival *a, const struct record *r, const char *key, const char *value)
 {
-	char name[sizeof(a->pinned)], host[sizeof(a->pinned)];
+	char domain[sizeof(a->domain)];
 
-	if (r->key_len == 0 || r->key_len >= sizeof(name) || r->value_len > MTA_VALUE_MAX)
+	if (!list_domain_valid(key, r->key_len) || r->value_len > MTA_VALUE_MAX)
 		return false;
-	memcpy(name, key, r->key_len);
-	name[r->key_len] = '\0';
-	if (r->type == RECORD_LINE) {
-		if (!is_plain(key, r->key_len, '!') || !is_plain(value, r->value_len, ' '))
-			return false;
-		buf_reset(&a->value);
-		(void)buf_add(&a->value, value, r->value_len);
-		render_put_line(a->target, name, buf_str(&a->value), r->value_len);
-		return true;
-	}
-	if (r->type != RECORD_PIN || !list_domain_valid(key, r->key_len) ||
-		!list_domain_valid(value, r->value_len) || strcmp(a->pinned, name) >= 0)
-		return false;
-	memcpy(host, value, r->value_len);
-	host[r->value_len] = '\0';
-	render_put_pin(a->target, name, host);
-	memcpy(a->pinned, name, sizeof(name));
-	return true;
+	memcpy(domain, key, r->key_len);
+	domain[r->key_len] = '\0';
+	if (r->type == RECORD_LINE)
+		return take_line(a, domain, value, r->value_len);
+	return r->type == RECORD_PIN && take_pin(a, domain, value, r->value_len);
 }
 
 static int
 on_piece(void *arg, const char *data, size_t len, struct error *err)
 {
+	if (begin(arg, err) < 0)
+		return -1;
 	while (len > 0) {
 		struct record r;
 		size_t whole = sizeof(r);
@@ -208,22 +224,21 @@ is_time(int64_t t)
 static bool
 can_be(const struct made *m, int64_t lines)
 {
-	struct render_result counts = {.entries = m->entries};
+	const struct render_counts *c = &m->counts;
 
 	for (size_t i = 0; i < CHOICES; i++)
-		if (!is_count(m->choices[i]) || m->choices[i] > m->entries)
+		if (!is_count(c->choices[i]) || c->choices[i] > c->entries)
 			return false;
-	memcpy(counts.choices, m->choices, sizeof(m->choices));
 	return m->version > 0 && is_count(m->version) && is_count(m->vantages) &&
-		is_count(m->entries) && is_count(m->added) && is_count(m->added_listed) &&
-		is_count(m->early) && is_count(m->left_added) && is_time(m->timestamp_s) &&
-		is_time(m->expires_s) && is_time(m->confirmed_since_s) && is_time(m->next_end_s) &&
-		render_lines(&counts) == lines;
+		is_count(c->entries) && is_count(c->added) && is_count(c->added_listed) &&
+		is_count(c->early) && is_count(c->left_added) && is_time(m->timestamp_s) &&
+		is_time(m->expires_s) && is_time(m->confirmed_since_s) && is_time(c->next_end_s) &&
+		render_lines(c) == lines;
 }
 
 static int
 take_report(const struct buf *text, int64_t lines, struct list_header *header,
-	struct render_result *result, struct error *err)
+	struct render_counts *counts, struct error *err)
 {
 	struct made m;
 
@@ -237,13 +252,7 @@ take_report(const struct buf *text, int64_t lines, struct list_header *header,
 		.timestamp_s = m.timestamp_s,
 		.vantages = m.vantages,
 		.version = m.version};
-	result->entries = m.entries;
-	memcpy(result->choices, m.choices, sizeof(m.choices));
-	result->next_end_s = m.next_end_s;
-	result->added = m.added;
-	result->added_listed = m.added_listed;
-	result->early = m.early;
-	result->left_added = m.left_added;
+	*counts = m.counts;
 	return 0;
 }
 
@@ -252,8 +261,8 @@ static int
 link_list(
 	struct workdir *dir, const struct render_work *w, const char *sha256, struct error *err)
 {
-	char *path = source_list_path(w->list_dir, sha256), *name = source_list_path(".", sha256);
-	int rc = sha256[0] != '\0' ? workdir_link(dir, path, WORKDIR_TOP, name + 2, err) : 0;
+	char *path = source_list_path(w->list_dir, sha256), *name = source_list_name(sha256);
+	int rc = sha256[0] != '\0' ? workdir_link(dir, path, name, err) : 0;
 
 	free(name);
 	free(path);
@@ -262,20 +271,20 @@ link_list(
 
 int
 render_worker(const struct render_work *w, struct render_target *target,
-	struct list_header *header, struct render_result *result, struct error *err)
+	struct list_header *header, struct render_counts *counts, struct error *err)
 {
 	char *path = xasprintf("%s/work", w->list_dir), *lists = xasprintf("%s/", w->list_dir);
 	const struct worker_name names[] = {{"./", lists}};
-	struct arrival arrival = {.target = target};
-	struct errand errand = {w, target != NULL};
+	struct arrival arrival = {.work = w, .target = target};
+	struct render_work inside = *w;
 	struct worker worker = {.what = "reading the list",
 		.confine = {.user = *w->user},
 		.time_ms = w->time_ms,
 		.names = names,
 		.name_count = ARRAY_LEN(names),
 		.work = make,
-		.arg = &errand,
-		.on_piece = target != NULL ? on_piece : NULL,
+		.arg = &inside,
+		.on_piece = w->begin != NULL ? on_piece : NULL,
 		.on_piece_arg = &arrival};
 	struct workdir *dir = NULL;
 	struct buf text;
@@ -289,8 +298,12 @@ render_worker(const struct render_work *w, struct render_target *target,
 		worker.confine.dir = workdir_fd(dir);
 		rc = worker_run(&worker, &text, err);
 	}
+	/* A list without lines has its map, too. */
+	if (rc == 0 && w->begin != NULL)
+		rc = begin(&arrival, err);
 	if (rc == 0)
-		rc = take_report(&text, target != NULL ? target->lines : 0, header, result, err);
+		rc = take_report(
+			&text, w->begin != NULL ? target->lines : 0, header, counts, err);
 	workdir_close(dir);
 	buf_clear(&arrival.value);
 	buf_clear(&text);

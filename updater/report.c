@@ -26,6 +26,7 @@
 #include "updater/report_rules.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
+#include "updater/source.h"
 #include "updater/state.h"
 #include "updater/tally.h"
 #include "updater/tuf_client.h"
@@ -398,7 +399,7 @@ report_explain(const struct update_settings *s, const char *typed, int64_t now_s
 		rc = nothing_installed(&state, err);
 		goto out;
 	}
-	path = job_list_path(s, state.list.sha256);
+	path = source_list_path(s->state_dir, state.list.sha256);
 	if (rules_load(&s->rules, &rules, err) < 0 || list_reader_open(path, &list, err) < 0)
 		goto out;
 	rc = list_reader_find(list, domain, &e, err);

@@ -27,10 +27,30 @@
 /* --- the lists here -----------------------------------------------------------------------------
  */
 
+#define LIST_PREFIX "list-"
+#define LIST_SUFFIX ".json"
+
+char *
+source_list_name(const char *sha256)
+{
+	return xasprintf(LIST_PREFIX "%s" LIST_SUFFIX, sha256);
+}
+
 char *
 source_list_path(const char *list_dir, const char *sha256)
 {
-	return xasprintf("%s/list-%s.json", list_dir, sha256);
+	return xasprintf("%s/" LIST_PREFIX "%s" LIST_SUFFIX, list_dir, sha256);
+}
+
+bool
+source_is_list_name(const char *name)
+{
+	const size_t start = strlen(LIST_PREFIX);
+	uint8_t octets[32];
+
+	return str_starts(name, LIST_PREFIX) && str_ends(name, LIST_SUFFIX) &&
+		strlen(name) == start + 64 + strlen(LIST_SUFFIX) &&
+		str_unhex(name + start, 64, octets, sizeof(octets)) == 0;
 }
 
 int
@@ -46,10 +66,10 @@ source_list_intact(const char *path, const char *sha256, struct error *err)
 }
 
 static bool
-is_one_of(const char *digest, const char *const *keep, size_t count)
+is_one_of(const char *name, const char *const *keep, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strncmp(digest, keep[i], 64) == 0)
+		if (strncmp(name + strlen(LIST_PREFIX), keep[i], 64) == 0)
 			return true;
 	return false;
 }
@@ -62,13 +82,10 @@ source_remove_lists(const char *list_dir, const char *const *keep, size_t keep_c
 
 	if (dir == NULL)
 		return;
-	while ((e = readdir(dir)) != NULL) {
-		bool list = str_starts(e->d_name, "list-") && strlen(e->d_name) == 5 + 64 + 5 &&
-			!is_one_of(e->d_name + 5, keep, keep_count);
-
-		if (list || str_starts(e->d_name, ".list-"))
+	while ((e = readdir(dir)) != NULL)
+		if (str_starts(e->d_name, "." LIST_PREFIX) ||
+			(source_is_list_name(e->d_name) && !is_one_of(e->d_name, keep, keep_count)))
 			(void)unlinkat(dirfd(dir), e->d_name, 0);
-	}
 	(void)closedir(dir);
 }
 
@@ -113,7 +130,7 @@ obtain(const struct source *s, const struct source_here *known, struct tuf_clien
 {
 	struct error ignored = {0};
 	struct list_here here;
-	char *path, *here_path;
+	char *path, *said_here, *known_here;
 	int rc = 1;
 
 	if (tuf_client_target(c, LIST_TARGET, said) == 0)
@@ -130,16 +147,18 @@ obtain(const struct source *s, const struct source_here *known, struct tuf_clien
 		return 0;
 	}
 	path = source_list_path(s->list_dir, said->sha256);
-	here_path = source_list_path(s->list_dir, known->list->sha256);
-	here = (struct list_here){known->list->version, here_path, known->list->sha256};
-	if (strcmp(said->sha256, known->list->sha256) == 0 && file_exists(path))
+	said_here = source_list_path(known->dir, said->sha256);
+	known_here = source_list_path(known->dir, known->list->sha256);
+	here = (struct list_here){known->list->version, known_here, known->list->sha256};
+	if (strcmp(said->sha256, known->list->sha256) == 0 && file_exists(said_here))
 		rc = 0;
-	else if (tuf_check_path(said, path, &ignored) < 0 &&
+	else if (tuf_check_path(said, said_here, &ignored) < 0 &&
 		list_fetch(c, fetch, base, said,
-			here.sha256[0] != '\0' && file_exists(here_path) ? &here : NULL, path,
+			here.sha256[0] != '\0' && file_exists(known_here) ? &here : NULL, path,
 			err) < 0)
 		rc = -1;
-	free(here_path);
+	free(known_here);
+	free(said_here);
 	free(path);
 	return rc;
 }

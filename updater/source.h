@@ -8,6 +8,7 @@
 #ifndef UPDATER_SOURCE_H
 #define UPDATER_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,13 +27,14 @@ struct source {
 	const char *root; /* the trust anchor: a root file */
 	const struct fetch_options *fetch;
 	int64_t list_max; /* octets of a list */
-	const char *list_dir;
+	const char *list_dir; /* where a list goes that is fetched */
 	const char *metadata_dir; /* must be there, as list_dir must */
 };
 
 /* What is here of it already. All of it is lent. */
 struct source_here {
 	const struct state_list *list; /* that counts; its version is 0 where there is none */
+	const char *dir;               /* lists lie there */
 	int64_t floor;                 /* no list of a lower version is taken */
 	const char *undone;            /* SHA-256 of a list that is not taken; "": there is none */
 };
@@ -52,8 +54,11 @@ int source_refresh(const struct source *s, const struct source_here *here, int64
 int source_check_list(const struct source_here *here, const struct list_header *header,
 	const char *sha256, int64_t now_s, struct error *err) MUST_CHECK;
 
-/* The path of a list; the caller frees it. */
+/* The name of a list's file, and its path; the caller frees them. */
+char *source_list_name(const char *sha256) RETURNS_NONNULL;
 char *source_list_path(const char *list_dir, const char *sha256) RETURNS_NONNULL;
+/* Whether it is the name of a list's file. */
+bool source_is_list_name(const char *name);
 /* Whether a list still holds the bytes it is named after. */
 int source_list_intact(const char *path, const char *sha256, struct error *err) MUST_CHECK;
 /* Removes all lists but those of these SHA-256 ("" is none), and what killed downloads have left. */

@@ -54,7 +54,7 @@ struct report {
 struct errand {
 	const struct source *outside;
 	struct source inside;
-	const struct source_here *here;
+	struct source_here here; /* inside */
 	int64_t now_s;
 	/* Opened and read before. */
 	struct fetch_options fetch;
@@ -81,7 +81,7 @@ refresh(void *arg, struct buf *out, struct error *err)
 	const struct errand *e = arg;
 	struct report report;
 	struct tuf_file file;
-	int rc = source_refresh(&e->inside, e->here, e->now_s, &file, err);
+	int rc = source_refresh(&e->inside, &e->here, e->now_s, &file, err);
 
 	memset(&report, 0, sizeof(report));
 	report_file(&file, &report.list);
@@ -136,15 +136,6 @@ read_ca(struct errand *e)
 		e->fetch.ca = &e->ca;
 }
 
-static bool
-is_list_name(const char *name)
-{
-	uint8_t digest[32];
-
-	return str_starts(name, "list-") && strlen(name) == 5 + 64 + 5 && str_ends(name, ".json") &&
-		str_unhex(name + 5, 64, digest, sizeof(digest)) == 0;
-}
-
 static int
 link_lists(const struct errand *e, struct error *err)
 {
@@ -157,10 +148,10 @@ link_lists(const struct errand *e, struct error *err)
 	while (rc >= 0 && (entry = readdir(dir)) != NULL) {
 		char *path;
 
-		if (!is_list_name(entry->d_name))
+		if (!source_is_list_name(entry->d_name))
 			continue;
 		path = xasprintf("%s/%s", e->outside->list_dir, entry->d_name);
-		rc = workdir_link(e->dir, path, WORKDIR_TOP, entry->d_name, err);
+		rc = workdir_link(e->dir, path, entry->d_name, err);
 		free(path);
 	}
 	(void)closedir(dir);
@@ -174,24 +165,49 @@ metadata_path(const struct errand *e, size_t i)
 }
 
 static int
+copy_metadata(const struct errand *e, size_t i, struct error *err)
+{
+	char *path = metadata_path(e, i);
+	struct error why = {0};
+	int rc = workdir_put(e->dir, path, WORKDIR_METADATA, metadata[i].name, metadata[i].max, &why);
+
+	free(path);
+	if (rc >= 0)
+		return 0;
+	/* Too large to be one of ours: as none. */
+	if (i >= META_TIMESTAMP && why.kind == ERROR_INPUT) {
+		log_info("%s: not used", why.text);
+		return 0;
+	}
+	*err = why;
+	return -1;
+}
+
+static int
 fill(const struct errand *e, const struct confine_user *user, struct error *err)
 {
+	const char *root = e->outside->root;
 	int rc = 0;
 
-	for (size_t i = 0; rc >= 0 && i < META_COUNT; i++) {
-		char *path = metadata_path(e, i);
-
-		rc = workdir_link(e->dir, path, WORKDIR_METADATA, metadata[i].name, err);
-		free(path);
-	}
-	if (rc < 0 || link_lists(e, err) < 0 ||
-		workdir_put(e->dir, e->outside->root, ANCHOR, TUF_ROOT_MAX, err) < 0)
+	for (size_t i = 0; rc == 0 && i < META_COUNT; i++)
+		rc = copy_metadata(e, i, err);
+	if (rc < 0 || link_lists(e, err) < 0)
 		return -1;
-	return workdir_give(e->dir, user, err);
+	rc = workdir_put(e->dir, root, WORKDIR_TOP, ANCHOR, TUF_ROOT_MAX, err);
+	if (rc == 0) {
+		errno = ENOENT;
+		rc = error_set_errno(err, ERROR_CONFIG, "%s", root);
+	}
+	return rc < 0 ? -1 : workdir_give(e->dir, user, err);
 }
 
 /* --- behind -------------------------------------------------------------------------------------
  */
+
+/* What was reported, looked at: a length below 0 is of a file that is not there. */
+struct taken {
+	struct tuf_file metadata[META_COUNT], list;
+};
 
 static int
 check_reported(const struct reported *r, int64_t max, struct tuf_file *out, struct error *err)
@@ -211,6 +227,30 @@ check_reported(const struct reported *r, int64_t max, struct tuf_file *out, stru
 	return 0;
 }
 
+/* All of it, before any file is taken. rc: what the process has answered; of a list it speaks only
+ * when it has not failed. */
+static int
+check_report(const struct errand *e, const struct buf *text, int rc, struct taken *out,
+	struct error *err)
+{
+	struct report report;
+
+	memset(out, 0, sizeof(*out));
+	if (text->len != sizeof(report))
+		return error_set(err, ERROR_SECURITY,
+			"the sandboxed process has reported what is no report");
+	memcpy(&report, text->data, sizeof(report));
+	for (size_t i = 0; i < META_COUNT; i++) {
+		const struct reported *r = &report.metadata[i];
+
+		out->metadata[i].length = -1;
+		if (r->length >= 0 && check_reported(r, (int64_t)metadata[i].max,
+					      &out->metadata[i], err) < 0)
+			return -1;
+	}
+	return rc < 0 ? 0 : check_reported(&report.list, e->outside->list_max, &out->list, err);
+}
+
 static int
 remove_metadata(const struct errand *e, size_t i, struct error *err)
 {
@@ -223,37 +263,37 @@ remove_metadata(const struct errand *e, size_t i, struct error *err)
 	return rc;
 }
 
+/* Whether it is there, and is another one than outside. */
 static bool
-is_new(const struct errand *e, size_t i)
+is_new(const struct errand *e, size_t i, const struct tuf_file *said)
 {
 	char *path = metadata_path(e, i);
-	bool new = workdir_look(e->dir, WORKDIR_METADATA, metadata[i].name, path) == 0;
+	struct error ignored = {0};
+	bool new = said->length >= 0 && tuf_check_path(said, path, &ignored) < 0;
 
 	free(path);
 	return new;
 }
 
 static int
-take_metadata(const struct errand *e, const struct report *report, struct error *err)
+take_metadata(const struct errand *e, const struct taken *t, struct error *err)
 {
-	bool start_over = report->metadata[META_ANCHOR].length >= 0 && is_new(e, META_ANCHOR);
-	struct tuf_file said;
+	/* Under another root all begins anew, here too: it may have taken new keys to get rid of what
+	 * the old ones had signed. */
+	bool start_over = is_new(e, META_ANCHOR, &t->metadata[META_ANCHOR]) ||
+		is_new(e, META_ROOT, &t->metadata[META_ROOT]);
 	int rc = 0;
 
 	for (size_t i = META_TIMESTAMP; rc == 0 && i < META_COUNT; i++)
-		if (start_over || report->metadata[i].length < 0)
+		if (start_over || t->metadata[i].length < 0)
 			rc = remove_metadata(e, i, err);
 	for (size_t i = 0; rc == 0 && i < META_COUNT; i++) {
-		const struct reported *r = &report->metadata[i];
 		char *path;
 
-		if (r->length < 0 || !is_new(e, i))
+		if (!is_new(e, i, &t->metadata[i]))
 			continue;
-		rc = check_reported(r, (int64_t)metadata[i].max, &said, err);
-		if (rc < 0)
-			break;
 		path = metadata_path(e, i);
-		rc = workdir_take(e->dir, WORKDIR_METADATA, metadata[i].name, &said, path,
+		rc = workdir_take(e->dir, WORKDIR_METADATA, metadata[i].name, &t->metadata[i], path,
 			FILE_MODE, err);
 		free(path);
 	}
@@ -264,44 +304,44 @@ static int
 take_list(const struct errand *e, const struct tuf_file *said, struct error *err)
 {
 	char *path = source_list_path(e->outside->list_dir, said->sha256);
-	char *name = source_list_path(".", said->sha256);
+	char *name = source_list_name(said->sha256);
 	struct error ignored = {0};
 	int rc = 0;
 
 	/* It may have been here: fetched once, and not installed. */
 	if (tuf_check_path(said, path, &ignored) < 0)
-		rc = workdir_take(e->dir, WORKDIR_TOP, name + 2, said, path, FILE_MODE, err);
+		rc = workdir_take(e->dir, WORKDIR_FETCHED, name, said, path, FILE_MODE, err);
 	free(name);
 	free(path);
 	return rc;
 }
 
-/* What was proved is kept whatever came of the rest: rc. */
+/* What was proved is kept whatever came of the rest: rc, with err. */
 static int
 take(const struct errand *e, const struct buf *text, int rc, struct tuf_file *said,
 	struct error *err)
 {
 	struct error why = {0};
-	struct report report;
+	struct taken taken;
 
-	if (text->len == 0)
+	/* It has not come so far, or it is gone and so is what it has said. */
+	if (rc < 0 && text->len == 0)
 		return rc;
-	if (text->len != sizeof(report))
-		return error_set(err, ERROR_SECURITY,
-			"the sandboxed process has reported what is no report");
-	memcpy(&report, text->data, sizeof(report));
-	if (take_metadata(e, &report, &why) < 0) {
+	if (check_report(e, text, rc, &taken, &why) == 0 && take_metadata(e, &taken, &why) == 0) {
 		if (rc < 0)
-			log_info("%s", why.text);
-		else
-			*err = why;
+			return -1;
+		*said = taken.list;
+		return rc > 0 && take_list(e, said, err) < 0 ? -1 : rc;
+	}
+	/* A process that lies has no say in what the matter is. */
+	if (rc < 0 && why.kind != ERROR_SECURITY) {
+		log_info("%s", why.text);
 		return -1;
 	}
 	if (rc < 0)
-		return -1;
-	if (check_reported(&report.list, e->outside->list_max, said, err) < 0)
-		return -1;
-	return rc > 0 && take_list(e, said, err) < 0 ? -1 : rc;
+		log_info("%s", err->text);
+	*err = why;
+	return -1;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
@@ -313,8 +353,8 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct t
 {
 	const struct source *s = e->outside;
 	char *meta = xasprintf("%s/", s->metadata_dir), *lists = xasprintf("%s/", s->list_dir);
-	const struct worker_name names[] = {
-		{WORKDIR_METADATA_NAME "/", meta}, {"./", lists}, {ANCHOR, s->root}};
+	const struct worker_name names[] = {{WORKDIR_METADATA_NAME "/", meta},
+		{WORKDIR_FETCHED_NAME "/", lists}, {"./", lists}, {ANCHOR, s->root}};
 	struct worker w = {.what = "fetching",
 		.confine = {.user = *user,
 			.dir = workdir_fd(e->dir),
@@ -329,6 +369,7 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct t
 	struct buf text;
 	int rc;
 
+	w.confine.writable = workdir_writable(e->dir, &w.confine.writable_count);
 	buf_init(&text, sizeof(struct report));
 	rc = worker_run(&w, &text, err);
 	rc = take(e, &text, rc, said, err);
@@ -343,7 +384,7 @@ source_worker_refresh(const struct source *s, const struct source_here *here,
 	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct tuf_file *said,
 	struct error *err)
 {
-	struct errand e = {.outside = s, .inside = *s, .here = here, .now_s = now_s};
+	struct errand e = {.outside = s, .inside = *s, .here = *here, .now_s = now_s};
 	char *path = xasprintf("%s/work", s->list_dir);
 	int rc = -1;
 
@@ -355,8 +396,9 @@ source_worker_refresh(const struct source *s, const struct source_here *here,
 	e.fetch.tree_count = e.tree_count;
 	e.inside.fetch = &e.fetch;
 	e.inside.root = ANCHOR;
-	e.inside.list_dir = ".";
+	e.inside.list_dir = WORKDIR_FETCHED_NAME;
 	e.inside.metadata_dir = WORKDIR_METADATA_NAME;
+	e.here.dir = ".";
 	if (file_mkdirs(s->metadata_dir, DIR_MODE, err) < 0)
 		goto out;
 	file_remove_stale_in(s->metadata_dir);

@@ -1,10 +1,12 @@
 /*
  * source_worker: source_refresh() in a confined process.
  *
- * Whatever comes from a mirror is fetched, unpacked and verified there, on other names of the
- * trusted metadata and of the lists in "work", a folder in the folder of the lists. What was proved
- * is taken over when the process is gone, by the digests that it reports, also when it failed in the
- * end; of a process that crashed nothing is.
+ * Whatever comes from a mirror is fetched, unpacked and verified there, on a copy of the trusted
+ * metadata and on the lists themselves, which it may only read, in "work", a folder in the folder of
+ * the lists. What was proved is taken over when the process is gone, by the digests that it reports,
+ * also when it failed in the end; nothing is of a process that crashed or whose report cannot be.
+ *
+ * That what it reports was proved is its word: nothing is verified anew outside.
  */
 #ifndef UPDATER_SOURCE_WORKER_H
 #define UPDATER_SOURCE_WORKER_H

@@ -17,6 +17,7 @@
 #include "updater/render.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
+#include "updater/source.h"
 #include "updater/state.h"
 #include "updater/tuf_client.h"
 
@@ -36,10 +37,10 @@ survey_open_list(const struct update_settings *s, int64_t now_s, struct list_rea
 	if (job_load_state(s, &state, err) < 0)
 		goto out;
 	if (state.list.sha256[0] != '\0')
-		path = job_list_path(s, state.list.sha256);
+		path = source_list_path(s->state_dir, state.list.sha256);
 	else if (tuf_client_open(dir, NULL, now_s, &c, &ignored) == 0 &&
 		tuf_client_target(c, LIST_TARGET, &said) > 0)
-		path = job_list_path(s, said.sha256);
+		path = source_list_path(s->state_dir, said.sha256);
 	state_clear(&state);
 	if (path == NULL || !file_exists(path)) {
 		error_set(err, ERROR_CONFIG,

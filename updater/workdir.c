@@ -14,10 +14,15 @@
 #include "common/xalloc.h"
 #include "export/tuf_metadata.h"
 
-#define PARTS (WORKDIR_METADATA + 1)
 /* Its own files lie there beside what belongs to others. */
 #define DIR_MODE  0700
 #define FILE_MODE 0644
+
+#define PARTS (WORKDIR_FETCHED + 1)
+static const char *const names[PARTS] = {
+	[WORKDIR_METADATA] = WORKDIR_METADATA_NAME,
+	[WORKDIR_FETCHED] = WORKDIR_FETCHED_NAME,
+};
 
 struct workdir {
 	char *path;
@@ -53,7 +58,7 @@ empty(int fd)
 static int
 remove_all(const char *path)
 {
-	int fd = open_dir(AT_FDCWD, path), part;
+	int fd = open_dir(AT_FDCWD, path);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1;
@@ -62,48 +67,63 @@ remove_all(const char *path)
 		(void)close(fd);
 		return -1;
 	}
-	part = open_dir(fd, WORKDIR_METADATA_NAME);
-	if (part >= 0) {
+	for (int i = WORKDIR_METADATA; i < PARTS; i++) {
+		int part = open_dir(fd, names[i]);
+
+		if (part < 0)
+			continue;
 		empty(part);
 		(void)close(part);
-		(void)unlinkat(fd, WORKDIR_METADATA_NAME, AT_REMOVEDIR);
+		(void)unlinkat(fd, names[i], AT_REMOVEDIR);
 	}
 	empty(fd);
 	(void)close(fd);
 	return rmdir(path);
 }
 
+static char *
+path_in(const struct workdir *wd, enum workdir_part part, const char *name)
+{
+	return part == WORKDIR_TOP ? xasprintf("%s/%s", wd->path, name)
+				   : xasprintf("%s/%s/%s", wd->path, names[part], name);
+}
+
+static int
+make_part(struct workdir *wd, enum workdir_part part, struct error *err)
+{
+	char *path = part == WORKDIR_TOP ? xstrdup(wd->path) : path_in(wd, WORKDIR_TOP, names[part]);
+	int rc = 0;
+
+	if (mkdir(path, DIR_MODE) < 0) {
+		rc = error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", path);
+	} else {
+		wd->fds[part] = open_dir(AT_FDCWD, path);
+		if (wd->fds[part] < 0)
+			rc = error_set_errno(err, ERROR_TEMP, "%s: cannot open the directory", path);
+	}
+	free(path);
+	return rc;
+}
+
 int
 workdir_open(const char *path, struct workdir **out, struct error *err)
 {
 	struct workdir *wd = xcalloc(1, sizeof(*wd));
-	char *part = xasprintf("%s/" WORKDIR_METADATA_NAME, path);
+	int rc = 0;
 
 	*out = NULL;
 	wd->path = xstrdup(path);
 	for (int i = 0; i < PARTS; i++)
 		wd->fds[i] = -1;
-	if (remove_all(path) < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s: cannot remove", path);
-		goto fail;
-	}
-	if (mkdir(path, DIR_MODE) < 0 || mkdir(part, DIR_MODE) < 0) {
-		error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", path);
-		goto fail;
-	}
-	wd->fds[WORKDIR_TOP] = open_dir(AT_FDCWD, path);
-	wd->fds[WORKDIR_METADATA] = open_dir(AT_FDCWD, part);
-	if (wd->fds[WORKDIR_TOP] < 0 || wd->fds[WORKDIR_METADATA] < 0) {
-		error_set_errno(err, ERROR_TEMP, "%s: cannot open the directory", path);
-		goto fail;
-	}
-	free(part);
-	*out = wd;
-	return 0;
-fail:
-	free(part);
-	workdir_close(wd);
-	return -1;
+	if (remove_all(path) < 0)
+		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot remove", path);
+	for (int i = 0; rc == 0 && i < PARTS; i++)
+		rc = make_part(wd, (enum workdir_part)i, err);
+	if (rc == 0)
+		*out = wd;
+	else
+		workdir_close(wd);
+	return rc;
 }
 
 void
@@ -126,18 +146,17 @@ workdir_fd(const struct workdir *wd)
 	return wd->fds[WORKDIR_TOP];
 }
 
-static char *
-path_in(const struct workdir *wd, enum workdir_part part, const char *name)
+const int *
+workdir_writable(const struct workdir *wd, size_t *count)
 {
-	return xasprintf("%s/%s%s", wd->path,
-		part == WORKDIR_METADATA ? WORKDIR_METADATA_NAME "/" : "", name);
+	*count = PARTS - WORKDIR_METADATA;
+	return wd->fds + WORKDIR_METADATA;
 }
 
 int
-workdir_link(struct workdir *wd, const char *path, enum workdir_part part, const char *name,
-	struct error *err)
+workdir_link(struct workdir *wd, const char *path, const char *name, struct error *err)
 {
-	char *to = path_in(wd, part, name);
+	char *to = path_in(wd, WORKDIR_TOP, name);
 	int rc = 1;
 
 	if (link(path, to) < 0)
@@ -147,35 +166,17 @@ workdir_link(struct workdir *wd, const char *path, enum workdir_part part, const
 }
 
 int
-workdir_put(
-	struct workdir *wd, const char *path, const char *name, size_t max, struct error *err)
+workdir_put(struct workdir *wd, const char *path, enum workdir_part part, const char *name,
+	size_t max, struct error *err)
 {
-	char *to = path_in(wd, WORKDIR_TOP, name);
-	int fd = -1, rc = -1;
+	char *to = path_in(wd, part, name);
 	struct buf text;
+	int rc;
 
 	buf_init(&text, max);
-	if (file_read(path, &text, err) < 0)
-		goto out;
-	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
-	for (size_t done = 0; fd >= 0 && done < text.len;) {
-		ssize_t n = write(fd, text.data + done, text.len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
-			goto out;
-		}
-		done += (size_t)n;
-	}
-	if (fd < 0 || fchmod(fd, FILE_MODE) < 0)
-		error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
-	else
-		rc = 0;
-out:
-	if (fd >= 0 && close(fd) < 0 && rc == 0)
-		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot write", to);
+	rc = file_read_if_exists(path, &text, err);
+	if (rc > 0 && file_create(to, text.data, text.len, FILE_MODE, err) < 0)
+		rc = -1;
 	buf_clear(&text);
 	free(to);
 	return rc;
@@ -193,21 +194,9 @@ workdir_give(struct workdir *wd, const struct confine_user *user, struct error *
 	return 0;
 }
 
-int
-workdir_look(
-	const struct workdir *wd, enum workdir_part part, const char *name, const char *path)
-{
-	struct stat here, there;
-
-	if (fstatat(wd->fds[part], name, &here, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? -1 : 0;
-	return stat(path, &there) == 0 && here.st_dev == there.st_dev &&
-		here.st_ino == there.st_ino;
-}
-
-int
-workdir_open_file(const struct workdir *wd, enum workdir_part part, const char *name,
-	struct error *err)
+/* A file's descriptor for reading; its length and digest are not known until it was read. */
+static int
+open_file(const struct workdir *wd, enum workdir_part part, const char *name, struct error *err)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait. */
 	int fd = openat(wd->fds[part], name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -226,7 +215,7 @@ int
 workdir_take(const struct workdir *wd, enum workdir_part part, const char *name,
 	const struct tuf_file *said, const char *path, mode_t mode, struct error *err)
 {
-	int fd = workdir_open_file(wd, part, name, err), rc = -1;
+	int fd = open_file(wd, part, name, err), rc = -1;
 	struct file_writer *out = NULL;
 	struct tuf_check *check;
 	char chunk[65536];

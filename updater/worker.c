@@ -20,7 +20,8 @@
 
 /* A run that says more than this is none of ours. */
 #define LINES_MAX 10000
-#define LINE_MAX_LEN 1024
+/* Octets of a line, as log_to_function() gives it. */
+#define LINE_LEN_MAX (LOG_LINE_MAX - 1)
 /* How long a process may take to end that has closed its report. */
 #define ENDING_MS 2000
 
@@ -41,13 +42,16 @@ struct answer {
 /* --- inside -------------------------------------------------------------------------------------
  */
 
+/* Where this process reports to; it has no other use for descriptors. */
+static int report_fd = -1;
+
 static void
-send_all(int fd, const void *data, size_t len)
+send_all(const void *data, size_t len)
 {
 	const char *p = data;
 
 	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+		ssize_t n = write(report_fd, p, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -60,32 +64,29 @@ send_all(int fd, const void *data, size_t len)
 }
 
 static void
-send_message(int fd, enum message type, const void *data, size_t len)
+send_message(enum message type, const void *data, size_t len)
 {
 	const struct head head = {type, (uint32_t)len};
 
-	send_all(fd, &head, sizeof(head));
-	send_all(fd, data, len);
+	send_all(&head, sizeof(head));
+	send_all(data, len);
 }
-
-/* Where this process reports to; it has no other use for descriptors. */
-static int report_fd = -1;
 
 void
 worker_send(const void *data, size_t len)
 {
-	send_message(report_fd, MESSAGE_PIECE, data, len);
+	send_message(MESSAGE_PIECE, data, len);
 }
 
 static void
 on_log(void *arg UNUSED, enum log_level level, const char *line)
 {
-	char text[1 + LINE_MAX_LEN];
-	size_t len = strnlen(line, LINE_MAX_LEN - 1);
+	char text[1 + LINE_LEN_MAX];
+	size_t len = strnlen(line, LINE_LEN_MAX);
 
 	text[0] = (char)level;
 	memcpy(text + 1, line, len);
-	send_message(report_fd, MESSAGE_LOG, text, 1 + len);
+	send_message(MESSAGE_LOG, text, 1 + len);
 }
 
 NORETURN static void
@@ -110,10 +111,10 @@ be_the_process(const struct worker *w, int out, pid_t parent, size_t report_max)
 	if (answer.rc == 0)
 		error_clear(&err);
 	if (report.len > 0)
-		send_message(out, MESSAGE_REPORT, report.data, report.len);
+		send_message(MESSAGE_REPORT, report.data, report.len);
 	answer.kind = err.kind;
 	memcpy(answer.text, err.text, sizeof(answer.text));
-	send_message(out, MESSAGE_END, &answer, sizeof(answer));
+	send_message(MESSAGE_END, &answer, sizeof(answer));
 	/* Not exit(): what is buffered is the parent's to write, and its handlers are no business of
 	 * ours. */
 	_exit(EXIT_SUCCESS);
@@ -191,32 +192,19 @@ receive(const struct worker *w, int fd, void *data, size_t len, int64_t deadline
 static int
 on_line(const struct worker *w, int fd, size_t len, int64_t deadline_ms, struct error *err)
 {
-	char text[1 + LINE_MAX_LEN + 1], *said;
+	char text[1 + LINE_LEN_MAX + 1], *said;
 	int rc;
 
-	if (len < 1 || len > 1 + LINE_MAX_LEN)
+	if (len < 1 || len > 1 + LINE_LEN_MAX)
 		return is_none(w, err);
 	rc = receive(w, fd, text, len, deadline_ms, err);
 	if (rc <= 0)
 		return rc;
+	if (text[0] < LOG_LEVEL_DEBUG || text[0] > LOG_LEVEL_ERROR)
+		return is_none(w, err);
 	text[len] = '\0';
 	said = rename_in(w, text + 1);
-	switch (text[0]) {
-	case LOG_LEVEL_DEBUG:
-		log_debug("%s", said);
-		break;
-	case LOG_LEVEL_INFO:
-		log_info("%s", said);
-		break;
-	case LOG_LEVEL_WARNING:
-		log_warning("%s", said);
-		break;
-	case LOG_LEVEL_ERROR:
-		log_error("%s", said);
-		break;
-	default:
-		rc = is_none(w, err);
-	}
+	log_at((enum log_level)text[0], "%s", said);
 	free(said);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /*
- * bench_render: a list of N synthetic entries rendered into the map of each mail server, beside
- * Postfix's own postmap making a cdb of the equivalent text, each in a process of its own.
+ * bench_render: a list of N synthetic entries rendered into the map of each mail server as the updater
+ * does it, the sandboxed reader included, beside Postfix's own postmap making a cdb of the equivalent
+ * text, each in a process of its own.
  *
  * usage: bench_render [ENTRIES [POSTMAP]]     default 1000000, postmap by PATH; "-" for none
  *
@@ -23,15 +24,19 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
-#include "export/list_reader.h"
 #include "export/list_writer.h"
+#include "updater/confine.h"
 #include "updater/map.h"
 #include "updater/map_kinds.h"
 #include "updater/mta.h"
 #include "updater/render.h"
+#include "updater/render_worker.h"
+#include "updater/source.h"
 #include "updater/tool.h"
 
 #define NOW INT64_C(1795435200)
+/* The name that the list goes by. */
+#define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 /* Ten providers host most domains; the rest have hosts of their own. */
 #define PROVIDERS 10
 
@@ -98,26 +103,49 @@ make_list(const char *path, int64_t entries)
 	list_writer_free(w);
 }
 
+struct map {
+	const struct map_kind *kind;
+	const char *file;
+};
+
+static int
+open_map(void *arg, struct render_target *target, struct error *err)
+{
+	const struct map *map = arg;
+
+	return map_writer_open(map->kind, map->file, &target->map, err);
+}
+
 /* The whole of what the updater does between a verified list and a finished map. */
 static void
-render_kind(
-	const char *list_path, const struct mta *mta, const struct map_kind *kind, const char *file)
+render_kind(const char *dir, const struct mta *mta, const struct map_kind *kind, const char *file)
 {
-	struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
-	struct render_options options = {.mta = mta, .recipe = &recipe, .now_s = NOW};
-	struct render_result result;
-	struct list_reader *list;
-	struct map_writer *w;
+	const struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
+	const struct render_options options = {.mta = mta, .recipe = &recipe, .now_s = NOW};
+	struct map map = {kind, file};
+	struct confine_user user;
+	const struct render_work work = {.list_dir = dir,
+		.sha256 = SHA256,
+		.other = "",
+		.user = &user,
+		.time_ms = INT64_C(3600000),
+		.options = &options,
+		.begin = open_map,
+		.begin_arg = &map};
+	struct render_target target = {.map = NULL};
+	struct render_counts counts;
+	struct list_header header;
 	struct error err;
 
-	if (list_reader_open(list_path, &list, &err) < 0 ||
-		map_writer_open(kind, file, &w, &err) < 0 ||
-		render(list, &options, w, &result, &err) < 0 || map_writer_finish(w, &err) < 0 ||
-		map_writer_install(w, false, &err) < 0)
+	if (confine_find_user(NULL, &user, &err) < 0 ||
+		render_worker(&work, &target, &header, &counts, &err) < 0)
 		die("%s", err.text);
-	map_writer_free(w);
-	list_reader_close(list);
-	render_result_clear(&result);
+	render_end(&target, header.version);
+	if (map_writer_finish(target.map, &err) < 0 ||
+		map_writer_install(target.map, false, &err) < 0)
+		die("%s", err.text);
+	map_writer_free(target.map);
+	render_target_clear(&target);
 }
 
 static double
@@ -129,9 +157,9 @@ now_s(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* Runs a child and measures it alone. argv NULL: the renderer. */
+/* Runs a child and measures it alone, with the process that it waits for. argv NULL: the renderer. */
 static struct figures
-measure(const char *const *argv, const char *list, const struct mta *mta,
+measure(const char *const *argv, const char *dir, const struct mta *mta,
 	const struct map_kind *kind, const char *file)
 {
 	struct rusage usage;
@@ -146,7 +174,7 @@ measure(const char *const *argv, const char *list, const struct mta *mta,
 		if (argv != NULL)
 			(void)execv(argv[0], (char *const *)(uintptr_t)argv);
 		else
-			render_kind(list, mta, kind, file);
+			render_kind(dir, mta, kind, file);
 		_exit(argv != NULL ? 127 : 0);
 	}
 	if (wait4(pid, &status, 0, &usage) != pid || status != 0)
@@ -171,7 +199,7 @@ print_figures(const char *name, const struct figures *f, const char *file)
 
 /* The maps of the other mail servers. */
 static void
-measure_others(const char *list, const char *dir)
+measure_others(const char *dir)
 {
 	static const struct {
 		const struct mta *mta;
@@ -183,7 +211,7 @@ measure_others(const char *list, const char *dir)
 		char *path = xasprintf("%s/%s", dir, others[i].mta->name);
 		char *file = map_file(others[i].kind, path);
 		char *name = xasprintf("ours, %s %s", others[i].mta->name, others[i].kind->name);
-		struct figures f = measure(NULL, list, others[i].mta, others[i].kind, file);
+		struct figures f = measure(NULL, dir, others[i].mta, others[i].kind, file);
 
 		print_figures(name, &f, file);
 		(void)unlink(file);
@@ -210,19 +238,19 @@ main(int argc, char **argv)
 		: tool_find(argc > 2 ? argv[2] : NULL, "postmap");
 	if (mkdtemp(dir) == NULL)
 		die("%s: cannot make it", dir);
-	list = xasprintf("%s/list.json", dir);
+	list = source_list_path(dir, SHA256);
 	map = xasprintf("%s/ours.cdb", dir);
 	text = xasprintf("%s/theirs", dir);
 	text_map = xasprintf("%s.cdb", text);
 	table = xasprintf("cdb:%s", text);
 	make_list(list, (int64_t)entries);
 	printf("%" PRIu64 " entries\n", entries);
-	ours = measure(NULL, list, &mta_postfix, &map_cdb, map);
+	ours = measure(NULL, dir, &mta_postfix, &map_cdb, map);
 	print_figures("ours, postfix cdb", &ours, map);
 	if (postmap != NULL) {
 		const char *const command[] = {postmap, table, NULL};
 
-		render_kind(list, &mta_texthash, &map_texthash, text);
+		render_kind(dir, &mta_texthash, &map_texthash, text);
 		theirs = measure(command, NULL, NULL, NULL, NULL);
 		print_figures("postmap", &theirs, text_map);
 		printf("ratio: %.2f of postmap's wall time, %.2f of its CPU time\n",
@@ -230,7 +258,7 @@ main(int argc, char **argv)
 	} else {
 		printf("SKIPPED the comparison: no postmap here\n");
 	}
-	measure_others(list, dir);
+	measure_others(dir);
 	(void)unlink(list);
 	(void)unlink(map);
 	(void)unlink(text);

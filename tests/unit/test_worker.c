@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,26 +24,17 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/sanitized.h"
 #include "common/xalloc.h"
 #include "export/tuf_metadata.h"
 #include "updater/confine.h"
 #include "updater/worker.h"
 #include "updater/workdir.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
+#include "updater_repo.h"
 
 #define NOBODY 65534
 
-static char folder[] = "/tmp/preload25-worker-XXXXXX";
 static char *outside; /* a file that everybody may write, and read, but for the sandbox */
 
 extern char **environ;
@@ -79,6 +71,7 @@ probe_files(void *arg, struct buf *report, struct error *err)
 		must_not_open(file, O_RDONLY, err) < 0 || must_not_open(file, O_WRONLY, err) < 0 ||
 		must_not_open(file, O_WRONLY | O_TRUNC, err) < 0 ||
 		must_not_open(beside, O_WRONLY | O_CREAT | O_EXCL, err) < 0 ||
+		must_not_open("a", O_WRONLY | O_CREAT | O_EXCL, err) < 0 ||
 		must_not_open("..", O_RDONLY | O_DIRECTORY, err) < 0 ||
 		must_not_open("/", O_RDONLY | O_DIRECTORY, err) < 0)
 		return -1;
@@ -87,12 +80,37 @@ probe_files(void *arg, struct buf *report, struct error *err)
 		mkdir("mine", 0700) == 0 || mkfifo("mine", 0600) == 0 ||
 		(!SANITIZED && chdir("/") == 0))
 		return error_set(err, ERROR_INPUT, "a name was changed");
-	/* Its own folder is there to work in. */
-	fd = open("a", O_RDWR | O_CREAT | O_EXCL, 0600);
+	/* Its own folders are there to work in. */
+	fd = open("fetched/a", O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) < 0 || ftruncate(fd, 0) < 0 ||
-		close(fd) < 0 || rename("a", "b") < 0 || unlink("b") < 0)
+		close(fd) < 0 || rename("fetched/a", "fetched/b") < 0 || unlink("fetched/b") < 0)
 		return error_set_errno(err, ERROR_INPUT, "its own folder");
 	free(beside);
+	return 0;
+}
+
+/* Files of its own user's, which everybody may write: a link to one at the top, a copy below. arg: whether
+ * it has that user still. */
+static int
+probe_through(void *arg, struct buf *report UNUSED, struct error *err)
+{
+	const bool *same = arg;
+	char text[8] = "";
+	int fd;
+
+	if (must_not_open("linked", O_WRONLY, err) < 0 || must_not_open("linked", O_RDWR, err) < 0 ||
+		must_not_open("linked", O_WRONLY | O_TRUNC, err) < 0)
+		return -1;
+	if (unlink("linked") == 0 || rename("linked", "metadata/mine") == 0 ||
+		link("linked", "metadata/mine") == 0 || rename("metadata/copied", "linked") == 0)
+		return error_set(err, ERROR_INPUT, "a name was changed");
+	fd = open("linked", O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text)) != 7 || memcmp(text, "trusted", 7) != 0)
+		return error_set_errno(err, ERROR_INPUT, "linked");
+	(void)close(fd);
+	fd = open("metadata/copied", O_WRONLY | O_TRUNC);
+	if ((fd >= 0) != *same || (fd >= 0 && write(fd, "altered", 7) != 7))
+		return error_set(err, ERROR_INPUT, "its copy");
 	return 0;
 }
 
@@ -161,7 +179,7 @@ probe_crash(void *arg UNUSED, struct buf *report, struct error *err UNUSED)
 static int
 probe_hang(void *arg UNUSED, struct buf *report UNUSED, struct error *err UNUSED)
 {
-	while (usleep(100000) == 0 || errno == EINTR)
+	while (select(0, NULL, NULL, NULL, NULL) < 0 && errno == EINTR)
 		continue;
 	return 0;
 }
@@ -195,7 +213,7 @@ static void
 scene_init(struct scene *s, probe *work, void *arg)
 {
 	struct error err = {0};
-	char *path = xasprintf("%s/work-%d", folder, (int)geteuid());
+	char *path = xasprintf("%s/work-%d", temp_dir, (int)geteuid());
 
 	memset(s, 0, sizeof(*s));
 	if (workdir_open(path, &s->dir, &err) < 0)
@@ -204,6 +222,7 @@ scene_init(struct scene *s, probe *work, void *arg)
 	buf_init(&s->report, 64);
 	s->w = (struct worker){.what = "probing", .time_ms = 20000, .work = work, .arg = arg};
 	s->w.confine.dir = workdir_fd(s->dir);
+	s->w.confine.writable = workdir_writable(s->dir, &s->w.confine.writable_count);
 	if (confine_find_user(NULL, &s->w.confine.user, &err) < 0 ||
 		workdir_give(s->dir, &s->w.confine.user, &err) < 0)
 		fail_msg("%s", err.text);
@@ -233,6 +252,25 @@ expect_refused(probe *work, void *arg, bool network)
 	s.w.confine.network = network;
 	if (run(&s) != 0)
 		fail_msg("%s", s.err.text);
+	scene_clear(&s);
+}
+
+static void
+expect_no_way_through(void)
+{
+	struct buf text;
+	struct scene s;
+	bool same;
+
+	scene_init(&s, probe_through, &same);
+	same = !s.w.confine.user.change;
+	assert_int_equal(workdir_link(s.dir, outside, "linked", &s.err), 1);
+	assert_int_equal(workdir_put(s.dir, outside, WORKDIR_METADATA, "copied", 7, &s.err), 1);
+	if (run(&s) != 0)
+		fail_msg("%s", s.err.text);
+	read_bytes(outside, &text);
+	assert_string_equal(buf_str(&text), "trusted");
+	buf_clear(&text);
 	scene_clear(&s);
 }
 
@@ -271,6 +309,7 @@ probe_all(void)
 
 	expect_refused(probe_files, outside, false);
 	expect_refused(probe_itself, &was_root, false);
+	expect_no_way_through();
 	/* The sanitizers' builds have another filter: see confine.c. */
 	if (!SANITIZED) {
 		expect_refused(probe_fork, NULL, false);
@@ -312,6 +351,24 @@ test_as_user(void **state UNUSED)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* A parent with more of them open than the process may have. */
+static void
+test_many_descriptors(void **state UNUSED)
+{
+	bool was_root = geteuid() == 0;
+	int fds[100];
+
+	if (!can_confine())
+		skip();
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = dup(STDERR_FILENO);
+		assert_true(fds[i] >= 0);
+	}
+	expect_refused(probe_itself, &was_root, false);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		assert_int_equal(close(fds[i]), 0);
 }
 
 static void
@@ -421,82 +478,78 @@ test_take(void **state UNUSED)
 	struct error err = {0};
 	struct tuf_file said, other;
 	struct workdir *wd;
-	char *path = xasprintf("%s/taken", folder), *dir = xasprintf("%s/work", folder);
-	char *to = xasprintf("%s/to", folder), *in = xasprintf("%s/work/in", folder);
+	struct stat st;
+	char *path = in_temp("taken"), *dir = in_temp("work"), *none = in_temp("none");
+	char *to = in_temp("to"), *in = in_temp("work/fetched/in");
 
-	assert_int_equal(file_replace(path, "abc", 3, 0644, &err), 0);
+	write_text(path, "abc", 3);
 	tuf_file_of("abc", 3, &said);
 	tuf_file_of("abd", 3, &other);
-	assert_int_equal(workdir_open(dir, &wd, &err), 0);
-	assert_int_equal(workdir_link(wd, path, WORKDIR_TOP, "in", &err), 1);
-	assert_int_equal(workdir_link(wd, dir + 1, WORKDIR_TOP, "none", &err), 0);
-	assert_int_equal(workdir_look(wd, WORKDIR_TOP, "in", path), 1);
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &said, to, 0644, &err), 0);
-	assert_int_equal(workdir_look(wd, WORKDIR_TOP, "in", to), 0);
+	OK(workdir_open(dir, &wd, &ok_err));
+	assert_int_equal(workdir_link(wd, none, "none", &err), 0);
+	assert_int_equal(workdir_put(wd, none, WORKDIR_FETCHED, "none", 3, &err), 0);
+	assert_int_equal(workdir_put(wd, path, WORKDIR_FETCHED, "large", 2, &err), -1);
+	assert_int_equal(err.kind, ERROR_INPUT);
+	/* A copy, not a link. */
+	assert_int_equal(workdir_put(wd, path, WORKDIR_FETCHED, "in", 3, &err), 1);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_nlink, 1);
+	OK(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &ok_err));
 	assert_int_equal(unlink(to), 0);
 	/* Another digest; longer than said; a link; a pipe; nothing. */
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &other, to, 0644, &err), -1);
+	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &other, to, 0644, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	said.length = 2;
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &said, to, 0644, &err), -1);
+	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	said.length = 3;
 	assert_int_equal(unlink(in), 0);
-	assert_int_equal(workdir_look(wd, WORKDIR_TOP, "in", path), -1);
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &said, to, 0644, &err), -1);
+	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &err), -1);
 	assert_int_equal(symlink(path, in), 0);
-	assert_int_equal(workdir_look(wd, WORKDIR_TOP, "in", path), 0);
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &said, to, 0644, &err), -1);
+	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	assert_int_equal(unlink(in), 0);
 	assert_int_equal(mkfifo(in, 0600), 0);
-	assert_int_equal(workdir_take(wd, WORKDIR_TOP, "in", &said, to, 0644, &err), -1);
+	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	assert_false(file_exists(to));
 	/* A killed run leaves all that: the next one begins with nothing. */
 	{
 		struct workdir *next;
 
-		assert_int_equal(workdir_open(dir, &next, &err), 0);
+		OK(workdir_open(dir, &next, &ok_err));
 		assert_false(file_exists(in));
 		workdir_close(next);
 	}
 	workdir_close(wd);
 	assert_false(file_exists(dir));
 	/* A link in its place is not followed. */
-	assert_int_equal(symlink(folder, dir), 0);
+	assert_int_equal(symlink(temp_dir, dir), 0);
 	assert_int_equal(workdir_open(dir, &wd, &err), -1);
 	assert_true(file_exists(path));
 	assert_int_equal(unlink(dir), 0);
 	free(in);
 	free(to);
+	free(none);
 	free(dir);
 	free(path);
 }
 
 static int
-make_folder(void **state UNUSED)
+begin(void **state)
 {
-	FILE *f;
-
-	if (mkdtemp(folder) == NULL || chmod(folder, 0777) < 0)
+	if (make_temp_dir(state) < 0 || chmod(temp_dir, 0777) < 0)
 		return -1;
-	outside = xasprintf("%s/outside", folder);
-	f = fopen(outside, "w");
-	if (f == NULL || fclose(f) != 0 || chmod(outside, 0666) < 0)
-		return -1;
-	return 0;
+	outside = in_temp("outside");
+	write_text(outside, "trusted", 7);
+	return chmod(outside, 0666);
 }
 
 static int
-remove_folder(void **state UNUSED)
+end(void **state)
 {
-	char *command = xasprintf("rm -rf %s", folder);
-	int rc = system(command);
-
-	free(command);
 	free(outside);
-	return rc;
+	return remove_temp_dir(state);
 }
 
 int
@@ -505,11 +558,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_is),
 		cmocka_unit_test(test_as_user),
+		cmocka_unit_test(test_many_descriptors),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_speaks),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_take),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, begin, end);
 }

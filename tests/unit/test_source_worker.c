@@ -1,0 +1,399 @@
+/* What is taken over of the process that fetches: what it has proved, in an order that may be cut short
+ * anywhere, and nothing when its report cannot be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <assert.h>
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "updater/confine.h"
+#include "updater/fetch.h"
+#include "updater/source.h"
+#include "updater/source_worker.h"
+#include "updater/state.h"
+
+#include "updater_repo.h"
+
+/* --- calls that come here first -----------------------------------------------------------------
+ */
+
+#define REAL(name) \
+	static __typeof__(name) *real; \
+	if (real == NULL) \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);
+
+/* The report, as it is sent: behind a head of type and length, a record each of the root, the anchor, the
+ * timestamp, the snapshot, the targets and the list. */
+struct record {
+	int64_t length;
+	char sha256[65];
+};
+enum { ROOT, ANCHOR, TIMESTAMP, SNAPSHOT, TARGETS, LIST, RECORDS };
+static const uint32_t report_head[2] = {2, RECORDS * sizeof(struct record)};
+
+/* What becomes of it on its way out of the process; NULL: nothing. It returns whether it is sent. */
+static bool (*alter)(struct record *records);
+
+static ssize_t
+send_altered(ssize_t (*real)(int, const void *, size_t), int fd, const void *data, size_t len)
+{
+	struct record records[RECORDS];
+
+	assert(len == sizeof(records));
+	memcpy(records, data, len);
+	if (alter(records) && (real(fd, report_head, sizeof(report_head)) < 0 ||
+				      real(fd, records, len) < 0))
+		return -1;
+	return (ssize_t)len;
+}
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+	static bool follows;
+	REAL(write)
+
+	if (alter == NULL)
+		return real(fd, data, len);
+	if (follows) {
+		follows = false;
+		return send_altered(real, fd, data, len);
+	}
+	follows = len == sizeof(report_head) && memcmp(data, report_head, len) == 0;
+	return follows ? (ssize_t)len : real(fd, data, len);
+}
+
+/* The process of this number dies at the rename that the counter leads to. */
+static pid_t mortal;
+static int renames_left;
+
+int
+rename(const char *from, const char *to)
+{
+	REAL(rename)
+
+	if (getpid() == mortal && renames_left-- == 0)
+		(void)raise(SIGKILL);
+	return real(from, to);
+}
+
+/* --- scenery ------------------------------------------------------------------------------------
+ */
+
+static const struct fetch_options fetch_options = {
+	.connect_timeout_s = 5, .timeout_s = 5, .low_speed_bytes_s = 1, .low_speed_time_s = 5};
+
+struct scene {
+	struct repo repo;
+	struct source source;
+	struct source_here here;
+	struct state_list have; /* the list that counts */
+	struct confine_user user;
+	const char *urls[1];
+	char *url, *root, *list, *state, *metadata;
+};
+
+static void
+publish(struct scene *s, int64_t version)
+{
+	write_list(s->list, &(struct list_spec){.version = version, .first = 1, .last = 5});
+	repo_publish(&s->repo, s->list);
+}
+
+static void
+scene_init(struct scene *s, const char *name)
+{
+	memset(s, 0, sizeof(*s));
+	repo_init(&s->repo, name);
+	s->url = xasprintf("file:%s", s->repo.dir);
+	s->root = xasprintf("%s.root", s->repo.dir);
+	s->list = xasprintf("%s.list", s->repo.dir);
+	s->state = xasprintf("%s.state", s->repo.dir);
+	s->metadata = xasprintf("%s/metadata", s->state);
+	s->urls[0] = s->url;
+	s->source = (struct source){.urls = s->urls,
+		.url_count = 1,
+		.root = s->root,
+		.fetch = &fetch_options,
+		.list_max = 1000000,
+		.list_dir = s->state,
+		.metadata_dir = s->metadata};
+	s->here = (struct source_here){.list = &s->have, .dir = s->state, .undone = ""};
+	OK(file_mkdirs(s->state, 0755, &ok_err));
+	OK(confine_find_user(NULL, &s->user, &ok_err));
+	publish(s, 1);
+	repo_copy_root(&s->repo, s->root);
+}
+
+static void
+scene_clear(struct scene *s)
+{
+	repo_clear(&s->repo);
+	free(s->url);
+	free(s->root);
+	free(s->list);
+	free(s->state);
+	free(s->metadata);
+}
+
+static int
+refresh(const struct scene *s, struct tuf_file *said, struct error *err)
+{
+	error_clear(err);
+	return source_worker_refresh(&s->source, &s->here, &s->user, 20000, NOW, said, err);
+}
+
+static char *
+trusted(const struct scene *s, enum tuf_role role)
+{
+	return xasprintf("%s/%s.json", s->metadata, tuf_role_name(role));
+}
+
+static bool
+is_same(const char *a, const char *b)
+{
+	struct tuf_file of_a, of_b;
+	struct error err = {0};
+
+	return tuf_file_of_path(a, &of_a, &err) == 0 && tuf_file_of_path(b, &of_b, &err) == 0 &&
+		strcmp(of_a.sha256, of_b.sha256) == 0;
+}
+
+static int
+files_in(const struct scene *s)
+{
+	int count = 0;
+
+	for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+		char *path = trusted(s, (enum tuf_role)role);
+
+		count += file_exists(path);
+		free(path);
+	}
+	return count;
+}
+
+/* --- tests --------------------------------------------------------------------------------------
+ */
+
+static void
+test_takes(void **state UNUSED)
+{
+	struct scene s;
+	struct tuf_file said;
+	struct error err;
+	struct stat st;
+	char *path, *work;
+
+	scene_init(&s, "takes");
+	work = xasprintf("%s/work", s.state);
+	assert_int_equal(refresh(&s, &said, &err), 1);
+	assert_false(file_exists(work));
+	assert_int_equal(files_in(&s), TUF_ROLE_COUNT);
+	path = source_list_path(s.state, said.sha256);
+	OK(source_list_intact(path, said.sha256, &ok_err));
+	/* Fetched once and not installed: it is told again, and not fetched. */
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(refresh(&s, &said, &err), 1);
+	{
+		struct stat now;
+
+		assert_int_equal(stat(path, &now), 0);
+		assert_true(now.st_ino == st.st_ino);
+	}
+	s.have.version = 1;
+	memcpy(s.have.sha256, said.sha256, sizeof(s.have.sha256));
+	free(path);
+	/* What has not changed is not written anew. */
+	path = trusted(&s, TUF_ROLE_TIMESTAMP);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(refresh(&s, &said, &err), 0);
+	{
+		struct stat now;
+
+		assert_int_equal(stat(path, &now), 0);
+		assert_true(now.st_ino == st.st_ino);
+	}
+	/* Too large to be one of ours. */
+	{
+		char *noise = xcalloc(1, TUF_TIMESTAMP_MAX + 1);
+
+		write_text(path, noise, TUF_TIMESTAMP_MAX + 1);
+		free(noise);
+	}
+	assert_int_equal(refresh(&s, &said, &err), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true((size_t)st.st_size <= TUF_TIMESTAMP_MAX);
+	free(path);
+	free(work);
+	scene_clear(&s);
+}
+
+static bool
+says_nothing(struct record *r UNUSED)
+{
+	return false;
+}
+
+static bool
+bad_digest(struct record *r)
+{
+	memcpy(r[TARGETS].sha256, "../../", 6);
+	return true;
+}
+
+static bool
+endless_digest(struct record *r)
+{
+	memset(r[SNAPSHOT].sha256, 'a', sizeof(r[SNAPSHOT].sha256));
+	return true;
+}
+
+static bool
+too_long(struct record *r)
+{
+	r[TIMESTAMP].length = INT64_MAX;
+	return true;
+}
+
+static bool
+no_list(struct record *r)
+{
+	memset(&r[LIST], 0, sizeof(r[LIST]));
+	return true;
+}
+
+static bool
+list_below_zero(struct record *r)
+{
+	r[LIST].length = -1;
+	return true;
+}
+
+static bool
+other_root(struct record *r)
+{
+	r[ROOT].sha256[0] = r[ROOT].sha256[0] == '0' ? '1' : '0';
+	return true;
+}
+
+static void
+test_lies(void **state UNUSED)
+{
+	static const struct {
+		bool (*alter)(struct record *records);
+		const char *text;
+		bool of_list;
+	} cases[] = {
+		{says_nothing, "has reported what is no report", false},
+		{bad_digest, "has reported a file that cannot be", false},
+		{endless_digest, "has reported a file that cannot be", false},
+		{too_long, "has reported a file that cannot be", false},
+		{no_list, "has reported a file that cannot be", true},
+		{list_below_zero, "has reported a file that cannot be", true},
+		{other_root, "sandbox: root.json: ", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *name = xasprintf("lies-%zu", i), *gone = in_temp("gone"), *targets;
+		struct tuf_file said;
+		struct error err;
+		struct scene s;
+
+		scene_init(&s, name);
+		alter = cases[i].alter;
+		if (refresh(&s, &said, &err) != -1 || err.kind != ERROR_SECURITY ||
+			strstr(err.text, cases[i].text) == NULL)
+			fail_msg("case %zu: kind %d: %s", i, (int)err.kind, err.text);
+		assert_int_equal(files_in(&s), 0);
+		/* A failure that it tells of does not hide it. */
+		targets = xasprintf("%s/targets", s.repo.dir);
+		assert_int_equal(rename(targets, gone), 0);
+		if (cases[i].alter != says_nothing && !cases[i].of_list &&
+			(refresh(&s, &said, &err) != -1 || err.kind != ERROR_SECURITY ||
+				strstr(err.text, cases[i].text) == NULL))
+			fail_msg("case %zu: kind %d: %s", i, (int)err.kind, err.text);
+		assert_int_equal(files_in(&s), 0);
+		/* And what is true is taken, whatever else has failed. */
+		alter = NULL;
+		assert_int_equal(refresh(&s, &said, &err), -1);
+		assert_int_equal(err.kind, ERROR_TEMP);
+		assert_int_equal(files_in(&s), TUF_ROLE_COUNT);
+		assert_int_equal(rename(gone, targets), 0);
+		assert_int_equal(refresh(&s, &said, &err), 1);
+		free(targets);
+		free(gone);
+		free(name);
+		scene_clear(&s);
+	}
+}
+
+/* A new root with another key for the timestamp: killed anywhere, the old timestamp never stands beside
+ * it, where it would no longer be told that it was to be forgotten. */
+static void
+test_rotation_cut_short(void **state UNUSED)
+{
+	struct scene s;
+	struct tuf_file said;
+	struct error err;
+	char *root, *timestamp, *before, *old;
+	bool killed = true;
+	int n;
+
+	scene_init(&s, "rotation");
+	root = trusted(&s, TUF_ROLE_ROOT);
+	timestamp = trusted(&s, TUF_ROLE_TIMESTAMP);
+	before = xasprintf("%s.before", s.root);
+	old = xasprintf("%s.timestamp", s.root);
+	assert_int_equal(refresh(&s, &said, &err), 1);
+	for (n = 0; killed; n++) {
+		int status;
+		pid_t pid;
+
+		assert_true(n < 100);
+		copy_file(root, before);
+		copy_file(timestamp, old);
+		repo_rotate(&s.repo, TUF_ROLE_TIMESTAMP);
+		repo_root(&s.repo, NULL);
+		publish(&s, 2 + n);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			mortal = getpid();
+			renames_left = n;
+			_exit(refresh(&s, &said, &err) == 1 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+		assert_true(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+		if (!is_same(root, before) && is_same(timestamp, old))
+			fail_msg("rename %d: the old timestamp stands beside the new root", n);
+		assert_int_equal(refresh(&s, &said, &err), 1);
+		assert_false(is_same(timestamp, old));
+	}
+	/* root, timestamp, snapshot, targets and the list. */
+	assert_int_equal(n, 6);
+	free(old);
+	free(before);
+	free(timestamp);
+	free(root);
+	scene_clear(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_takes),
+		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_rotation_cut_short),
+	};
+
+	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
+}
