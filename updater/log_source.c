@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +14,18 @@
 #include "common/file.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "updater/log_journal.h"
 #include "updater/mta.h"
 #include "updater/postfix.h"
 #include "updater/settings.h"
-#include "updater/tool.h"
 
 /* A year of daily ones; each is open while they are read. */
 #define FILES_MAX 400
-/* A journal of many days on a slow disk. */
-#define JOURNAL_TIMEOUT_MS (15 * 60 * 1000)
-#define JOURNAL            "journal"
+#define JOURNAL   "journal"
 /* Octets that a file is known again by. */
 #define DIGEST_MAX 4096
 /* What may lie between a line that tells of a connection and one that rests on it. */
 #define AGAIN_OCTETS (INT64_C(1024) * 1024)
-#define AGAIN_S      INT64_C(600)
 #define DAY_S        INT64_C(86400)
 #define QUIET_DAYS   31
 
@@ -41,12 +37,14 @@ struct log_file {
 	ino_t inode;
 	int64_t written_s;
 	uint64_t number; /* of "mail.log.2.gz": 2; the larger, the older; of "mail.log" 0 */
+	bool live;       /* the log itself: nothing is appended to its name */
 	bool foreign;    /* compressed, but not by gzip */
 };
 
 struct log_files {
 	struct log_file *at; /* owned */
 	size_t count;
+	size_t cut; /* so many more there were, all older */
 };
 
 struct reading {
@@ -105,7 +103,8 @@ is_rotated(const char *rest, struct log_file *f)
 
 	f->number = 0;
 	f->foreign = false;
-	if (rest[0] == '\0')
+	f->live = rest[0] == '\0';
+	if (f->live)
 		return true;
 	if ((rest[0] != '.' && rest[0] != '-') || !str_is_digit(*p))
 		return false;
@@ -140,50 +139,105 @@ is_known(const struct log_files *files, const struct stat *st)
 	return false;
 }
 
+/* Opens what the folder has under that name: 1; 0 it is no log, older, known or gone by now; -1, err says why it
+ * cannot be read. */
+static int
+open_found(const struct log_files *files, DIR *dir, const char *name, const char *path, int64_t since_s,
+	struct log_file *f, struct error *err)
+{
+	struct stat st;
+
+	if (fstatat(dirfd(dir), name, &st, 0) < 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, ERROR_CONFIG, "%s", path);
+	if (!S_ISREG(st.st_mode) || st.st_mtim.tv_sec < since_s)
+		return 0;
+	f->fd = openat(dirfd(dir), name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (f->fd < 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, ERROR_CONFIG, "%s", path);
+	if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode) || is_known(files, &st)) {
+		(void)close(f->fd);
+		return 0;
+	}
+	f->device = st.st_dev;
+	f->inode = st.st_ino;
+	f->written_s = st.st_mtim.tv_sec;
+	return 1;
+}
+
+/* Of too many the oldest goes, but never the log itself. */
 static void
-find_in(struct log_files *files, DIR *dir, const char *folder, const char *name, int64_t since_s)
+drop_oldest(struct log_files *files)
+{
+	struct log_file *oldest = NULL;
+
+	for (struct log_file *f = files->at; f < files->at + files->count; f++)
+		if (!f->live && (oldest == NULL || compare_files(f, oldest) < 0))
+			oldest = f;
+	if (oldest == NULL)
+		return;
+	(void)close(oldest->fd);
+	free(oldest->path);
+	*oldest = files->at[--files->count];
+	files->cut++;
+}
+
+static int
+find_in(struct reading *r, struct log_files *files, DIR *dir, const char *folder, const char *name,
+	int64_t since_s, struct error *err)
 {
 	const struct dirent *e;
 
-	while (files->count < FILES_MAX && (e = readdir(dir)) != NULL) {
+	while ((e = readdir(dir)) != NULL) {
+		struct error why = {0};
 		struct log_file f;
-		struct stat st;
+		int rc;
 
 		if (!str_starts(e->d_name, name) || !is_rotated(e->d_name + strlen(name), &f))
 			continue;
-		f.fd = openat(dirfd(dir), e->d_name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-		if (f.fd < 0)
-			continue;
-		if (fstat(f.fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtim.tv_sec < since_s ||
-			is_known(files, &st)) {
-			(void)close(f.fd);
-			continue;
-		}
-		f.device = st.st_dev;
-		f.inode = st.st_ino;
-		f.written_s = st.st_mtim.tv_sec;
 		f.path = xasprintf("%s/%s", folder, e->d_name);
+		rc = open_found(files, dir, e->d_name, f.path, since_s, &f, &why);
+		if (rc <= 0)
+			free(f.path);
+		if (rc < 0 && f.live) {
+			*err = why;
+			return -1;
+		}
+		if (rc < 0)
+			say(&r->said->skipped, &r->said->skipped_count, xstrdup(why.text));
+		if (rc <= 0)
+			continue;
 		files->at = xreallocarray(files->at, files->count + 1, sizeof(f));
 		files->at[files->count++] = f;
+		if (files->count > FILES_MAX)
+			drop_oldest(files);
 	}
+	return 0;
 }
 
-/* The log and what was rotated away of it, as far as it was written since then. */
-static void
-find_files(struct log_files *files, const char *path, int64_t since_s)
+/* The log and what was rotated away of it, as far as it was written since then. -1: the log is there, and cannot
+ * be read. files must be cleared in any case. */
+static int
+find_files(struct reading *r, struct log_files *files, const char *path, int64_t since_s, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path));
 	DIR *dir = opendir(folder[0] != '\0' ? folder : "/");
+	int rc = 0;
 
 	memset(files, 0, sizeof(*files));
 	if (dir != NULL) {
-		find_in(files, dir, folder, slash == NULL ? path : slash + 1, since_s);
+		rc = find_in(r, files, dir, folder, slash == NULL ? path : slash + 1, since_s, err);
 		(void)closedir(dir);
+	} else if (errno != ENOENT && errno != ENOTDIR) {
+		rc = error_set_errno(err, ERROR_CONFIG, "%s", folder);
 	}
 	if (files->count > 0)
 		qsort(files->at, files->count, sizeof(*files->at), compare_files);
+	if (files->cut > 0)
+		say(&r->said->skipped, &r->said->skipped_count,
+			xasprintf("%s: more than %d files: not the %zu oldest", path, FILES_MAX, files->cut));
 	free(folder);
+	return rc;
 }
 
 static int
@@ -310,6 +364,7 @@ read_found(struct reading *r, const struct log_file *f, int64_t from, bool by_ti
 	say(&r->said->read, &r->said->read_count, xstrdup(f->path));
 	return 0;
 }
+
 /* All of one log, or what is new of it; the log itself must be readable, its past need not be. */
 static int
 read_files(struct reading *r, const struct log_files *files, struct error *err)
@@ -345,113 +400,6 @@ read_files(struct reading *r, const struct log_files *files, struct error *err)
 	return 0;
 }
 
-/* --- the journal --------------------------------------------------------------------------------
- */
-
-/* What journalctl is asked for. */
-struct question {
-	const char *from;  /* "--since=..." or "--after-cursor=..." */
-	const char *until; /* NULL: to its end */
-	log_line_sink *sink;
-};
-
-static int
-feed(void *arg, const void *data, size_t len, struct error *err UNUSED)
-{
-	log_lines_feed(arg, data, len);
-	return 0;
-}
-
-/* With --show-cursor, the last line is no line of the log. */
-static void
-take_journal_line(void *arg, struct log_time *when, const char *line, size_t len)
-{
-	static const char mark[] = "-- cursor: ";
-	struct reading *r = arg;
-	struct log_place *place = r->span->place;
-	size_t skip = sizeof(mark) - 1;
-
-	if (len < skip || memcmp(line, mark, skip) != 0) {
-		r->sink(r->arg, when, line, len);
-	} else if (place != NULL && len - skip < LOG_CURSOR_MAX) {
-		memcpy(place->cursor, line + skip, len - skip);
-		place->cursor[len - skip] = '\0';
-	}
-}
-
-/* Whatever was logged as mail (RFC 5424 facility 2), by whichever service. */
-static int
-ask_journal(struct reading *r, const char *program, const struct question *q, void *arg,
-	struct error *err)
-{
-	const char *const argv[] = {program, "--quiet", "--no-pager", "--utc", "--output=short-iso",
-		"--show-cursor", q->from, "SYSLOG_FACILITY=2", q->until, NULL};
-	struct tool_result result;
-	char *why;
-	int rc;
-
-	log_lines_begin(r->lines, q->sink, arg, r->span->now_s);
-	rc = tool_stream(argv, JOURNAL_TIMEOUT_MS, feed, r->lines, &result, err);
-	log_lines_end(r->lines);
-	if (rc == 0 && result.status != 0) {
-		why = tool_complaint(&result);
-		rc = error_set(err, ERROR_CONFIG, "%s: %s", program, why);
-		free(why);
-	}
-	tool_result_clear(&result);
-	return rc;
-}
-
-/* Goes on behind the cursor, if there is one and it is still known. 0; 1 it is not. */
-static int
-continue_journal(struct reading *r, const char *program)
-{
-	const struct log_place *place = r->span->place;
-	char *since, *until, *after;
-	struct error ignored = {0};
-	int rc = 1;
-
-	if (place == NULL || place->cursor[0] == '\0')
-		return 1;
-	since = xasprintf("--since=@%" PRId64, place->last_s - AGAIN_S);
-	until = xasprintf("--until=@%" PRId64, place->last_s);
-	after = xasprintf("--after-cursor=%s", place->cursor);
-	if (ask_journal(r, program, &(struct question){since, until, r->span->again}, r->arg,
-		    &ignored) == 0 &&
-		ask_journal(r, program, &(struct question){after, NULL, take_journal_line}, r,
-			&ignored) == 0)
-		rc = 0;
-	free(after);
-	free(until);
-	free(since);
-	return rc;
-}
-
-/* 0; 1 there is no journalctl; -1. */
-static int
-read_journal(struct reading *r, struct error *err)
-{
-	struct log_place *place = r->span->place;
-	char *program = tool_find(r->s->journalctl, "journalctl"), *since;
-	int rc;
-
-	if (program == NULL)
-		return 1;
-	rc = continue_journal(r, program);
-	if (rc > 0) {
-		since = xasprintf("--since=@%" PRId64, place != NULL ? place->last_s : r->span->since_s);
-		rc = ask_journal(r, program, &(struct question){since, NULL, take_journal_line}, r, err);
-		free(since);
-	}
-	if (rc == 0) {
-		say(&r->said->read, &r->said->read_count, xstrdup("the journal"));
-		if (place != NULL)
-			place->digest[0] = '\0';
-	}
-	free(program);
-	return rc;
-}
-
 /* --- where to look ------------------------------------------------------------------------------
  */
 
@@ -469,10 +417,16 @@ postfix_log(const struct update_settings *s)
 	return path;
 }
 
-static const char *const exim_logs[] = {
-	"/var/log/exim4/mainlog", "/var/log/exim/mainlog", "/var/log/exim/main.log", NULL};
-static const char *const syslog_logs[] = {
-	"/var/log/mail.log", "/var/log/maillog", "/var/log/mail", NULL};
+/* 0; 1 there is no journalctl; -1. */
+static int
+read_journal(struct reading *r, struct error *err)
+{
+	int rc = log_journal_read(r->s, r->span, r->lines, r->sink, r->arg, err);
+
+	if (rc == 0)
+		say(&r->said->read, &r->said->read_count, xstrdup("the journal"));
+	return rc;
+}
 
 /* 1 it was read, 0 nothing of it was written since then, -1. */
 static int
@@ -486,8 +440,8 @@ try_log(struct reading *r, const char *path, struct error *err)
 	/* A server may have been quiet for long; what was read last time is the log all the same. */
 	if (place != NULL)
 		since_s = place->last_s - (place->digest[0] != '\0' ? QUIET_DAYS : 1) * DAY_S;
-	find_files(&files, path, since_s);
-	if (files.count > 0)
+	rc = find_files(r, &files, path, since_s, err);
+	if (rc == 0 && files.count > 0)
 		rc = read_files(r, &files, err) < 0 ? -1 : 1;
 	files_clear(&files);
 	return rc;
@@ -496,8 +450,7 @@ try_log(struct reading *r, const char *path, struct error *err)
 static int
 find_and_read(struct reading *r, struct error *err)
 {
-	bool exim = strcmp(r->s->mta->name, "exim") == 0;
-	const char *const *places = exim ? exim_logs : syslog_logs;
+	const char *const *places = r->s->mta->logs;
 	char *own = r->s->mta->setup == mta_postfix.setup ? postfix_log(r->s) : NULL;
 	int rc = 0;
 
@@ -540,7 +493,11 @@ log_source_read(const struct update_settings *s, const struct log_span *span, lo
 	int rc;
 
 	r.lines = xcalloc(1, sizeof(*r.lines));
-	if (span->path == NULL)
+	if (span->path == NULL && s->mta->logs == NULL) {
+		say(&said->skipped, &said->skipped_count,
+			xasprintf("the log of %s is not read", s->mta->title));
+		rc = 0;
+	} else if (span->path == NULL)
 		rc = s->log_path != NULL ? read_configured(&r, err) : find_and_read(&r, err);
 	else if (strcmp(span->path, "-") == 0)
 		rc = read_fd(&r, STDIN_FILENO, "standard input", span->now_s, err);

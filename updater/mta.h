@@ -60,6 +60,9 @@ struct mta {
 	const char *wider;
 	/* Makes it take a map of a kind that needs_reload; NULL: it never has to. */
 	int (*reload)(const struct update_settings *s, struct error *err);
+	/* Where its log usually is, NULL behind the last: the first that is there. NULL: its log is not read
+	 * (mail_log.h). */
+	const char *const *logs;
 	/* See setup.h. */
 	int (*setup)(const struct update_settings *s, const struct setup_options *options,
 		struct error *err);

@@ -113,6 +113,9 @@ out:
 
 static const struct map_kind *const kinds[] = {&map_cdb};
 
+static const char *const logs[] = {
+	"/var/log/exim4/mainlog", "/var/log/exim/mainlog", "/var/log/exim/main.log", NULL};
+
 const struct mta mta_exim = {
 	.name = "exim",
 	.title = "Exim",
@@ -123,5 +126,6 @@ const struct mta mta_exim = {
 	.choose = choose,
 	.format = format,
 	.ask = ask,
+	.logs = logs,
 	.setup = setup_exim,
 };

@@ -179,6 +179,9 @@ reload(const struct update_settings *s, struct error *err)
 static const struct map_kind *const kinds[] = {&map_cdb, &map_lmdb};
 static const struct map_kind *const text_kinds[] = {&map_texthash};
 
+/* syslog's. */
+static const char *const logs[] = {"/var/log/mail.log", "/var/log/maillog", "/var/log/mail", NULL};
+
 const struct mta mta_postfix = {
 	.name = "postfix",
 	.title = "Postfix",
@@ -190,6 +193,7 @@ const struct mta mta_postfix = {
 	.format = format,
 	.ask = ask,
 	.reload = reload,
+	.logs = logs,
 	.setup = setup_postfix,
 };
 
@@ -204,5 +208,6 @@ const struct mta mta_texthash = {
 	.format = format,
 	.ask = ask,
 	.reload = reload,
+	.logs = logs,
 	.setup = setup_postfix,
 };

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <zlib.h>
 
 #include "common/buf.h"
+#include "common/str.h"
 #include "updater/log_source.h"
 #include "updater/mta.h"
 #include "updater/settings.h"
@@ -185,9 +187,104 @@ test_files(void **state UNUSED)
 	assert_int_equal(read_source(&s, path, 7, &out, &said, &err), 0);
 	assert_string_equal(buf_str(&out), "new|");
 	log_said_clear(&said);
+	(void)remove_temp_dir(NULL);
+	(void)make_temp_dir(NULL);
 	buf_clear(&out);
 	free(folder);
 	free(gz);
+	free(path);
+}
+
+/* What cannot be read is said; the log itself must be. A link that leads to itself nobody can read. */
+static void
+test_unreadable(void **state UNUSED)
+{
+	char *path = log_path(""), *rotated = log_path(".5");
+	struct update_settings s = {.mta = &mta_postfix, .log_path = path, .postconf = "/nonexistent"};
+	struct log_said said;
+	struct error err;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	write_log("", "new\n", 0);
+	write_log(".1", "yesterday\n", 0);
+	assert_int_equal(symlink("mail.log.5", rotated), 0);
+	assert_int_equal(read_source(&s, NULL, 1, &out, &said, &err), 0);
+	assert_string_equal(buf_str(&out), "yesterday|new|");
+	assert_int_equal(said.skipped_count, 1);
+	assert_non_null(strstr(said.skipped[0], "/mail.log.5: "));
+	assert_non_null(strstr(said.skipped[0], strerror(ELOOP)));
+	log_said_clear(&said);
+	(void)unlink(rotated);
+	(void)unlink(path);
+	assert_int_equal(symlink("mail.log", path), 0);
+	assert_int_equal(read_source(&s, NULL, 1, &out, &said, &err), -1);
+	assert_int_equal(err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(err.text, strerror(ELOOP)));
+	log_said_clear(&said);
+	(void)unlink(path);
+	buf_clear(&out);
+	free(rotated);
+	free(path);
+}
+
+/* Too many: the oldest are left out, and that is said; the log itself never is. */
+static void
+test_many(void **state UNUSED)
+{
+	char *path = log_path("");
+	struct update_settings s = {.mta = &mta_postfix, .log_path = path, .postconf = "/nonexistent"};
+	struct log_said said;
+	struct error err;
+	struct buf out;
+	char ending[16];
+
+	buf_init(&out, 65536);
+	for (int i = 1; i <= 403; i++) {
+		(void)snprintf(ending, sizeof(ending), ".%d", i);
+		write_log(ending, i == 403 ? "oldest\n" : i == 400 ? "too old\n" : i == 399 ? "old\n" : "x\n", i);
+	}
+	/* Nothing was written into it for longer than into any other. */
+	write_log("", "live\n", 500);
+	assert_int_equal(read_source(&s, NULL, 501, &out, &said, &err), 0);
+	assert_int_equal(said.read_count, 400);
+	assert_true(str_starts(buf_str(&out), "live|old|x|"));
+	assert_int_equal(said.skipped_count, 1);
+	assert_non_null(strstr(said.skipped[0], "more than 400 files: not the 4 oldest"));
+	log_said_clear(&said);
+	for (int i = 1; i <= 403; i++) {
+		char *old;
+
+		(void)snprintf(ending, sizeof(ending), ".%d", i);
+		old = log_path(ending);
+		(void)unlink(old);
+		free(old);
+	}
+	(void)unlink(path);
+	buf_clear(&out);
+	free(path);
+}
+
+/* A mail server whose log nobody can read here has none; one that is named is read as it is. */
+static void
+test_foreign_server(void **state UNUSED)
+{
+	char *path = log_path("");
+	struct update_settings s = {.mta = &mta_opensmtpd, .log_path = path};
+	struct log_said said;
+	struct error err;
+	struct buf out;
+
+	buf_init(&out, 4096);
+	write_log("", "new\n", 0);
+	assert_int_equal(read_source(&s, NULL, 1, &out, &said, &err), 0);
+	assert_int_equal(out.len, 0);
+	assert_string_equal(said.skipped[0], "the log of OpenSMTPD is not read");
+	log_said_clear(&said);
+	assert_int_equal(read_source(&s, path, 1, &out, &said, &err), 0);
+	assert_string_equal(buf_str(&out), "new|");
+	log_said_clear(&said);
+	buf_clear(&out);
 	free(path);
 }
 
@@ -219,13 +316,64 @@ test_journal(void **state UNUSED)
 	free(program);
 }
 
+static void
+ignore(void *arg UNUSED, struct log_time *when UNUSED, const char *line UNUSED, size_t len UNUSED)
+{
+}
+
+/* Goes on behind the cursor; behind the time where that is unknown; and when it ends early, the lines that were
+ * handed out are not asked for in another way. */
+static void
+test_journal_goes_on(void **state UNUSED)
+{
+#define SCRIPT(after) "#!/bin/sh\nfor a; do case $a in --until=*) echo again; exit ;; esac; done\n" \
+		      "for a; do case $a in --since=*) echo \"$a\"; echo '-- cursor: new'; exit ;; " \
+		      "--after-cursor=*) echo \"$a\"; " after " ;; esac; done\n"
+	static const struct {
+		const char *script;
+		int rc;
+		const char *lines, *cursor;
+	} rows[] = {{SCRIPT("echo '-- cursor: x'"), 0, "--after-cursor=old|", "x"},
+		{"#!/bin/sh\nfor a; do case $a in --until=*) exit ;; --after-cursor=*) echo gone >&2; exit 1 ;; esac; "
+		 "done\nfor a; do case $a in --since=*) echo \"$a\"; echo '-- cursor: new' ;; esac; done\n",
+			0, "--since=@1001|", "new"},
+		{SCRIPT("echo broken >&2; exit 1"), -1, "--after-cursor=old|", "old"}};
+	char *program = in_temp("journalctl");
+	struct update_settings s = {.mta = &mta_postfix, .log_path = "journal", .journalctl = program};
+	struct buf out;
+
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct log_place place = {.cursor = "old", .last_s = 1000};
+		const struct log_span span = {.now_s = NOW, .place = &place, .again = ignore};
+		struct log_said said = {0};
+		struct error err = {0};
+
+		write_script(program, rows[i].script);
+		buf_reset(&out);
+		assert_int_equal(log_source_read(&s, &span, collect, &out, &said, &err), rows[i].rc);
+		assert_string_equal(buf_str(&out), rows[i].lines);
+		assert_string_equal(place.cursor, rows[i].cursor);
+		assert_int_equal(said.read_count, rows[i].rc == 0);
+		if (rows[i].rc < 0)
+			assert_non_null(strstr(err.text, "broken"));
+		log_said_clear(&said);
+	}
+	buf_clear(&out);
+	free(program);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_foreign_server),
 		cmocka_unit_test(test_journal),
+		cmocka_unit_test(test_journal_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
