@@ -1,19 +1,17 @@
 #include "updater/mx_lookup.h"
 
 #include <arpa/nameser.h>
-#include <netinet/in.h>
-#include <resolv.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/str.h"
+#include "common/xalloc.h"
 #include "export/list.h"
+#include "updater/resolver.h"
 
 #define ANSWER_MAX 65536
-#define WAIT_S     3
-#define TRIES      2
 
 struct mx {
 	unsigned preference;
@@ -81,31 +79,12 @@ mx_lookup_parse(const unsigned char *answer, size_t len, const char *domain, str
 int
 mx_lookup(const char *domain, struct mx_list *out)
 {
-	unsigned char *answer;
-	struct __res_state r;
-	int len, rc = -1;
+	unsigned char *answer = xcalloc(1, ANSWER_MAX);
+	int len = resolver_query(domain, ns_t_mx, answer, ANSWER_MAX), rc = -1;
 
-	memset(&r, 0, sizeof(r));
 	memset(out, 0, sizeof(*out));
-	if (res_ninit(&r) < 0)
-		return -1;
-	r.retrans = WAIT_S;
-	r.retry = TRIES;
-	answer = malloc(ANSWER_MAX);
-	if (answer == NULL)
-		abort();
-	/* Not res_nquery(): to it "no MX record" is a failure as any other. */
-	len = res_nmkquery(&r, ns_o_query, domain, ns_c_in, ns_t_mx, NULL, 0, NULL, answer, NS_PACKETSZ);
-	if (len > 0) {
-		unsigned char query[NS_PACKETSZ];
-
-		memcpy(query, answer, (size_t)len);
-		len = res_nsend(&r, query, len, answer, ANSWER_MAX);
-	}
 	if (len > 0)
-		rc = mx_lookup_parse(
-			answer, (size_t)(len < ANSWER_MAX ? len : ANSWER_MAX), domain, out);
+		rc = mx_lookup_parse(answer, (size_t)len, domain, out);
 	free(answer);
-	res_nclose(&r);
 	return rc;
 }

@@ -31,16 +31,51 @@ server_is_local(const struct __res_state *r, int i, char *text, socklen_t size)
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* The one that mail programs use, but with less patience. */
+static int
+open_resolver(struct __res_state *r)
+{
+	memset(r, 0, sizeof(*r));
+	if (res_ninit(r) < 0)
+		return -1;
+	r->retrans = WAIT_S;
+	r->retry = TRIES;
+	return 0;
+}
+
+/* Not res_nquery(): to it an answer without records is a failure as any other. */
+static int
+send_query(struct __res_state *r, const char *name, int type, unsigned char *answer, size_t size)
+{
+	unsigned char query[NS_PACKETSZ];
+	int len = res_nmkquery(
+		r, ns_o_query, name, ns_c_in, type, NULL, 0, NULL, query, (int)sizeof(query));
+
+	if (len > 0)
+		len = res_nsend(r, query, len, answer, (int)size);
+	return len < (int)size ? len : (int)size;
+}
+
+int
+resolver_query(const char *name, int type, unsigned char *answer, size_t size)
+{
+	struct __res_state r;
+	int len;
+
+	if (open_resolver(&r) < 0)
+		return -1;
+	len = send_query(&r, name, type, answer, size);
+	res_nclose(&r);
+	return len;
+}
+
 static enum resolver_answer
 ask(struct __res_state *r, char *why, size_t size)
 {
-	unsigned char query[NS_PACKETSZ], answer[ANSWER_MAX];
+	unsigned char answer[ANSWER_MAX];
 	const HEADER *header = (const void *)answer;
-	int len = res_nmkquery(
-		r, ns_o_query, ".", ns_c_in, ns_t_soa, NULL, 0, NULL, query, (int)sizeof(query));
+	int len = send_query(r, ".", ns_t_soa, answer, sizeof(answer));
 
-	if (len > 0)
-		len = res_nsend(r, query, len, answer, (int)sizeof(answer));
 	if (len < (int)sizeof(*header) || header->rcode == ns_r_servfail) {
 		(void)snprintf(why, size, "the resolver does not answer");
 		return RESOLVER_UNKNOWN;
@@ -60,13 +95,10 @@ resolver_check(char *why, size_t size)
 	struct __res_state r;
 	char address[INET6_ADDRSTRLEN];
 
-	memset(&r, 0, sizeof(r));
-	if (res_ninit(&r) < 0) {
+	if (open_resolver(&r) < 0) {
 		(void)snprintf(why, size, "/etc/resolv.conf cannot be read");
 		return RESOLVER_UNKNOWN;
 	}
-	r.retrans = WAIT_S;
-	r.retry = TRIES;
 	/* Without it glibc asks for no AD bit, and hides the one it gets. */
 	r.options |= RES_TRUSTAD;
 	answer = RESOLVER_VALIDATES;
@@ -92,8 +124,7 @@ resolver_trust_ad(void)
 	struct __res_state r;
 	bool trusts;
 
-	memset(&r, 0, sizeof(r));
-	if (res_ninit(&r) < 0)
+	if (open_resolver(&r) < 0)
 		return false;
 	trusts = (r.options & RES_TRUSTAD) != 0;
 	res_nclose(&r);

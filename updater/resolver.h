@@ -1,11 +1,15 @@
 /*
- * resolver: whether the resolver that mail programs on this machine use validates DNSSEC.
+ * resolver: the resolver that mail programs on this machine use: what it says, and whether it validates DNSSEC.
  */
 #ifndef UPDATER_RESOLVER_H
 #define UPDATER_RESOLVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Asks for the records of a type (ns_t_mx) of a name, in the class of the internet: octets of the answer as it came
+ * from the wire, without its error codes looked at; -1 there is none. Takes some seconds at most. */
+int resolver_query(const char *name, int type, unsigned char *answer, size_t size);
 
 enum resolver_answer {
 	RESOLVER_UNKNOWN, /* it did not answer */
