@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "updater/probe.h"
 
-/* Lines of the table on a terminal. */
+/* Domains that are named on a terminal. */
 #define TABLE_MAX 20
 
 /* Those that would have waited first. */
@@ -26,22 +26,11 @@ compare_worst(const void *a, const void *b)
 }
 
 static void
-tell_table(const struct survey *v, FILE *out)
+tell_row(const struct traffic_domain *d, FILE *out)
 {
-	for (size_t i = 0; i < v->listed_count && i < TABLE_MAX; i++) {
-		const struct traffic_domain *d = v->listed[i];
-
-		if (i == 0)
-			fprintf(out, "\n%9s %9s %9s %9s %9s  %s\n", "verified", "encrypted", "clear",
-				"other", "not sent", "domain");
-		fprintf(out,
-			"%9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n",
-			d->n[TRAFFIC_VERIFIED], d->n[TRAFFIC_ENCRYPTED],
-			d->n[TRAFFIC_CLEAR] + d->n[TRAFFIC_UNTOLD], d->n[TRAFFIC_OTHER_HOST],
-			d->n[TRAFFIC_NOT_SENT], d->name);
-	}
-	if (v->listed_count > TABLE_MAX)
-		fprintf(out, "... and %zu more; --json has all\n", v->listed_count - TABLE_MAX);
+	fprintf(out, "%9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64, d->n[TRAFFIC_VERIFIED],
+		d->n[TRAFFIC_ENCRYPTED], d->n[TRAFFIC_CLEAR] + d->n[TRAFFIC_UNTOLD],
+		d->n[TRAFFIC_OTHER_HOST], d->n[TRAFFIC_NOT_SENT]);
 }
 
 /* The verdict on a domain; more domains than are asked have none. */
@@ -101,10 +90,10 @@ tell(const struct survey *v, const struct probe *p, FILE *out)
 			"to a server that the entry does not name: these would have waited"},
 		{TRAFFIC_UNTOLD, "in a way that the log does not tell"},
 		{TRAFFIC_NOT_SENT, "not sent (deferred or bounced), list or no list"}};
-	int64_t all = traffic_attempts(v->traffic), total = traffic_sent(v->sum);
-	size_t domains = traffic_domains(v->traffic);
+	const struct traffic_log read = traffic_log(v->traffic);
+	int64_t all = read.attempts, total = traffic_sent(v->sum) + v->sum[TRAFFIC_NOT_SENT];
+	size_t domains = read.domains;
 
-	total += v->sum[TRAFFIC_NOT_SENT];
 	fprintf(out, "the log has %" PRId64 " deliver%s to %zu domain%s; list %" PRId64 " has %zu of them, "
 		     "with %" PRId64 " deliver%s:\n",
 		all, all == 1 ? "y" : "ies", domains, domains == 1 ? "" : "s", v->list_version,
@@ -113,7 +102,7 @@ tell(const struct survey *v, const struct probe *p, FILE *out)
 		if (v->sum[lines[i].count] > 0)
 			fprintf(out, "%9" PRId64 " %s\n", v->sum[lines[i].count], lines[i].what);
 	survey_tell_source(v, out);
-	tell_table(v, out);
+	survey_tell_table(v, " verified encrypted     clear     other  not sent", tell_row, out);
 	if (p != NULL)
 		tell_probe(v, p, out);
 }
@@ -142,27 +131,14 @@ json_probe(const struct survey *v, const struct probe *p)
 	return doc;
 }
 
-/* What the list would mean; what it did is for stats. */
-static json_t *
-counts(const int64_t *n)
-{
-	return survey_json_counts(n, TRAFFIC_VERIFIED, TRAFFIC_NOT_SENT);
-}
-
 static void
 tell_json(const struct survey *v, const struct probe *p, FILE *out)
 {
-	json_t *doc = json_object(), *domains = json_object();
+	/* What the list would mean; what it did is for stats. */
+	json_t *doc = survey_json(v, TRAFFIC_NOT_SENT + 1);
 
-	for (size_t i = 0; i < v->listed_count; i++)
-		json_object_set_new(domains, v->listed[i]->name, counts(v->listed[i]->n));
-	survey_json_source(v, doc);
-	json_object_set_new(doc, "listed", counts(v->sum));
-	json_object_set_new(doc, "by_domain", domains);
 	json_object_set_new(doc, "probe", p != NULL ? json_probe(v, p) : json_null());
-	(void)json_dumpf(doc, out, JSON_COMPACT | JSON_SORT_KEYS);
-	fputc('\n', out);
-	json_decref(doc);
+	survey_print_json(doc, out);
 }
 
 int
@@ -177,7 +153,7 @@ preview(const struct update_settings *s, const struct preview_options *options, 
 	if (v.listed_count > 0)
 		qsort(v.listed, v.listed_count, sizeof(*v.listed), compare_worst);
 	if (options->probe) {
-		p = probe_new(s, options->survey.now_s);
+		p = probe_new(s, &v, options->survey.now_s);
 		rc = probe_domains(p, v.listed, v.listed_count, err);
 		if (rc < 0)
 			goto out;

@@ -12,11 +12,9 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list_reader.h"
-#include "updater/mta.h"
 #include "updater/mx_lookup.h"
 #include "updater/overlay.h"
 #include "updater/render.h"
-#include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/survey.h"
 #include "updater/traffic.h"
@@ -44,6 +42,8 @@ struct server {
 
 struct subject {
 	const char *name; /* lent by the traffic */
+	char **patterns;  /* owned: the servers that the entry names */
+	size_t pattern_count;
 	struct mx_list mxs;
 	bool named[MX_LOOKUP_MAX]; /* by the entry */
 	bool known, answered, dane;
@@ -52,8 +52,10 @@ struct subject {
 
 struct probe {
 	const struct update_settings *s;
+	const struct survey *survey;
 	int64_t now_s;
-	struct subject *subjects; /* owned; by name */
+	struct subject *subjects; /* owned; as they were given: the first ones first */
+	struct subject **by_name; /* owned */
 	size_t subject_count;
 	struct server **servers; /* owned */
 	size_t server_count;
@@ -84,11 +86,12 @@ probe_words(enum probe_verdict v)
 }
 
 struct probe *
-probe_new(const struct update_settings *s, int64_t now_s)
+probe_new(const struct update_settings *s, const struct survey *survey, int64_t now_s)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
 
 	p->s = s;
+	p->survey = survey;
 	p->now_s = now_s;
 	return p;
 }
@@ -103,7 +106,13 @@ probe_free(struct probe *p)
 			curl_easy_cleanup(p->servers[i]->curl);
 		free(p->servers[i]);
 	}
+	for (size_t i = 0; i < p->subject_count; i++) {
+		for (size_t k = 0; k < p->subjects[i].pattern_count; k++)
+			free(p->subjects[i].patterns[k]);
+		free(p->subjects[i].patterns);
+	}
 	free(p->servers);
+	free(p->by_name);
 	free(p->subjects);
 	free(p);
 }
@@ -111,17 +120,17 @@ probe_free(struct probe *p)
 static int
 compare(const void *a, const void *b)
 {
-	return strcmp(((const struct subject *)a)->name, ((const struct subject *)b)->name);
+	return strcmp((*(struct subject *const *)a)->name, (*(struct subject *const *)b)->name);
 }
 
 const struct probe_result *
 probe_result(const struct probe *p, const char *domain)
 {
-	const struct subject key = {.name = domain}, *found = NULL;
+	struct subject key = {.name = domain}, *wanted = &key, **found = NULL;
 
 	if (p->subject_count > 0)
-		found = bsearch(&key, p->subjects, p->subject_count, sizeof(key), compare);
-	return found != NULL ? &found->result : NULL;
+		found = bsearch(&wanted, p->by_name, p->subject_count, sizeof(wanted), compare);
+	return found != NULL ? &(*found)->result : NULL;
 }
 
 /* --- whom to ask -------------------------------------------------------------------------------
@@ -143,45 +152,59 @@ server_of(struct probe *p, const char *host)
 	return server;
 }
 
-/* What the entry asks for, and the servers that DNS names. */
+/* What the entry asks for. */
 static void
-look_up(struct probe *p, struct subject *d, const struct list_entry *e, enum choice choice,
-	int64_t deadline_ms)
+note_entry(struct subject *d, const struct list_entry *e, enum choice choice)
 {
 	d->dane = choice == CHOICE_DANE;
-	if (d->dane || clock_monotonic_ms() > deadline_ms)
-		return;
-	d->known = true;
-	d->answered = mx_lookup(d->name, &d->mxs) == 0;
-	for (size_t i = 0; i < d->mxs.count; i++) {
-		d->named[i] = traffic_entry_names(e, d->mxs.hosts[i]);
-		if (d->named[i])
-			(void)server_of(p, d->mxs.hosts[i]);
-	}
+	d->pattern_count = e->policy.mxs_count;
+	d->patterns = xcalloc(d->pattern_count + 1, sizeof(char *));
+	for (size_t i = 0; i < d->pattern_count; i++)
+		d->patterns[i] = xstrdup(e->policy.mxs[i]);
 }
 
 static int
-look_all_up(struct probe *p, struct list_reader *list, const struct rules *rules, struct error *err)
+note_entries(struct probe *p, struct list_reader *list, struct error *err)
 {
-	struct recipe recipe;
+	const struct survey *v = p->survey;
 	const struct render_options options = {
-		.mta = p->s->mta, .recipe = &recipe, .rules = rules, .now_s = p->now_s};
-	struct overlay *overlay = overlay_new(list, rules, p->now_s);
-	int64_t deadline_ms = clock_monotonic_ms() + LOOKUPS_MS;
+		.mta = p->s->mta, .recipe = &v->recipe, .rules = v->rules, .now_s = p->now_s};
+	struct overlay *overlay = overlay_new(list, v->rules, p->now_s);
 	const struct overlay_entry *o;
 	size_t i = 0;
 	int rc;
 
-	p->s->mta->decide(p->s, NULL, &recipe);
 	while ((rc = overlay_next(overlay, &o, err)) > 0) {
-		while (i < p->subject_count && strcmp(p->subjects[i].name, o->entry.domain) < 0)
+		while (i < p->subject_count && strcmp(p->by_name[i]->name, o->entry.domain) < 0)
 			i++;
-		if (i < p->subject_count && strcmp(p->subjects[i].name, o->entry.domain) == 0)
-			look_up(p, &p->subjects[i], &o->entry,
-				render_choose(&options, list_reader_header(list), o), deadline_ms);
+		if (i < p->subject_count && strcmp(p->by_name[i]->name, o->entry.domain) == 0)
+			note_entry(p->by_name[i], &o->entry,
+				render_choose(&options, list_reader_header(list), o));
 	}
 	overlay_free(overlay);
 	return rc;
+}
+
+/* The servers that DNS names; time may be over before all are asked for. */
+static void
+look_all_up(struct probe *p)
+{
+	int64_t deadline_ms = clock_monotonic_ms() + LOOKUPS_MS;
+
+	for (size_t i = 0; i < p->subject_count && clock_monotonic_ms() <= deadline_ms; i++) {
+		struct subject *d = &p->subjects[i];
+
+		if (d->dane)
+			continue;
+		d->known = true;
+		d->answered = mx_lookup(d->name, &d->mxs) == 0;
+		for (size_t k = 0; k < d->mxs.count; k++) {
+			d->named[k] = traffic_names(
+				(const char *const *)d->patterns, d->pattern_count, d->mxs.hosts[k]);
+			if (d->named[k])
+				(void)server_of(p, d->mxs.hosts[k]);
+		}
+	}
 }
 
 /* --- sessions -----------------------------------------------------------------------------------
@@ -388,25 +411,27 @@ int
 probe_domains(struct probe *p, struct traffic_domain *const *domains, size_t count, struct error *err)
 {
 	struct list_reader *list = NULL;
-	struct rules *rules = NULL;
 	int rc;
 
 	p->subject_count = count < DOMAINS_MAX ? count : DOMAINS_MAX;
 	p->subjects = xcalloc(p->subject_count + 1, sizeof(*p->subjects));
-	for (size_t i = 0; i < p->subject_count; i++)
+	p->by_name = xcalloc(p->subject_count + 1, sizeof(struct subject *));
+	for (size_t i = 0; i < p->subject_count; i++) {
 		p->subjects[i].name = domains[i]->name;
+		p->by_name[i] = &p->subjects[i];
+	}
 	if (p->subject_count > 0)
-		qsort(p->subjects, p->subject_count, sizeof(*p->subjects), compare);
-	rc = survey_open_list(p->s, p->now_s, &list, err);
+		qsort(p->by_name, p->subject_count, sizeof(struct subject *), compare);
+	rc = list_reader_open(p->survey->list_path, &list, err);
 	if (rc == 0)
-		rc = rules_load(&p->s->rules, &rules, err);
-	if (rc == 0)
-		rc = look_all_up(p, list, rules, err);
-	if (rc == 0)
-		rc = ask_all(p, err);
-	for (size_t i = 0; rc == 0 && i < p->subject_count; i++)
-		judge(p, &p->subjects[i]);
-	rules_free(rules);
+		rc = note_entries(p, list, err);
 	list_reader_close(list);
-	return rc == 0 ? 0 : -1;
+	if (rc < 0)
+		return -1;
+	look_all_up(p);
+	if (ask_all(p, err) < 0)
+		return -1;
+	for (size_t i = 0; i < p->subject_count; i++)
+		judge(p, &p->subjects[i]);
+	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * probe: what the list would do today for the domains of a mail log: asks their mail servers now.
  *
- *	p = probe_new(s, now_s);
+ *	p = probe_new(s, survey, now_s);
  *	rc = probe_domains(p, domains, count, err);
  *	probe_result(p, domain) ...
  *	probe_free(p);
@@ -20,6 +20,7 @@
 
 struct error;
 struct probe;
+struct survey;
 struct traffic_domain;
 struct update_settings;
 
@@ -47,7 +48,9 @@ const char *probe_name(enum probe_verdict v);
 /* For people. */
 const char *probe_words(enum probe_verdict v);
 
-struct probe *probe_new(const struct update_settings *s, int64_t now_s) RETURNS_NONNULL;
+/* The survey's list and rules are what counts; it is lent until probe_free(). */
+struct probe *probe_new(
+	const struct update_settings *s, const struct survey *survey, int64_t now_s) RETURNS_NONNULL;
 /* NULL is allowed. */
 void probe_free(struct probe *p);
 

@@ -9,9 +9,6 @@
 #include "updater/tally.h"
 #include "updater/traffic.h"
 
-/* Lines of the table on a terminal. */
-#define TABLE_MAX 20
-
 /* Deliveries that nobody can say were protected. */
 static int64_t
 unprotected(const int64_t *n)
@@ -34,21 +31,10 @@ compare_most(const void *a, const void *b)
 }
 
 static void
-tell_table(const struct survey *v, FILE *out)
+tell_row(const struct traffic_domain *d, FILE *out)
 {
-	for (size_t i = 0; i < v->listed_count && i < TABLE_MAX; i++) {
-		const struct traffic_domain *d = v->listed[i];
-
-		if (i == 0)
-			fprintf(out, "\n%9s %11s %9s %9s %9s  %s\n", "protected", "unprotected", "held up",
-				"later", "waiting", "domain");
-		fprintf(out,
-			"%9" PRId64 " %11" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n",
-			d->n[TRAFFIC_VERIFIED], unprotected(d->n), d->n[TRAFFIC_HELD],
-			d->n[TRAFFIC_LATER], traffic_still_waits(d->n), d->name);
-	}
-	if (v->listed_count > TABLE_MAX)
-		fprintf(out, "... and %zu more; --json has all\n", v->listed_count - TABLE_MAX);
+	fprintf(out, "%9" PRId64 " %11" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64, d->n[TRAFFIC_VERIFIED],
+		unprotected(d->n), d->n[TRAFFIC_HELD], d->n[TRAFFIC_LATER], traffic_still_waits(d->n));
 }
 
 static void
@@ -92,7 +78,7 @@ tell(const struct survey *v, const struct tally *counted, FILE *out)
 		v->listed_count == 1 ? "" : "s", v->list_version);
 	survey_tell_source(v, out);
 	tell_counts(v->sum, out);
-	tell_table(v, out);
+	survey_tell_table(v, "protected unprotected   held up     later   waiting", tell_row, out);
 	if (counted != NULL) {
 		fputc('\n', out);
 		tally_tell(counted, out);
@@ -102,19 +88,10 @@ tell(const struct survey *v, const struct tally *counted, FILE *out)
 static void
 tell_json(const struct survey *v, const struct tally *counted, FILE *out)
 {
-	json_t *doc = json_object(), *domains = json_object();
+	json_t *doc = survey_json(v, TRAFFIC_COUNTS);
 
-	for (size_t i = 0; i < v->listed_count; i++)
-		json_object_set_new(domains, v->listed[i]->name,
-			survey_json_counts(v->listed[i]->n, TRAFFIC_VERIFIED, TRAFFIC_COUNTS - 1));
-	survey_json_source(v, doc);
-	json_object_set_new(
-		doc, "listed", survey_json_counts(v->sum, TRAFFIC_VERIFIED, TRAFFIC_COUNTS - 1));
-	json_object_set_new(doc, "by_domain", domains);
 	json_object_set_new(doc, "counted", counted != NULL ? tally_json(counted) : json_null());
-	(void)json_dumpf(doc, out, JSON_COMPACT | JSON_SORT_KEYS);
-	fputc('\n', out);
-	json_decref(doc);
+	survey_print_json(doc, out);
 }
 
 int

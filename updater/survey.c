@@ -22,44 +22,42 @@
 #include "updater/tuf_client.h"
 
 #define DAY_S INT64_C(86400)
+/* Lines of a table on a terminal. */
+#define TABLE_MAX 20
 
-int
-survey_open_list(const struct update_settings *s, int64_t now_s, struct list_reader **list,
-	struct error *err)
+/* The list that counts, or else the one that was fetched and verified but not installed. 0; 1 none (err says how
+ * to get one); -1. */
+static int
+find_list(const struct update_settings *s, int64_t now_s, char **path, struct error *err)
 {
-	char *dir = job_metadata_dir(s), *path = NULL;
 	struct tuf_client *c = NULL;
 	struct error ignored = {0};
 	struct tuf_file said;
 	struct state state;
-	int rc = -1;
+	char *dir;
 
 	if (job_load_state(s, &state, err) < 0)
-		goto out;
+		return -1;
+	dir = job_metadata_dir(s);
 	if (state.list.sha256[0] != '\0')
-		path = source_list_path(s->state_dir, state.list.sha256);
+		*path = source_list_path(s->state_dir, state.list.sha256);
 	else if (tuf_client_open(dir, NULL, now_s, &c, &ignored) == 0 &&
 		tuf_client_target(c, LIST_TARGET, &said) > 0)
-		path = source_list_path(s->state_dir, said.sha256);
-	state_clear(&state);
-	if (path == NULL || !file_exists(path)) {
-		error_set(err, ERROR_CONFIG,
-			"there is no list here yet: \"preload25-update --dry-run\" fetches it without "
-			"installing it");
-		rc = 1;
-		goto out;
-	}
-	rc = list_reader_open(path, list, err);
-out:
+		*path = source_list_path(s->state_dir, said.sha256);
 	tuf_client_free(c);
-	free(path);
 	free(dir);
-	return rc;
+	state_clear(&state);
+	if (*path != NULL && file_exists(*path))
+		return 0;
+	error_set(err, ERROR_CONFIG,
+		"there is no list here yet: \"preload25-update --dry-run\" fetches it without "
+		"installing it");
+	return 1;
 }
 
 static int
 read_and_judge(const struct update_settings *s, const struct survey_options *options,
-	const struct rules *rules, struct list_reader *list, struct survey *out, struct error *err)
+	struct list_reader *list, struct survey *out, struct error *err)
 {
 	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
 	struct log_span span = {.path = options->path,
@@ -67,11 +65,10 @@ read_and_judge(const struct update_settings *s, const struct survey_options *opt
 		.now_s = options->now_s,
 		.place = options->place,
 		.again = traffic_line_again};
-	struct recipe recipe;
 	const struct render_options render = {
-		.mta = s->mta, .recipe = &recipe, .rules = rules, .now_s = options->now_s};
+		.mta = s->mta, .recipe = &out->recipe, .rules = out->rules, .now_s = options->now_s};
 
-	s->mta->decide(s, NULL, &recipe);
+	s->mta->decide(s, NULL, &out->recipe);
 	out->list_version = list_reader_header(list)->version;
 	if (out->traffic == NULL)
 		out->traffic = traffic_new(span.since_s);
@@ -90,17 +87,17 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 	struct error *err)
 {
 	struct list_reader *list = NULL;
-	struct rules *rules = NULL;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	out->traffic = options->traffic;
-	rc = survey_open_list(s, options->now_s, &list, err);
+	rc = find_list(s, options->now_s, &out->list_path, err);
 	if (rc == 0)
-		rc = rules_load(&s->rules, &rules, err);
+		rc = list_reader_open(out->list_path, &list, err);
 	if (rc == 0)
-		rc = read_and_judge(s, options, rules, list, out, err);
-	rules_free(rules);
+		rc = rules_load(&s->rules, &out->rules, err);
+	if (rc == 0)
+		rc = read_and_judge(s, options, list, out, err);
 	list_reader_close(list);
 	return rc;
 }
@@ -108,6 +105,8 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 void
 survey_clear(struct survey *survey)
 {
+	free(survey->list_path);
+	rules_free(survey->rules);
 	traffic_free(survey->traffic);
 	log_said_clear(&survey->said);
 	memset(survey, 0, sizeof(*survey));
@@ -116,26 +115,39 @@ survey_clear(struct survey *survey)
 void
 survey_tell_source(const struct survey *survey, FILE *out)
 {
-	const struct traffic *t = survey->traffic;
+	const struct traffic_log read = traffic_log(survey->traffic);
 	const struct log_said *said = &survey->said;
 	char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
 
-	if (traffic_first_s(t) > 0) {
-		clock_format(traffic_first_s(t), first);
-		clock_format(traffic_last_s(t), last);
+	if (read.first_s > 0) {
+		clock_format(read.first_s, first);
+		clock_format(read.last_s, last);
 		fprintf(out, "%s to %s, ", first, last);
 	}
-	fprintf(out, "from");
+	fprintf(out, said->read_count > 0 ? "from" : "from nothing");
 	for (size_t i = 0; i < said->read_count; i++)
 		fprintf(out, "%s %s", i > 0 ? "," : "", said->read[i]);
 	fputc('\n', out);
 	for (size_t i = 0; i < said->skipped_count; i++)
 		fprintf(out, "! Not counted: %s\n", said->skipped[i]);
-	if (traffic_is_silent(t))
+	if (read.silent)
 		fprintf(out, "! Postfix does not speak of TLS here: smtp_tls_loglevel = 1 makes it.\n");
-	if (traffic_is_cut(t))
+	if (read.cut)
 		fprintf(out, "! The log has more than %zu domains; the rest was not counted.\n",
-			traffic_domains(t));
+			read.domains);
+}
+
+void
+survey_tell_table(const struct survey *survey, const char *heading, survey_row *row, FILE *out)
+{
+	if (survey->listed_count > 0)
+		fprintf(out, "\n%s  domain\n", heading);
+	for (size_t i = 0; i < survey->listed_count && i < TABLE_MAX; i++) {
+		row(survey->listed[i], out);
+		fprintf(out, "  %s\n", survey->listed[i]->name);
+	}
+	if (survey->listed_count > TABLE_MAX)
+		fprintf(out, "... and %zu more; --json has all\n", survey->listed_count - TABLE_MAX);
 }
 
 static json_t *
@@ -148,29 +160,44 @@ json_names(char *const *names, size_t count)
 	return list;
 }
 
-void
-survey_json_source(const struct survey *survey, json_t *doc)
-{
-	const struct traffic *t = survey->traffic;
-
-	json_object_set_new(doc, "first", json_time(traffic_first_s(t)));
-	json_object_set_new(doc, "last", json_time(traffic_last_s(t)));
-	json_object_set_new(doc, "read", json_names(survey->said.read, survey->said.read_count));
-	json_object_set_new(
-		doc, "skipped", json_names(survey->said.skipped, survey->said.skipped_count));
-	json_object_set_new(doc, "list_version", json_integer(survey->list_version));
-	json_object_set_new(doc, "deliveries", json_integer(traffic_attempts(t)));
-	json_object_set_new(doc, "domains", json_integer((json_int_t)traffic_domains(t)));
-	json_object_set_new(doc, "cut", json_boolean(traffic_is_cut(t)));
-	json_object_set_new(doc, "tls_logged", json_boolean(!traffic_is_silent(t)));
-}
-
 json_t *
-survey_json_counts(const int64_t *n, enum traffic_count first, enum traffic_count last)
+survey_json_counts(const int64_t *n, enum traffic_count count)
 {
 	json_t *one = json_object();
 
-	for (enum traffic_count c = first; c <= last; c++)
+	for (enum traffic_count c = 0; c < count; c++)
 		json_object_set_new(one, traffic_count_name(c), json_integer(n[c]));
 	return one;
+}
+
+json_t *
+survey_json(const struct survey *survey, enum traffic_count count)
+{
+	const struct traffic_log read = traffic_log(survey->traffic);
+	const struct log_said *said = &survey->said;
+	json_t *doc = json_object(), *domains = json_object();
+
+	for (size_t i = 0; i < survey->listed_count; i++)
+		json_object_set_new(domains, survey->listed[i]->name,
+			survey_json_counts(survey->listed[i]->n, count));
+	json_object_set_new(doc, "first", json_time(read.first_s));
+	json_object_set_new(doc, "last", json_time(read.last_s));
+	json_object_set_new(doc, "read", json_names(said->read, said->read_count));
+	json_object_set_new(doc, "skipped", json_names(said->skipped, said->skipped_count));
+	json_object_set_new(doc, "list_version", json_integer(survey->list_version));
+	json_object_set_new(doc, "deliveries", json_integer(read.attempts));
+	json_object_set_new(doc, "domains", json_integer((json_int_t)read.domains));
+	json_object_set_new(doc, "cut", json_boolean(read.cut));
+	json_object_set_new(doc, "tls_logged", json_boolean(!read.silent));
+	json_object_set_new(doc, "listed", survey_json_counts(survey->sum, count));
+	json_object_set_new(doc, "by_domain", domains);
+	return doc;
+}
+
+void
+survey_print_json(json_t *doc, FILE *out)
+{
+	(void)json_dumpf(doc, out, JSON_COMPACT | JSON_SORT_KEYS);
+	fputc('\n', out);
+	json_decref(doc);
 }

@@ -16,10 +16,12 @@
 
 #include "common/attr.h"
 #include "updater/log_source.h"
+#include "updater/mta.h"
 #include "updater/traffic.h"
 
 struct error;
 struct list_reader;
+struct rules;
 struct update_settings;
 
 /* So many days are looked at when nobody says which log. */
@@ -36,6 +38,9 @@ struct survey_options {
 
 struct survey {
 	int64_t list_version;
+	char *list_path;     /* owned */
+	struct rules *rules; /* owned */
+	struct recipe recipe;
 	struct traffic *traffic; /* owned */
 	struct log_said said;    /* owned */
 	struct traffic_domain **listed; /* lent by traffic; may be sorted anew */
@@ -48,17 +53,18 @@ int survey_make(const struct update_settings *s, const struct survey_options *op
 	struct error *err) MUST_CHECK;
 void survey_clear(struct survey *survey);
 
-/* The list that counts, or else the one that was fetched and verified but not installed. 0; 1 none, as above;
- * -1. */
-int survey_open_list(const struct update_settings *s, int64_t now_s, struct list_reader **list,
-	struct error *err) MUST_CHECK;
-
 /* "2026-11-20T06:25:01Z to 2026-11-26T12:00:00Z, from /var/log/mail.log and 2 more", a line; and what is missing in
  * the numbers and why, a line each. */
 void survey_tell_source(const struct survey *survey, FILE *out);
-/* The same as members of an object. */
-void survey_json_source(const struct survey *survey, json_t *doc);
-/* The counts of n from first to last as an object; the caller's. */
-json_t *survey_json_counts(const int64_t *n, enum traffic_count first, enum traffic_count last);
+/* The listed domains in their order, a line each, as far as a terminal takes them. */
+typedef void survey_row(const struct traffic_domain *d, FILE *out);
+void survey_tell_table(const struct survey *survey, const char *heading, survey_row *row, FILE *out);
+
+/* All of it as an object, with the first so many of the counts; the caller's. */
+json_t *survey_json(const struct survey *survey, enum traffic_count count);
+/* The first so many of n; the caller's. */
+json_t *survey_json_counts(const int64_t *n, enum traffic_count count);
+/* Writes the object as one line, and frees it. */
+void survey_print_json(json_t *doc, FILE *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/xalloc.h"
 #include "export/list.h"
 #include "updater/metrics.h"
+#include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/survey.h"
 
@@ -26,6 +27,10 @@
 #define SPOKEN_S (7 * DAY_S)
 /* Messages that are followed from one run to the next. */
 #define WAITING_MAX 10000
+/* No mail server tries for so long: what became of such a message the log has not told. */
+#define WAITING_S (30 * DAY_S)
+/* Digits of a message's hash. */
+#define HASH_LEN 16
 
 void
 tally_clear(struct tally *t)
@@ -91,7 +96,29 @@ read_domains(const json_t *doc, struct tally *t, struct error *err)
 	return 0;
 }
 
-/* "0123456789abcdef example.net", as many as there are. */
+/* "0123456789abcdef 1795435200 example.net". */
+static int
+read_message(const char *text, struct tally_waiting *out)
+{
+	const char *since = text + HASH_LEN + 1, *domain;
+	uint8_t hash[HASH_LEN / 2];
+	uint64_t held_s;
+
+	if (strlen(text) <= HASH_LEN || text[HASH_LEN] != ' ' ||
+		str_unhex(text, HASH_LEN, hash, sizeof(hash)) < 0)
+		return -1;
+	domain = strchr(since, ' ');
+	if (domain == NULL || str_parse_u64(since, (size_t)(domain - since), CLOCK_MAX_S, &held_s) < 0 ||
+		!list_domain_valid(domain + 1, strlen(domain + 1)))
+		return -1;
+	for (size_t i = 0; i < sizeof(hash); i++)
+		out->message = out->message << 8 | hash[i];
+	out->held_s = (int64_t)held_s;
+	out->domain = xstrdup(domain + 1);
+	return 0;
+}
+
+/* As many as there are. */
 static int
 read_waiting(const json_t *doc, struct tally *t, struct error *err)
 {
@@ -104,15 +131,9 @@ read_waiting(const json_t *doc, struct tally *t, struct error *err)
 	t->waiting = xcalloc(json_array_size(list) + 1, sizeof(*t->waiting));
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
-		uint8_t hash[8];
 
-		if (text == NULL || strlen(text) < 18 || text[16] != ' ' ||
-			str_unhex(text, 16, hash, sizeof(hash)) < 0 ||
-			!list_domain_valid(text + 17, strlen(text + 17)))
+		if (text == NULL || read_message(text, &t->waiting[i]) < 0)
 			return error_set(err, ERROR_INPUT, "\"waiting\" holds what is no message");
-		for (size_t k = 0; k < sizeof(hash); k++)
-			t->waiting[i].message = t->waiting[i].message << 8 | hash[k];
-		t->waiting[i].domain = xstrdup(text + 17);
 		t->waiting_count++;
 	}
 	return 0;
@@ -179,11 +200,11 @@ tally_json(const struct tally *t)
 
 	for (size_t i = 0; i < t->domain_count; i++)
 		json_object_set_new(domains, t->domains[i].name,
-			survey_json_counts(t->domains[i].n, 0, TRAFFIC_COUNTS - 1));
+			survey_json_counts(t->domains[i].n, TRAFFIC_COUNTS));
 	json_object_set_new(doc, "report_only", json_boolean(t->report_only));
 	json_object_set_new(doc, "since", json_time(t->since_s));
 	json_object_set_new(doc, "until", json_time(t->until_s));
-	json_object_set_new(doc, "sum", survey_json_counts(t->sum, 0, TRAFFIC_COUNTS - 1));
+	json_object_set_new(doc, "sum", survey_json_counts(t->sum, TRAFFIC_COUNTS));
 	json_object_set_new(doc, "by_domain", domains);
 	return doc;
 }
@@ -197,8 +218,8 @@ tally_format(const struct tally *t, struct buf *out, struct error *err)
 
 	for (size_t i = 0; i < t->waiting_count; i++)
 		json_array_append_new(waiting,
-			json_sprintf("%016" PRIx64 " %s", t->waiting[i].message,
-				t->waiting[i].domain));
+			json_sprintf("%016" PRIx64 " %" PRId64 " %s", t->waiting[i].message,
+				t->waiting[i].held_s, t->waiting[i].domain));
 	json_object_set_new(doc, "since", json_integer(t->since_s));
 	json_object_set_new(doc, "until", json_integer(t->until_s));
 	json_object_set_new(doc, "tally_version", json_integer(TALLY_VERSION));
@@ -289,13 +310,17 @@ add_domains(struct tally *t, const struct survey *v)
 }
 
 static void
-keep_waiting(void *arg, uint64_t message, const char *domain)
+keep_waiting(void *arg, uint64_t message, const char *domain, int64_t held_s)
 {
 	struct tally *t = arg;
 
-	if (t->waiting_count < WAITING_MAX)
-		t->waiting[t->waiting_count++] =
-			(struct tally_waiting){.message = message, .domain = xstrdup(domain)};
+	if (t->waiting_count == WAITING_MAX)
+		return;
+	/* The log is no authority on what time it is. */
+	if (held_s <= 0 || held_s > t->until_s)
+		held_s = t->until_s;
+	t->waiting[t->waiting_count++] = (struct tally_waiting){
+		.message = message, .held_s = held_s, .domain = xstrdup(domain)};
 }
 
 static void
@@ -325,16 +350,23 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 {
 	struct survey_options options = {.now_s = now_s};
 	struct survey v = {0};
+	struct traffic_log read;
 	struct tally t;
 	int rc = -1;
 
+	if (s->mta->logs == NULL) {
+		log_info("the log of %s is not read: no mail is counted", s->mta->title);
+		return 0;
+	}
 	if (tally_load(s, &t, err) < 0)
 		goto out;
 	begin(s, &t, now_s);
 	options.place = &t.place;
 	options.traffic = traffic_new(0);
 	for (size_t i = 0; i < t.waiting_count; i++)
-		traffic_follow(options.traffic, t.waiting[i].message, t.waiting[i].domain);
+		if (now_s - t.waiting[i].held_s < WAITING_S)
+			traffic_follow(options.traffic, t.waiting[i].message, t.waiting[i].domain,
+				t.waiting[i].held_s);
 	if (now_s - t.spoken_s < SPOKEN_S)
 		traffic_assume_tls(options.traffic);
 	rc = survey_make(s, &options, &v, err);
@@ -342,17 +374,18 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 		goto out;
 	for (int c = 0; c < TRAFFIC_COUNTS; c++)
 		t.sum[c] += v.sum[c];
+	t.until_s = now_s;
 	add_domains(&t, &v);
 	replace_waiting(&t, v.traffic);
 	/* A line from the future must not hide those that come. */
-	if (traffic_last_s(v.traffic) > t.place.last_s && traffic_last_s(v.traffic) <= now_s)
-		t.place.last_s = traffic_last_s(v.traffic);
-	t.until_s = now_s;
+	read = traffic_log(v.traffic);
+	if (read.last_s > t.place.last_s && read.last_s <= now_s)
+		t.place.last_s = read.last_s;
 	if (traffic_speaks_tls(v.traffic))
 		t.spoken_s = now_s;
 	for (size_t i = 0; i < v.said.skipped_count; i++)
 		log_warning("mail log: not counted: %s", v.said.skipped[i]);
-	if (traffic_is_silent(v.traffic))
+	if (read.silent)
 		log_info("mail log: Postfix does not speak of TLS; smtp_tls_loglevel = 1 makes it");
 	rc = store(s, &t, err);
 out:
@@ -377,7 +410,7 @@ tally_look(const struct update_settings *s, struct tally *t)
 	int rc = 0;
 
 	memset(t, 0, sizeof(*t));
-	if (tally_wanted(s))
+	if (tally_wanted(s) && s->mta->logs != NULL)
 		rc = tally_load(s, t, &why);
 	if (rc < 0)
 		log_info("%s", why.text);

@@ -34,6 +34,7 @@ struct tally_domain {
 /* A message that the list holds up, to see what becomes of it. */
 struct tally_waiting {
 	uint64_t message; /* see traffic_follow() */
+	int64_t held_s;
 	char *domain;     /* owned */
 };
 

@@ -40,20 +40,20 @@ struct domain {
 struct waiting {
 	struct waiting *next; /* in the bucket */
 	uint64_t message;     /* hash of its queue id */
+	int64_t held_s;
 	struct domain *domain;
 };
 
 struct traffic {
 	struct mail_log *log;
-	int64_t since_s, first_s, last_s;
+	struct traffic_log read; /* but for what the end tells */
+	int64_t since_s;
 	void *tree;              /* of names of struct domain, by tsearch() */
 	struct domain **domains; /* owned, sorted once all are there */
 	struct traffic_domain **listed; /* owned; into domains */
 	size_t count, room, listed_count;
 	struct waiting *waiting[WAITING_BUCKETS];
 	size_t waiting_count;
-	int64_t attempts;
-	bool cut;
 };
 
 static const char *const names[TRAFFIC_COUNTS] = {[TRAFFIC_VERIFIED] = "verified",
@@ -152,7 +152,7 @@ domain_of(struct traffic *t, const char *name)
 	if (found != NULL)
 		return (struct domain *)(void *)(*found - offsetof(struct domain, name));
 	if (t->count == DOMAINS_MAX) {
-		t->cut = true;
+		t->read.cut = true;
 		return NULL;
 	}
 	d = xcalloc(1, sizeof(*d) + len + 1);
@@ -212,7 +212,7 @@ waiting_of(struct traffic *t, uint64_t message, const struct domain *d)
 
 /* false: it is followed already. */
 static bool
-follow(struct traffic *t, uint64_t message, struct domain *d)
+follow(struct traffic *t, uint64_t message, struct domain *d, int64_t held_s)
 {
 	struct waiting **w = waiting_of(t, message, d);
 
@@ -221,6 +221,7 @@ follow(struct traffic *t, uint64_t message, struct domain *d)
 	if (t->waiting_count < WAITING_MAX) {
 		*w = xcalloc(1, sizeof(**w));
 		(*w)->message = message;
+		(*w)->held_s = held_s;
 		(*w)->domain = d;
 		t->waiting_count++;
 	}
@@ -228,9 +229,9 @@ follow(struct traffic *t, uint64_t message, struct domain *d)
 }
 
 static void
-count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m)
+count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m, int64_t time_s)
 {
-	if (!follow(t, hash_of(m->id), d))
+	if (!follow(t, hash_of(m->id), d, time_s))
 		return; /* tried again */
 	d->seen.n[TRAFFIC_HELD]++;
 	d->seen.n[held_for[m->reason]]++;
@@ -255,11 +256,11 @@ count_end(struct traffic *t, struct domain *d, const struct mail_delivery *m)
 }
 
 static void
-count_delivery(struct traffic *t, const struct mail_delivery *m)
+count_delivery(struct traffic *t, const struct mail_delivery *m, int64_t time_s)
 {
 	struct domain *d = domain_of(t, m->domain);
 
-	t->attempts++;
+	t->read.attempts++;
 	if (d == NULL)
 		return;
 	if (m->outcome == MAIL_SENT)
@@ -269,7 +270,7 @@ count_delivery(struct traffic *t, const struct mail_delivery *m)
 	if (m->outcome != MAIL_DEFERRED)
 		count_end(t, d, m);
 	else if (m->reason != MAIL_REASON_OTHER)
-		count_held(t, d, m);
+		count_held(t, d, m, time_s);
 }
 
 void
@@ -277,19 +278,21 @@ traffic_line(void *arg, struct log_time *when, const char *line, size_t len)
 {
 	struct traffic *t = arg;
 	struct mail_delivery m;
-	int64_t time_s;
+	int64_t time_s = 0;
 
 	if (mail_log_line(t->log, line, len, &m) == 0)
 		return;
 	if (log_time_parse(when, line, len, &time_s) > 0) {
 		if (time_s < t->since_s)
 			return;
-		if (t->first_s == 0 || time_s < t->first_s)
-			t->first_s = time_s;
-		if (time_s > t->last_s)
-			t->last_s = time_s;
+		if (t->read.first_s == 0 || time_s < t->read.first_s)
+			t->read.first_s = time_s;
+		if (time_s > t->read.last_s)
+			t->read.last_s = time_s;
+	} else {
+		time_s = 0;
 	}
-	count_delivery(t, &m);
+	count_delivery(t, &m, time_s);
 }
 
 void
@@ -302,12 +305,12 @@ traffic_line_again(void *arg, struct log_time *when UNUSED, const char *line, si
 }
 
 void
-traffic_follow(struct traffic *t, uint64_t message, const char *domain)
+traffic_follow(struct traffic *t, uint64_t message, const char *domain, int64_t held_s)
 {
 	struct domain *d = domain_of(t, domain);
 
 	if (d != NULL)
-		(void)follow(t, message, d);
+		(void)follow(t, message, d, held_s);
 }
 
 void
@@ -315,19 +318,20 @@ traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *ar
 {
 	for (size_t i = 0; i < WAITING_BUCKETS; i++)
 		for (const struct waiting *w = t->waiting[i]; w != NULL; w = w->next)
-			each(arg, w->message, w->domain->name);
+			if (w->domain->listed)
+				each(arg, w->message, w->domain->name, w->held_s);
 }
 
 /* --- judging ------------------------------------------------------------------------------------
  */
 
 bool
-traffic_entry_names(const struct list_entry *e, const char *host)
+traffic_names(const char *const *patterns, size_t count, const char *host)
 {
 	const char *dot = strchr(host, '.');
 
-	for (size_t i = 0; i < e->policy.mxs_count; i++) {
-		const char *pattern = e->policy.mxs[i];
+	for (size_t i = 0; i < count; i++) {
+		const char *pattern = patterns[i];
 
 		if (pattern[0] == '*' ? dot != NULL && strcmp(dot, pattern + 1) == 0
 				      : strcmp(host, pattern) == 0)
@@ -343,7 +347,8 @@ judge(const struct traffic *t, struct domain *d, const struct list_entry *e)
 
 	d->listed = true;
 	for (const struct served *h = d->hosts; h != NULL; h = h->next) {
-		bool named = h->host[0] == '\0' || traffic_entry_names(e, h->host);
+		bool named = h->host[0] == '\0' ||
+			traffic_names(e->policy.mxs, e->policy.mxs_count, h->host);
 
 		for (int tls = 0; tls < 4; tls++) {
 			enum traffic_count way = tls == MAIL_TLS_VERIFIED ? TRAFFIC_VERIFIED
@@ -368,13 +373,16 @@ traffic_judge(struct traffic *t, struct list_reader *list, const struct render_o
 	struct error *err)
 {
 	const struct list_header *header = list_reader_header(list);
-	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
 	const struct overlay_entry *e;
+	struct overlay *overlay;
 	size_t i = 0;
 	int rc;
 
-	if (t->count > 0)
-		qsort(t->domains, t->count, sizeof(struct domain *), compare_domains);
+	t->listed = xcalloc(t->count + 1, sizeof(struct traffic_domain *));
+	if (t->count == 0)
+		return 0;
+	overlay = overlay_new(list, options->rules, options->now_s);
+	qsort(t->domains, t->count, sizeof(struct domain *), compare_domains);
 	while ((rc = overlay_next(overlay, &e, err)) > 0) {
 		const char *domain = e->entry.domain;
 
@@ -387,7 +395,6 @@ traffic_judge(struct traffic *t, struct list_reader *list, const struct render_o
 	overlay_free(overlay);
 	if (rc < 0)
 		return -1;
-	t->listed = xcalloc(t->count + 1, sizeof(struct traffic_domain *));
 	for (i = 0; i < t->count; i++)
 		if (t->domains[i]->listed)
 			t->listed[t->listed_count++] = &t->domains[i]->seen;
@@ -404,34 +411,14 @@ traffic_listed(struct traffic *t, size_t *count)
 /* --- numbers ------------------------------------------------------------------------------------
  */
 
-int64_t
-traffic_attempts(const struct traffic *t)
+struct traffic_log
+traffic_log(const struct traffic *t)
 {
-	return t->attempts;
-}
+	struct traffic_log read = t->read;
 
-size_t
-traffic_domains(const struct traffic *t)
-{
-	return t->count;
-}
-
-int64_t
-traffic_first_s(const struct traffic *t)
-{
-	return t->first_s;
-}
-
-int64_t
-traffic_last_s(const struct traffic *t)
-{
-	return t->last_s;
-}
-
-bool
-traffic_is_silent(const struct traffic *t)
-{
-	return mail_log_is_silent(t->log);
+	read.domains = t->count;
+	read.silent = mail_log_is_silent(t->log);
+	return read;
 }
 
 void
@@ -444,12 +431,6 @@ bool
 traffic_speaks_tls(const struct traffic *t)
 {
 	return mail_log_speaks(t->log);
-}
-
-bool
-traffic_is_cut(const struct traffic *t)
-{
-	return t->cut;
 }
 
 int64_t

@@ -20,7 +20,6 @@
 
 struct error;
 struct list_reader;
-struct list_entry;
 struct log_time;
 struct render_options;
 struct traffic;
@@ -64,9 +63,10 @@ void traffic_free(struct traffic *t);
 void traffic_line(void *t, struct log_time *when, const char *line, size_t len);
 
 /* A message that an earlier traffic was still following (see traffic_each_waiting()) is followed on. */
-void traffic_follow(struct traffic *t, uint64_t message, const char *domain);
-/* Calls each for every message that was held up and of which nothing has become yet; domain is lent. */
-typedef void traffic_waiting_cb(void *arg, uint64_t message, const char *domain);
+void traffic_follow(struct traffic *t, uint64_t message, const char *domain, int64_t held_s);
+/* After judging: calls each for every message to a listed domain that was held up and of which nothing has become
+ * yet; domain is lent, held_s is when it was first put off (0: the log does not say). */
+typedef void traffic_waiting_cb(void *arg, uint64_t message, const char *domain, int64_t held_s);
 void traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *arg);
 
 /* Postfix was seen to speak of TLS lately, so that its silence means clear text. */
@@ -78,25 +78,27 @@ void traffic_line_again(void *t, struct log_time *when, const char *line, size_t
 
 /* Tells which domains are on the list or added to it by the administrator, and how the mail to them went, seen
  * from their entries. Entries that make no line of this mail server's map do not count; the administrator's
- * rules are taken into account. Reads the list to its end. */
+ * rules are taken into account. Reads the list to its end, or not at all where nothing is to be judged. */
 int traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
 	struct error *err) MUST_CHECK;
 /* After judging: the domains that are listed, by name; lent, the array as well. */
 struct traffic_domain **traffic_listed(struct traffic *t, size_t *count);
 
-/* Whether an entry names a mail server. "*.example.net" stands for one label more, as in RFC 8461 section 4.1. */
-bool traffic_entry_names(const struct list_entry *e, const char *host);
+/* Whether an entry's patterns name a mail server. "*.example.net" stands for one label more, as in RFC 8461
+ * section 4.1. */
+bool traffic_names(const char *const *patterns, size_t count, const char *host);
 
-/* Attempts and domains in all. */
-int64_t traffic_attempts(const struct traffic *t);
-size_t traffic_domains(const struct traffic *t);
-/* Times of the first and the last line that counted; 0: none said one. */
-int64_t traffic_first_s(const struct traffic *t);
-int64_t traffic_last_s(const struct traffic *t);
-/* Postfix does not speak of TLS (smtp_tls_loglevel = 0): what went in clear cannot be told. */
-bool traffic_is_silent(const struct traffic *t);
-/* There were more domains than are kept: the rest is in no number but traffic_attempts(). */
-bool traffic_is_cut(const struct traffic *t);
+/* What was read, listed or not. */
+struct traffic_log {
+	int64_t attempts;
+	size_t domains;
+	int64_t first_s, last_s; /* times of the first and the last line that counted; 0: none said one */
+	/* Postfix does not speak of TLS (smtp_tls_loglevel = 0): what went in clear cannot be told. */
+	bool silent;
+	/* There were more domains than are kept: the rest is in no number but attempts. */
+	bool cut;
+};
+struct traffic_log traffic_log(const struct traffic *t);
 
 /* Counts that are sums of others. */
 int64_t traffic_sent(const int64_t *n);        /* deliveries */

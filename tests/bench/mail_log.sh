@@ -1,6 +1,6 @@
 #!/bin/bash
-# mail_log.sh [DELIVERIES]: how fast preview reads a mail log, as it stands and compressed by gzip; four lines
-# are one delivery.
+# mail_log.sh [DELIVERIES]: how fast preview reads a mail log, as it stands and compressed by gzip, and one with
+# times as older syslog daemons write them; four lines are one delivery.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 B=${B:-$top/build/rel}
@@ -36,9 +36,10 @@ awk -v n="$deliveries" 'BEGIN { for (i = 0; i < n; i++) {
 	printf "%spostfix/smtp[%d]: 4AB%08X: to=<user@d%d.example>, relay=mx.d%d.example[192.0.2.1]:25, delay=1.2, delays=0.1/0/0.5/0.6, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 4XYZ)\n", t, p, i, d, d
 	printf "%spostfix/qmgr[77]: 4AB%08X: removed\n", t, i
 } }' >"$tmp/mail.log"
-size=$(stat -c %s "$tmp/mail.log")
 gzip -k "$tmp/mail.log"
-for log in mail.log mail.log.gz; do
+sed -E 's/^2026-11-26T([0-9:]{8})\.[0-9]{6}\+00:00/Nov 26 \1/' "$tmp/mail.log" >"$tmp/mail.rfc3164"
+for log in mail.log mail.log.gz mail.rfc3164; do
+	size=$(stat -c %s "$tmp/${log%.gz}")
 	begin=${EPOCHREALTIME/./}
 	preload25-update --config "$tmp/conf" preview "$tmp/$log" >"$tmp/said" || { cat "$tmp/said"; exit 1; }
 	took=$((${EPOCHREALTIME/./} - begin))

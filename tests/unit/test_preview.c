@@ -297,32 +297,14 @@ must_hold(char *text, const char *part)
 }
 
 static void
-write_own_list(const char *path)
+vary(int i, struct list_entry *e)
 {
 	static const char *const mxs[] = {"*.wide.test", "mx1.good.test"};
-	struct list_header header = {.author = "test",
-		.confirmed_since_s = NOW - DAY,
-		.expires_s = NOW + 14 * DAY,
-		.timestamp_s = NOW,
-		.vantages = 1,
-		.version = 7};
-	struct list_entry e = {.policy = {.auth_pkix = true,
-				       .max_age_s = 30 * DAY,
-				       .mxs = mxs,
-				       .mxs_count = 2,
-				       .source = LIST_SOURCE_MTA_STS,
-				       .tls = "1.2"}};
-	struct list_writer *w;
 
-	OK(list_writer_open(path, &header, &w, &ok_err));
-	e.domain = "good.test";
-	e.policy.mode = LIST_MODE_ENFORCE;
-	list_writer_add_entry(w, &e);
-	e.domain = "trial.test";
-	e.policy.mode = LIST_MODE_TESTING;
-	list_writer_add_entry(w, &e);
-	OK(list_writer_commit(w, NULL, &ok_err));
-	list_writer_free(w);
+	e->domain = i == 1 ? "good.test" : "trial.test";
+	e->policy.mode = i == 1 ? LIST_MODE_ENFORCE : LIST_MODE_TESTING;
+	e->policy.mxs = mxs;
+	e->policy.mxs_count = ARRAY_LEN(mxs);
 }
 
 static void
@@ -346,7 +328,7 @@ test_report(void **state UNUSED)
 	char *list = in_temp("list.json"), *conf = in_temp("conf"), *text, *anchor = in_temp("root");
 
 	repo_init(&repo, "repo");
-	write_own_list(list);
+	write_list(list, &(const struct list_spec){.version = 7, .first = 1, .last = 2, .vary = vary});
 	repo_publish(&repo, list);
 	repo_copy_root(&repo, anchor);
 	text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s/state\n"

@@ -38,29 +38,12 @@ struct world {
 };
 
 static void
-write_own_list(const char *path)
+vary(int i UNUSED, struct list_entry *e)
 {
 	static const char *const mxs[] = {"mx1.good.test"};
-	struct list_header header = {.author = "test",
-		.confirmed_since_s = NOW - DAY,
-		.expires_s = NOW + 14 * DAY,
-		.timestamp_s = NOW,
-		.vantages = 1,
-		.version = 7};
-	struct list_entry e = {.domain = "good.test",
-		.policy = {.auth_pkix = true,
-			.max_age_s = 30 * DAY,
-			.mode = LIST_MODE_ENFORCE,
-			.mxs = mxs,
-			.mxs_count = 1,
-			.source = LIST_SOURCE_MTA_STS,
-			.tls = "1.2"}};
-	struct list_writer *w;
 
-	OK(list_writer_open(path, &header, &w, &ok_err));
-	list_writer_add_entry(w, &e);
-	OK(list_writer_commit(w, NULL, &ok_err));
-	list_writer_free(w);
+	e->domain = "good.test";
+	e->policy.mxs = mxs;
 }
 
 /* Settings as of a file with these lines more; what was there before is kept in the state folder. */
@@ -90,7 +73,7 @@ begin(struct world *w)
 
 	memset(w, 0, sizeof(*w));
 	repo_init(&w->repo, "repo");
-	write_own_list(list);
+	write_list(list, &(const struct list_spec){.version = 7, .first = 1, .last = 1, .vary = vary});
 	repo_publish(&w->repo, list);
 	repo_copy_root(&w->repo, anchor);
 	w->log = in_temp("mail.log");
@@ -303,6 +286,52 @@ test_held(void **state UNUSED)
 	end(&w);
 }
 
+static void
+must_wait(const struct world *w, size_t count)
+{
+	struct tally t;
+
+	OK(tally_load(&w->s, &t, &ok_err));
+	assert_int_equal(t.waiting_count, count);
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(t.waiting[i].domain, "good.test");
+		assert_int_equal(t.waiting[i].held_s, NOW - 3600);
+	}
+	tally_clear(&t);
+}
+
+/* Only messages to listed domains are followed, and not for ever: there is room for so many. */
+static void
+test_waiting(void **state UNUSED)
+{
+	struct world w;
+	struct tally t;
+
+	begin(&w);
+	append(&w, TLS("1") TO("1", "OLD") SENT);
+	configure(&w, "enforce", "count = yes\n");
+	run(&w);
+	append(&w, TO("1", "A") NO_TLS TO("1", "B") NO_TLS);
+	append(&w, SMTP("1") "C: to=<u@other.test>, relay=mx.other.test[192.0.2.9]:25, delay=1, " NO_TLS);
+	run(&w);
+	must_wait(&w, 2);
+	OK(tally_update(&w.s, NOW + 29 * DAY, &ok_err));
+	must_wait(&w, 2);
+	append(&w, TO("1", "A") SENT);
+	OK(tally_update(&w.s, NOW + 29 * DAY, &ok_err));
+	must_wait(&w, 1);
+	OK(tally_update(&w.s, NOW + 30 * DAY, &ok_err));
+	must_wait(&w, 0);
+	/* What is heard of it then is none of its doing. */
+	append(&w, TO("1", "B") SENT);
+	OK(tally_update(&w.s, NOW + 30 * DAY, &ok_err));
+	OK(tally_load(&w.s, &t, &ok_err));
+	assert_int_equal(t.sum[TRAFFIC_LATER], 1);
+	assert_int_equal(traffic_still_waits(t.sum), 1);
+	tally_clear(&t);
+	end(&w);
+}
+
 /* --- report-only -------------------------------------------------------------------------------- */
 
 static char *
@@ -381,6 +410,27 @@ test_report_only(void **state UNUSED)
 	buf_clear(&value);
 	free(before);
 	free(map);
+	end(&w);
+}
+
+/* A mail server whose log is not read: nothing is counted, and status says why. */
+static void
+test_foreign_server(void **state UNUSED)
+{
+	struct world w;
+	char *text, *path;
+
+	begin(&w);
+	path = in_temp("state/tally.json");
+	append(&w, TLS("1") TO("1", "A") SENT);
+	configure(&w, "report-only", "");
+	w.s.mta = &mta_opensmtpd;
+	run(&w);
+	assert_false(file_exists(path));
+	text = told(&w, report_status);
+	assert_non_null(strstr(text, "mail         is not counted: the log of OpenSMTPD is not read\n"));
+	free(text);
+	free(path);
 	end(&w);
 }
 
@@ -478,12 +528,14 @@ test_damaged(void **state UNUSED)
 {
 	static const char good[] =
 		"{\"tally_version\":1,\"report_only\":true,\"since\":5,\"until\":6,\"sum\":{\"clear\":3},"
-		"\"by_domain\":{\"a.test\":{\"clear\":3}},\"waiting\":[\"00000000000000ff a.test\"],"
+		"\"by_domain\":{\"a.test\":{\"clear\":3}},\"waiting\":[\"00000000000000ff 1795435200 a.test\"],"
 		"\"tls_logged\":6,\"digest\":\"\",\"digest_length\":0,\"offset\":0,\"last\":5,\"cursor\":\"s=1\"}";
 	static const struct {
 		const char *from, *to;
 	} faults[] = {{"\"tally_version\":1", "\"tally_version\":2"}, {"\"clear\":3}}", "\"clear\":-3}}"},
-		{"a.test\":{", "a test\":{"}, {"00ff a.test", "00fg a.test"}, {"00ff a.test", "00ff"},
+		{"a.test\":{", "a test\":{"}, {"00ff 1795435200 ", "00fg 1795435200 "}, {"00ff 1795435200 a.test", "00ff"},
+		{"1795435200 a.test", "a.test"}, {"1795435200", "179543520x"}, {"1795435200", "253402300800"},
+		{"1795435200 a.test", "1795435200 a..test"},
 		{"\"digest\":\"\"", "\"digest\":\"12\""}, {"\"since\":5", "\"since\":\"x\""},
 		{"\"offset\":0", "\"offset\":-1"}, {"}", ""}};
 	struct error err = {0};
@@ -499,6 +551,7 @@ test_damaged(void **state UNUSED)
 	tally_clear(&t);
 	OK(tally_parse(buf_str(&text), text.len, &t, &ok_err));
 	assert_string_equal(t.waiting[0].domain, "a.test");
+	assert_int_equal(t.waiting[0].held_s, 1795435200);
 	assert_string_equal(t.place.cursor, "s=1");
 	tally_clear(&t);
 	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
@@ -522,6 +575,8 @@ main(void)
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_lost_place),
 		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_foreign_server),
 		cmocka_unit_test(test_report_only),
 		cmocka_unit_test(test_report_only_elsewhere),
 		cmocka_unit_test(test_stats),
