@@ -10,7 +10,7 @@ PKG_CONFIG ?= pkg-config
 
 # What each library needs from outside; libunbound, libldns, libcdb and inih are named by hand because
 # their .pc files drag in more than is used or do not exist.
-COMMON_PKGS = jansson libcrypto
+COMMON_PKGS = jansson libcrypto libidn2
 VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
 EXPORT_PKGS = jansson libcrypto libgit2 libzstd
 BUILDER_PKGS = sqlite3 jansson

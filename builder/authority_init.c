@@ -44,7 +44,7 @@ authority_repository_options(
 static int
 make_key(const char *uri, struct error *err)
 {
-	const char *path, *slash;
+	const char *path;
 	struct tuf_signer *signer = NULL;
 	char *dir;
 	int rc;
@@ -54,9 +54,8 @@ make_key(const char *uri, struct error *err)
 	path = uri + strlen("file:");
 	if (file_exists(path))
 		return 0;
-	slash = strrchr(path, '/');
-	dir = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path));
-	rc = dir[0] == '\0' ? 0 : file_mkdirs(dir, 0700, err);
+	dir = file_dir_of(path);
+	rc = file_mkdirs(dir, 0700, err);
 	free(dir);
 	if (rc == 0)
 		rc = tuf_signer_generate(path, "ed25519", NULL, &signer, err);

@@ -10,6 +10,7 @@
 #include "builder/terminal.h"
 #include "common/buf.h"
 #include "common/cli.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -23,7 +24,6 @@
 #include "export/tuf_signer.h"
 
 #define KEY_FILE_MAX ((size_t)64 * 1024)
-#define DAY_S        INT64_C(86400)
 #define EXPIRES_MAX  INT64_C(3650)
 /* Files of one role that generate makes beside each other. */
 #define NUMBER_MAX 100
@@ -467,7 +467,7 @@ change(struct app *app, const struct cli_call *call, struct error *err)
 		read_number(call, "threshold", TUF_KEYS_MAX, &c.threshold, err) < 0 ||
 		read_number(call, "expires", EXPIRES_MAX, &days, err) < 0)
 		goto out;
-	c.root_expires_s = days * DAY_S;
+	c.root_expires_s = days * CLOCK_DAY_S;
 	if (replace != NULL && !rotate) {
 		error_set(err, ERROR_CONFIG, "--replace goes with key rotate");
 		goto out;

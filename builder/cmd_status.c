@@ -13,13 +13,14 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/cli.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/json.h"
 #include "export/repository.h"
 #include "export/signing.h"
 
 /* publish draws up a new root 60 days before its end; signatures from afar take a while. */
-#define ROOT_LATE_S ((int64_t)30 * 86400)
+#define ROOT_LATE_S (30 * CLOCK_DAY_S)
 
 static void
 print_list(const struct store_list *list, const char *what)

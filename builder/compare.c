@@ -7,24 +7,24 @@
 #include <openssl/evp.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/str.h"
 #include "verifier/finding_cause.h"
 #include "verifier/report.h"
 
 #define HOUR_S INT64_C(3600)
-#define DAY_S  (24 * HOUR_S)
 /* R3.18: a host that has been silent for so long is no obstacle. */
-#define SILENT_S (7 * DAY_S)
+#define SILENT_S (7 * CLOCK_DAY_S)
 /* R5.5: the owner's fault, not a moment's. */
-#define TEMPORARY_S DAY_S
+#define TEMPORARY_S CLOCK_DAY_S
 /* R9.13: a change reaches all servers within it. */
 #define POLICY_S HOUR_S
 /* R2.9: resolvers keep nothing longer, whatever the TTL. */
-#define DNS_S DAY_S
+#define DNS_S CLOCK_DAY_S
 /* R17.8 */
-#define KEYS_S DAY_S
+#define KEYS_S CLOCK_DAY_S
 /* Two looks further apart than this say nothing about the time between them. */
-#define GAP_S (14 * DAY_S)
+#define GAP_S (14 * CLOCK_DAY_S)
 /* Hosts and addresses taken from evidence: the verifier tests no more (R3.17). */
 #define HOSTS_MAX     32
 #define ADDRESSES_MAX 16

@@ -50,7 +50,7 @@ terminal_span(int64_t span_s, char out[static TERMINAL_SPAN_SIZE])
 	static const struct {
 		const char *unit;
 		int64_t seconds;
-	} units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+	} units[] = {{"d", CLOCK_DAY_S}, {"h", 3600}, {"min", 60}, {"s", 1}};
 	size_t i = 0;
 	int64_t rest;
 

@@ -19,6 +19,7 @@ struct error;
 #define CLOCK_TEXT_SIZE 21
 /* 9999-12-31T23:59:59Z, the last time that has a text. */
 #define CLOCK_MAX_S INT64_C(253402300799)
+#define CLOCK_DAY_S INT64_C(86400)
 
 struct clock {
 	bool fixed;

@@ -85,9 +85,8 @@ file_read(const char *path, struct buf *out, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
-/* The directory part of path, "." when there is none. The caller frees it. */
-static char *
-directory_of(const char *path)
+char *
+file_dir_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -98,8 +97,8 @@ directory_of(const char *path)
 	return xstrndup(path, (size_t)(slash - path));
 }
 
-static const char *
-name_of(const char *path)
+const char *
+file_name_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -110,11 +109,11 @@ int
 file_writer_open(const char *path, mode_t mode, struct file_writer **out, struct error *err)
 {
 	struct file_writer *w = xcalloc(1, sizeof(*w));
-	char *dir = directory_of(path);
+	char *dir = file_dir_of(path);
 
 	*out = NULL;
 	w->path = xstrdup(path);
-	w->temporary = xasprintf("%s/.%s.tmp-XXXXXX", dir, name_of(path));
+	w->temporary = xasprintf("%s/.%s.tmp-XXXXXX", dir, file_name_of(path));
 	free(dir);
 	w->fd = mkostemp(w->temporary, O_CLOEXEC);
 	if (w->fd < 0) {
@@ -219,7 +218,7 @@ file_writer_commit(struct file_writer *w, struct error *err)
 		return error_set_errno(err, ERROR_CONFIG, "%s: cannot rename into place", w->path);
 	free(w->temporary);
 	w->temporary = NULL;
-	dir = directory_of(w->path);
+	dir = file_dir_of(w->path);
 	rc = file_sync_dir(dir, err);
 	free(dir);
 	return rc;
@@ -324,7 +323,7 @@ file_sync_dir(const char *dir, struct error *err)
 int
 file_sync_parent(const char *path, struct error *err)
 {
-	char *dir = directory_of(path);
+	char *dir = file_dir_of(path);
 	int rc = file_sync_dir(dir, err);
 
 	free(dir);
@@ -348,9 +347,9 @@ remove_stale(const char *dir, const char *name)
 void
 file_remove_stale(const char *path)
 {
-	char *dir = directory_of(path);
+	char *dir = file_dir_of(path);
 
-	remove_stale(dir, name_of(path));
+	remove_stale(dir, file_name_of(path));
 	free(dir);
 }
 

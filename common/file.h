@@ -24,6 +24,10 @@ struct error;
 struct file_writer;
 struct file_lock;
 
+/* The directory that path stands in, "." when it names none; the caller frees it. And its last part, lent. */
+char *file_dir_of(const char *path) RETURNS_NONNULL;
+const char *file_name_of(const char *path) RETURNS_NONNULL;
+
 /* Appends the file's contents to out, whose maximum is the limit: a larger file is ERROR_INPUT.
  * Refuses what is no regular file. A file that is not there is ERROR_CONFIG with errno kept. */
 int file_read(const char *path, struct buf *out, struct error *err) MUST_CHECK;

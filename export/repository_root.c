@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/xalloc.h"
@@ -13,7 +14,7 @@
 #include "export/tuf_signer.h"
 
 /* A root that waits for signatures from far away needs time. */
-#define RENEW_BEFORE_S   ((int64_t)60 * 86400)
+#define RENEW_BEFORE_S   (60 * CLOCK_DAY_S)
 #define KEYID_DIGITS_MIN 8
 
 /* --- what the next root will say ----------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "updater/map.h"
 #include "updater/settings.h"
 #include "updater/state.h"
+#include "updater/when.h"
 
 /* Exit codes of the job, as state.json keeps them. */
 #define CODE_NO       1
@@ -54,26 +55,6 @@ settle(struct health *h, enum health_level level, const char *fmt, ...)
 	/* What the last run said was read from a file. */
 	str_escape_controls(raw, strlen(raw), h->text, sizeof(h->text));
 	h->level = level;
-}
-
-/* "3 days", "1 hour": the largest unit that fits. */
-#define SPAN_SIZE 40
-
-static const char *
-span(int64_t seconds, char out[static SPAN_SIZE])
-{
-	static const struct {
-		int64_t seconds;
-		const char *name;
-	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
-	size_t i = 0;
-	int64_t n;
-
-	while (i + 1 < ARRAY_LEN(units) && seconds < units[i].seconds)
-		i++;
-	n = seconds / units[i].seconds;
-	(void)snprintf(out, SPAN_SIZE, "%" PRId64 " %s%s", n, units[i].name, n == 1 ? "" : "s");
-	return out;
 }
 
 /* The map on the disk, which may be another one than the job has left there. Whether it is sound.
@@ -122,7 +103,7 @@ health_judge(
 	const struct update_settings *s, const struct state *state, int64_t now_s, struct health *h)
 {
 	const struct state_list *l = &state->list;
-	char text[CLOCK_TEXT_SIZE], left[SPAN_SIZE], age[SPAN_SIZE];
+	char text[CLOCK_TEXT_SIZE], left[WHEN_SPAN_SIZE], age[WHEN_SPAN_SIZE];
 	int64_t since_s = now_s - state->last_success_s;
 	bool reports = s->report_only && l->version > 0 && state->map.path == NULL;
 
@@ -145,24 +126,24 @@ health_judge(
 	if (l->expires_s - now_s < s->monitor_expires_s)
 		settle(h, HEALTH_WARNING,
 			"list %" PRId64 " expires in %s, and there is no newer one", l->version,
-			span(l->expires_s - now_s, left));
+			when_span(l->expires_s - now_s, left));
 	else if (since_s > s->monitor_success_s)
-		settle(h, HEALTH_WARNING, "no run has succeeded for %s%s%s", span(since_s, age),
+		settle(h, HEALTH_WARNING, "no run has succeeded for %s%s%s", when_span(since_s, age),
 			state->last_code != 0 ? "; the last one: " : "",
 			state->last_code != 0 && state->last_error != NULL ? state->last_error
 									   : "");
 	else if (reports)
 		settle(h, HEALTH_OK,
 			"report-only: nothing is enforced; list %" PRId64 ", %s old, expires in %s",
-			l->version, span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
-			span(l->expires_s - now_s, left));
+			l->version, when_span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
+			when_span(l->expires_s - now_s, left));
 	else if (state->map.version != l->version)
 		settle(h, HEALTH_WARNING, "list %" PRId64 " was accepted, but is not installed yet",
 			l->version);
 	else
 		settle(h, HEALTH_OK, "list %" PRId64 ", %s old, expires in %s, %" PRId64 " entries",
-			l->version, span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
-			span(l->expires_s - now_s, left), state->map.lines);
+			l->version, when_span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
+			when_span(l->expires_s - now_s, left), state->map.lines);
 }
 
 /* 'label'=value[unit];[warning];[critical];[minimum]. "N:" is alert below N. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/str.h"
@@ -26,7 +27,6 @@
 #define DIGEST_MAX 4096
 /* What may lie between a line that tells of a connection and one that rests on it. */
 #define AGAIN_OCTETS (INT64_C(1024) * 1024)
-#define DAY_S        INT64_C(86400)
 #define QUIET_DAYS   31
 
 /* A log, or what was rotated away of it. */
@@ -439,7 +439,7 @@ try_log(struct reading *r, const char *path, struct error *err)
 
 	/* A server may have been quiet for long; what was read last time is the log all the same. */
 	if (place != NULL)
-		since_s = place->last_s - (place->digest[0] != '\0' ? QUIET_DAYS : 1) * DAY_S;
+		since_s = place->last_s - (place->digest[0] != '\0' ? QUIET_DAYS : 1) * CLOCK_DAY_S;
 	rc = find_files(r, &files, path, since_s, err);
 	if (rc == 0 && files.count > 0)
 		rc = read_files(r, &files, err) < 0 ? -1 : 1;

@@ -8,7 +8,6 @@
 #include "common/clock.h"
 #include "common/str.h"
 
-#define DAY_S INT64_C(86400)
 /* A line without a year may be of 29 February, which is as far back at most. */
 #define YEARS_BACK 8
 
@@ -29,7 +28,7 @@ in_year(const struct fields *f)
 void
 log_time_begin(struct log_time *t, int64_t latest_s)
 {
-	time_t latest = (time_t)(latest_s + DAY_S);
+	time_t latest = (time_t)(latest_s + CLOCK_DAY_S);
 	struct tm tm;
 
 	*t = (struct log_time){.hour = -1};

@@ -40,12 +40,15 @@ map_table(const struct map_kind *kind, const char *file)
 	return xasprintf("%s:%.*s", kind->name, (int)(strlen(file) - strlen(kind->suffix)), file);
 }
 
-static size_t
-directory_len(const char *file)
+/* A hidden name beside the file. The caller frees it. */
+static char *
+hidden(const char *file, const char *end)
 {
-	const char *slash = strrchr(file, '/');
+	char *dir = file_dir_of(file);
+	char *path = xasprintf("%s/.%s%s", dir, file_name_of(file), end);
 
-	return slash != NULL ? (size_t)(slash - file) + 1 : 0;
+	free(dir);
+	return path;
 }
 
 int
@@ -53,7 +56,7 @@ map_writer_open(
 	const struct map_kind *kind, const char *file, struct map_writer **out, struct error *err)
 {
 	struct map_writer *w = xcalloc(1, sizeof(*w));
-	size_t dir = directory_len(file);
+	char *end = xasprintf(".new%s", kind->suffix);
 
 	*out = NULL;
 	assert(str_ends(file, kind->suffix));
@@ -61,7 +64,8 @@ map_writer_open(
 	w->file = xstrdup(file);
 	/* The mail server's own tool looks into it before it is installed, so the name must end as
 	 * the type wants it. O_EXCL: nobody's link is followed. */
-	w->temporary = xasprintf("%.*s.%s.new%s", (int)dir, file, file + dir, kind->suffix);
+	w->temporary = hidden(file, end);
+	free(end);
 	(void)unlink(w->temporary);
 	w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MAP_MODE);
 	if (w->fd < 0) {
@@ -123,9 +127,8 @@ map_writer_path(const struct map_writer *w)
 static void
 keep(const struct map_writer *w)
 {
-	size_t dir = directory_len(w->file);
 	char *old = xasprintf("%s.1", w->file);
-	char *link_name = xasprintf("%.*s.%s.1.new", (int)dir, w->file, w->file + dir);
+	char *link_name = hidden(w->file, ".1.new");
 
 	(void)unlink(link_name);
 	if ((link(w->file, link_name) < 0 && errno != ENOENT) ||

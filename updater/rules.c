@@ -23,7 +23,6 @@
 #include "updater/typed_domain.h"
 
 #define BLANKS " \t"
-#define DAY_S  INT64_C(86400)
 
 struct rules {
 	struct arena *arena; /* names, patterns, file names */
@@ -114,7 +113,7 @@ take_date(struct line *l, int64_t *until_s, struct error *err)
 	if (clock_parse(text, strlen(text), &day_s) < 0)
 		return error_set(err, ERROR_CONFIG,
 			"until \"%.*s\": not a day like 2026-12-31", shown(len), word);
-	*until_s = day_s + DAY_S;
+	*until_s = day_s + CLOCK_DAY_S;
 	return 0;
 }
 
@@ -497,7 +496,7 @@ rule_format(const struct rule *rule, struct buf *out)
 
 	buf_addf(out, "%s %s", kinds[rule->kind].word, rule->domain != NULL ? rule->domain : "all");
 	if (rule->until_s != 0) {
-		clock_format(rule->until_s - DAY_S, text);
+		clock_format(rule->until_s - CLOCK_DAY_S, text);
 		buf_addf(out, " until %.10s", text);
 	}
 	if (rule->kind != RULE_ADD)

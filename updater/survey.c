@@ -21,7 +21,6 @@
 #include "updater/state.h"
 #include "updater/tuf_client.h"
 
-#define DAY_S INT64_C(86400)
 /* Lines of a table on a terminal. */
 #define TABLE_MAX 20
 
@@ -61,7 +60,7 @@ read_and_judge(const struct update_settings *s, const struct survey_options *opt
 {
 	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
 	struct log_span span = {.path = options->path,
-		.since_s = days > 0 ? options->now_s - days * DAY_S : 0,
+		.since_s = days > 0 ? options->now_s - days * CLOCK_DAY_S : 0,
 		.now_s = options->now_s,
 		.place = options->place,
 		.again = traffic_line_again};

@@ -18,17 +18,16 @@
 #include "updater/settings.h"
 #include "updater/survey.h"
 
-#define DAY_S         INT64_C(86400)
 #define TALLY_VERSION 1
 #define TALLY_MAX     ((size_t)4 * 1024 * 1024)
 /* To whom this machine writes is nobody else's business. */
 #define TALLY_MODE 0600
 /* A server on which no connection has TLS for so long has rather been told not to log it. */
-#define SPOKEN_S (7 * DAY_S)
+#define SPOKEN_S (7 * CLOCK_DAY_S)
 /* Messages that are followed from one run to the next. */
 #define WAITING_MAX 10000
 /* No mail server tries for so long: what became of such a message the log has not told. */
-#define WAITING_S (30 * DAY_S)
+#define WAITING_S (30 * CLOCK_DAY_S)
 /* Digits of a message's hash. */
 #define HASH_LEN 16
 
@@ -341,7 +340,7 @@ begin(const struct update_settings *s, struct tally *t, int64_t now_s)
 		return;
 	tally_clear(t);
 	t->report_only = s->report_only;
-	t->since_s = s->report_only ? now_s - SURVEY_DAYS * DAY_S : now_s;
+	t->since_s = s->report_only ? now_s - SURVEY_DAYS * CLOCK_DAY_S : now_s;
 	t->place.last_s = t->since_s;
 }
 

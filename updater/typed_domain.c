@@ -7,6 +7,7 @@
 #include <idn2.h>
 
 #include "common/error.h"
+#include "common/idna.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
@@ -37,33 +38,21 @@ ascii_part_is_fit(const char *typed, size_t len)
 static int
 map_labels(const char *typed, size_t len, char out[static TYPED_DOMAIN_SIZE], struct error *err)
 {
-	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
-	char *name = xstrndup(typed, len), *loose = NULL, *strict = NULL;
-	int code, rc = -1;
+	char *name = xstrndup(typed, len), *ascii = NULL;
+	int code, rc;
 
 	if (!str_is_utf8(typed, len) || !ascii_part_is_fit(typed, len)) {
-		refuse(typed, len, "not a domain", err);
-		goto out;
+		rc = refuse(typed, len, "not a domain", err);
+	} else {
+		rc = idna_to_ascii(name, &ascii, &code);
+		if (rc < 0)
+			refuse(typed, len, idn2_strerror(code), err);
+		else if (rc > 0 || strlen(ascii) >= TYPED_DOMAIN_SIZE)
+			rc = refuse(typed, len, "not a domain", err);
+		else
+			memcpy(out, ascii, strlen(ascii) + 1);
 	}
-	code = idn2_to_ascii_8z(name, &loose, flags);
-	if (code == IDN2_OK)
-		code = idn2_to_ascii_8z(name, &strict, flags | IDN2_USE_STD3_ASCII_RULES);
-	if (code == IDN2_MALLOC)
-		abort();
-	if (code != IDN2_OK) {
-		refuse(typed, len, idn2_strerror(code), err);
-		goto out;
-	}
-	/* libidn2 2.3 drops what STD3 rules forbid instead of refusing it; then the two differ. */
-	if (strcmp(loose, strict) != 0 || strlen(strict) >= TYPED_DOMAIN_SIZE) {
-		refuse(typed, len, "not a domain", err);
-		goto out;
-	}
-	memcpy(out, strict, strlen(strict) + 1);
-	rc = 0;
-out:
-	idn2_free(loose);
-	idn2_free(strict);
+	free(ascii);
 	free(name);
 	return rc;
 }

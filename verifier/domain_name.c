@@ -9,6 +9,7 @@
 #include <libpsl.h>
 
 #include "common/arena.h"
+#include "common/idna.h"
 #include "common/str.h"
 #include "verifier/finding.h"
 
@@ -329,55 +330,33 @@ check_typed(struct judging *j, const char *name)
 	return 0;
 }
 
-/* R1.10, R1.11: the A-label form; *out is to be freed with idn2_free(). */
+/* R1.10, R1.11: the A-label form; *out is to be freed. */
 static int
 map(struct judging *j, const char *name, char **out)
 {
-	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
-	char *loose = NULL;
-	char *strict = NULL;
-	int code = idn2_to_ascii_8z(name, &loose, flags);
-	int rc;
+	int code;
 
-	if (code == IDN2_OK)
-		code = idn2_to_ascii_8z(name, &strict, flags | IDN2_USE_STD3_ASCII_RULES);
+	switch (idna_to_ascii(name, out, &code)) {
+	case 0:
+		return 0;
+	case 1:
+		return REJECT(j, "domain-bad-character", NULL,
+			"%s holds a character that host names do not have", j->shown);
+	}
 	switch (code) {
-	case IDN2_OK:
-		break;
-	case IDN2_MALLOC:
-		abort();
 	case IDN2_TOO_BIG_LABEL:
-	case IDN2_PUNYCODE_BIG_OUTPUT:
-		rc = REJECT(j, "domain-label-too-long", NULL,
+		return REJECT(j, "domain-label-too-long", NULL,
 			"a label of %s is longer than 63 octets in its A-label form", j->shown);
-		goto out;
 	case IDN2_TOO_BIG_DOMAIN:
-		rc = REJECT(j, "domain-too-long", NULL, "%s is longer than 253 octets", j->shown);
-		goto out;
+		return REJECT(j, "domain-too-long", NULL, "%s is longer than 253 octets", j->shown);
 	case IDN2_HYPHEN_STARTEND:
 	case IDN2_2HYPHEN:
-		rc = REJECT(j, "domain-bad-hyphen", NULL,
+		return REJECT(j, "domain-bad-hyphen", NULL,
 			"a label of %s has a hyphen where none may be", j->shown);
-		goto out;
 	default:
-		rc = REJECT(
+		return REJECT(
 			j, "domain-idna-invalid", NULL, "%s: %s", j->shown, idn2_strerror(code));
-		goto out;
 	}
-	/* Characters that STD3 rules forbid, and those that map to them, are dropped by libidn2 2.3
-	 * instead of refused; then the two answers differ. */
-	if (strcmp(loose, strict) != 0) {
-		rc = REJECT(j, "domain-bad-character", NULL,
-			"%s holds a character that host names do not have", j->shown);
-		goto out;
-	}
-	*out = strict;
-	strict = NULL;
-	rc = 0;
-out:
-	idn2_free(loose);
-	idn2_free(strict);
-	return rc;
 }
 
 /* R1.7, R1.8, R1.11 again on the result, in which mapping may have put anything. */
@@ -485,6 +464,6 @@ domain_name_parse(const char *typed, size_t len, bool allow_special_use,
 	memcpy(out, ascii, strlen(ascii) + 1);
 	rc = 0;
 out:
-	idn2_free(ascii);
+	free(ascii);
 	return rc;
 }

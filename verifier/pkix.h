@@ -13,13 +13,14 @@
 #include <openssl/x509.h>
 
 #include "common/attr.h"
+#include "common/clock.h"
 #include "verifier/finding.h"
 
 struct arena;
 struct error;
 
 /* R7.4 */
-#define PKIX_EXPIRES_SOON_S (7 * 86400)
+#define PKIX_EXPIRES_SOON_S (7 * CLOCK_DAY_S)
 
 /* The roots of ca_file, or of the system when NULL. Loading takes tens of milliseconds: once per
  * program. The caller frees it with X509_STORE_free(). */

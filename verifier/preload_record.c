@@ -10,7 +10,6 @@
 #include "verifier/string_list.h"
 #include "verifier/tlsrpt.h"
 
-#define DAY_S 86400
 
 struct record_parse {
 	struct preload_record *out;
@@ -105,7 +104,7 @@ take_until(struct record_parse *p, const struct txt_field *field)
 		text = arena_printf(
 			p->findings->arena, "%.4s-%.2s-%.2sT00:00:00Z", v, v + 4, v + 6);
 		if (clock_parse(text, strlen(text), &day_s) == 0) {
-			p->out->until_s = day_s + DAY_S;
+			p->out->until_s = day_s + CLOCK_DAY_S;
 			return;
 		}
 	}

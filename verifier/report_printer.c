@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/str.h"
 
 const struct printer_style printer_styles[2] = {
@@ -88,7 +89,7 @@ printer_duration(struct arena *arena, int64_t seconds)
 	static const struct {
 		int64_t size_s;
 		const char *name;
-	} units[] = {{86400, "day"}, {3600, "hour"}, {1, "second"}};
+	} units[] = {{CLOCK_DAY_S, "day"}, {3600, "hour"}, {1, "second"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		int64_t n = seconds / units[i].size_s;

@@ -22,6 +22,7 @@
 #include "common/descriptors.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/idna.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/str.h"
@@ -504,6 +505,50 @@ test_file_mkdirs(void **state)
 }
 
 static void
+test_file_names(void **state UNUSED)
+{
+	static const struct {
+		const char *path, *dir, *name;
+	} cases[] = {{"/a/b/c.d", "/a/b", "c.d"}, {"/a", "/", "a"}, {"a", ".", "a"}, {"a/b", "a", "b"},
+		{"a/", "a", ""}, {"", ".", ""}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *dir = file_dir_of(cases[i].path);
+
+		assert_string_equal(dir, cases[i].dir);
+		assert_string_equal(file_name_of(cases[i].path), cases[i].name);
+		free(dir);
+	}
+}
+
+static void
+test_idna(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		int rc;
+		const char *ascii;
+	} cases[] = {{"b\u00fccher.example", 0, "xn--bcher-kva.example"},
+		{"fa\u00df.example", 0, "xn--fa-hia.example"}, {"example.org", 0, "example.org"},
+		/* U+2100 maps to "a/c", U+FF3F to an underscore. */
+		{"\u2100.example", 1, NULL}, {"a\uff3fb.example", 1, NULL}, {"\u0378.example", -1, NULL},
+		{"-\u00fc.example", -1, NULL}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *ascii = NULL;
+		int code = 0;
+
+		assert_int_equal(idna_to_ascii(cases[i].name, &ascii, &code), cases[i].rc);
+		if (cases[i].rc == 0)
+			assert_string_equal(ascii, cases[i].ascii);
+		else
+			assert_null(ascii);
+		assert_true((code != 0) == (cases[i].rc < 0));
+		free(ascii);
+	}
+}
+
+static void
 test_descriptors(void **state UNUSED)
 {
 	struct rlimit before, few;
@@ -631,6 +676,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_file_read, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_lock, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_mkdirs, make_dir, remove_dir),
+		cmocka_unit_test(test_file_names),
+		cmocka_unit_test(test_idna),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_log_journal),
