@@ -87,11 +87,12 @@ write_config(const char *path, struct error *err)
 	return rc;
 }
 
-/* What a killed init has left under names that none looks at. */
+/* What a killed init has left under names that none looks at; in the repository it is repository_create()
+ * that looks. */
 static void
 remove_stale(const char *dir)
 {
-	static const char *const places[] = {"", "/keys", "/repository/.git/preload25"};
+	static const char *const places[] = {"", "/keys"};
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		char *place = xasprintf("%s%s", dir, places[i]);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -19,7 +20,7 @@
 #include "export/tuf_key.h"
 #include "export/tuf_signer.h"
 
-#define ROOT_WARN_S ((int64_t)60 * 86400)
+#define ROOT_WARN_S (60 * CLOCK_DAY_S)
 
 /* Every byte counts: no clone may turn line ends around. */
 static const char attributes[] = "* -text\n";
@@ -38,7 +39,7 @@ warn_of_root(const struct repository *r, int64_t now_s)
 			  "new one",
 			r->path);
 	else if (left_s < ROOT_WARN_S)
-		log_warning("%s: the root expires in %" PRId64 " days", r->path, left_s / 86400);
+		log_warning("%s: the root expires in %" PRId64 " days", r->path, left_s / CLOCK_DAY_S);
 }
 
 static bool
@@ -384,6 +385,7 @@ repository_create(const struct repository_options *options, int64_t now_s, struc
 	if (take_lock(r, err) < 0)
 		goto out;
 	gitrepo_unlock(r->git);
+	file_remove_stale_in(gitrepo_state_dir(r->git));
 	if (!gitrepo_has_commit(r->git) &&
 		(repository_write_journal(r, &j, err) < 0 || write_attributes(r, err) < 0 ||
 			repository_make_dirs(r, err) < 0 || write_root(r, now_s, err) < 0))
