@@ -11,16 +11,12 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "common/xalloc.h"
 #include "updater/health.h"
 #include "updater/job.h"
-#include "updater/mta.h"
 #include "updater/preview.h"
 #include "updater/report.h"
 #include "updater/settings.h"
 #include "updater/setup.h"
-#include "updater/setup_files.h"
-#include "updater/setup_first.h"
 #include "updater/stats.h"
 #include "updater/survey.h"
 
@@ -35,11 +31,11 @@ struct app {
 	int64_t now_s;
 };
 
-/* The answer is no: one line, like an error, and exit code 1. */
+/* The answer is no: one line, like an error, unless it was told already; and exit code 1. */
 static int
 answer(int rc, const struct error *err)
 {
-	if (rc == 1) {
+	if (rc == 1 && err->kind != ERROR_NONE) {
 		(void)fflush(stdout);
 		log_error("%s", err->text);
 	}
@@ -117,155 +113,22 @@ run_job(struct app *app, const struct cli_call *call, struct error *err)
 	return answer(job_run(&app->settings, &options, err), err);
 }
 
-/* The row that setup is for; the configuration may name it, or leave it out. */
-static int
-choose_mta(struct app *app, const char *name, struct error *err)
-{
-	struct update_settings *s = &app->settings;
-	const struct mta *mta = mta_find(name);
-
-	if (mta == NULL)
-		return error_set(err, ERROR_CONFIG, "setup %s: none of %s", name, mta_names());
-	/* "texthash" is Postfix too. */
-	if (mta->setup == s->mta->setup)
-		return 0;
-	if (s->mta_is_set)
-		return error_set(err, ERROR_CONFIG, "%s: mta = %s: setup %s is for another mail server",
-			config_where(s->config, "install", "mta"), s->mta->name, name);
-	return update_settings_choose_mta(s, name, err);
-}
-
-/* The job is to write for the mail server that was set up. */
-static int
-note_mta(const struct app *app, struct error *err)
-{
-	char *before = setup_file_read(app->config_path, err), *after;
-	int rc;
-
-	if (before == NULL)
-		return -1;
-	after = xasprintf("%s%s\n[install]\nmta = %s\n", before, str_ends(before, "\n") ? "" : "\n",
-		app->settings.mta->name);
-	rc = setup_file_write(app->config_path, after, err);
-	if (rc == 0)
-		printf("%s: added [install] mta = %s\n", app->config_path, app->settings.mta->name);
-	free(after);
-	free(before);
-	return rc;
-}
-
-/* Settings as setup sees them: for the mail server and the folders that were named. */
-static int
-setup_settings(struct app *app, const struct cli_call *call, struct error *err)
-{
-	struct update_settings *s = &app->settings;
-
-	if (choose_mta(app, call->args[0], err) < 0)
-		return -1;
-	if (cli_value(call, "config-dir") != NULL)
-		s->config_dir = s->exim_dir = cli_value(call, "config-dir");
-	if (cli_value(call, "postconf") != NULL)
-		s->postconf = cli_value(call, "postconf");
-	return 0;
-}
-
-static int
-setup_mta(struct app *app, const struct setup_options *options, struct error *err)
-{
-	struct update_settings *s = &app->settings;
-	bool chosen = !s->mta_is_set && s->mta != &mta_postfix;
-	int rc = s->mta->setup(s, options, err);
-
-	if (rc == 0 && chosen && options->apply)
-		return note_mta(app, err);
-	if (rc == 0 && chosen && !options->revert) {
-		printf("%s needs [install] mta = %s%s\n", app->config_path, s->mta->name,
-			options->check ? "" : " (--apply adds it)");
-		return options->check ? 1 : 0;
-	}
-	return rc;
-}
-
-/* Whether the list would protect anything here, without a word where it would: 0, or what setup says
- * and returns. */
-static int
-rehearse_setup(struct app *app, const struct setup_options *options, struct error *err)
-{
-	struct setup_options plan = {.now_s = options->now_s};
-	char *text = NULL;
-	size_t size;
-	int rc;
-
-	plan.out = open_memstream(&text, &size);
-	if (plan.out == NULL)
-		return error_set_errno(err, ERROR_TEMP, "setup");
-	rc = app->settings.mta->setup(&app->settings, &plan, err);
-	(void)fclose(plan.out);
-	if (rc > 0)
-		fputs(text, stdout);
-	free(text);
-	return rc;
-}
-
-/* Configuration, list and mail server in one go; the mail server last, when the list is there. */
-static int
-run_first_setup(struct app *app, const struct cli_call *call, const struct setup_options *options,
-	struct error *err)
-{
-	const char *url = cli_value(call, "source"), *root = cli_value(call, "root");
-	const struct job_options job = {.now_s = app->now_s};
-	struct setup_first first;
-	int rc;
-
-	if (url == NULL || root == NULL)
-		return error_set(err, ERROR_CONFIG, "setup: --source and --root go together");
-	if (options->revert || options->check)
-		return error_set(err, ERROR_CONFIG, "setup: --source is for --apply");
-	if (!options->apply) {
-		setup_first_tell(app->config_path, url, root, stdout);
-		return app->settings.mta->setup(&app->settings, options, err);
-	}
-	rc = rehearse_setup(app, options, err);
-	if (rc != 0)
-		return rc;
-	if (setup_first_write(app->config_path, url, root,
-		    app->settings.mta_is_set ? NULL : app->settings.mta->name, &first, err) < 0)
-		return -1;
-	update_settings_clear(&app->settings);
-	rc = update_settings_load(app->config_path, &app->settings, err);
-	if (rc == 0)
-		rc = setup_settings(app, call, err);
-	if (rc == 0)
-		rc = answer(job_run(&app->settings, &job, err), err);
-	if (rc == 0)
-		rc = report_status(&app->settings, app->now_s, stdout, err);
-	if (rc == 0)
-		rc = setup_mta(app, options, err);
-	if (rc != 0)
-		setup_first_undo(&first);
-	else
-		printf("preload25-update setup %s --revert takes it away again\n", call->args[0]);
-	setup_first_clear(&first);
-	return rc;
-}
-
 static int
 run_setup(struct app *app, const struct cli_call *call, struct error *err)
 {
-	struct setup_options options = {.apply = cli_flag(call, "apply"),
+	const struct setup_options options = {.apply = cli_flag(call, "apply"),
 		.revert = cli_flag(call, "revert"),
 		.check = cli_flag(call, "check"),
 		.now_s = app->now_s,
 		.out = stdout};
+	const struct setup_call typed = {.mta = call->args[0],
+		.config_path = app->config_path,
+		.config_dir = cli_value(call, "config-dir"),
+		.postconf = cli_value(call, "postconf"),
+		.url = cli_value(call, "source"),
+		.root = cli_value(call, "root")};
 
-	if (options.apply + options.revert + options.check > 1)
-		return error_set(
-			err, ERROR_CONFIG, "setup: only one of --apply, --revert and --check");
-	if (setup_settings(app, call, err) < 0)
-		return -1;
-	if (cli_value(call, "source") != NULL || cli_value(call, "root") != NULL)
-		return run_first_setup(app, call, &options, err);
-	return setup_mta(app, &options, err);
+	return answer(setup(&app->settings, &typed, &options, err), err);
 }
 
 /* Which log, and how far back. */

@@ -52,7 +52,7 @@ postfix_ask(const struct update_settings *s, const char *const *names, size_t co
 	struct tool_result result = {0};
 	char *file = tool_find(s->postconf, "postconf");
 	size_t n = 0;
-	int rc = -1;
+	int rc;
 
 	memset(values, 0, count * sizeof(*values));
 	if (file == NULL)
@@ -67,18 +67,9 @@ postfix_ask(const struct update_settings *s, const char *const *names, size_t co
 	for (size_t i = 0; i < count && i < ASK_MAX; i++)
 		argv[n++] = names[i];
 	argv[n] = NULL;
-	if (tool_run(argv, TOOL_TIMEOUT_MS, &result, err) < 0)
-		goto out;
-	if (result.status != 0) {
-		char *complaint = tool_complaint(&result);
-
-		error_set(err, ERROR_CONFIG, "%s: %s", file, complaint);
-		free(complaint);
-		goto out;
-	}
-	read_values(buf_str(&result.out), names, count, values);
-	rc = 0;
-out:
+	rc = tool_run_well(argv, &result, err);
+	if (rc == 0)
+		read_values(buf_str(&result.out), names, count, values);
 	tool_result_clear(&result);
 	free(file);
 	return rc;

@@ -325,15 +325,14 @@ read_source(struct update_settings *s, struct error *err)
 }
 
 int
-update_settings_choose_mta(struct update_settings *s, const char *name, struct error *err)
+update_settings_choose_mta(
+	struct update_settings *s, const struct mta *mta, struct error *err)
 {
 	const char *path = config_string(s->config, "install", "path");
 	const char *type = config_string(s->config, "install", "type");
 	char why[100];
 
-	s->mta = mta_find(name);
-	if (s->mta == NULL)
-		return error_set(err, ERROR_CONFIG, "mta = %s: none of %s", name, mta_names());
+	s->mta = mta;
 	s->kind = type == NULL ? s->mta->kinds[0] : NULL;
 	for (size_t k = 0; s->kind == NULL && k < s->mta->kind_count; k++)
 		if (strcmp(s->mta->kinds[k]->name, type) == 0)
@@ -356,14 +355,17 @@ read_install(struct update_settings *s, struct error *err)
 	static const char *const mode[] = {"enforce", "report-only"};
 	static const char *const dane[] = {"auto", "yes", "no"};
 	static const char *const format[] = {"auto", "plain", "sts"};
-	const char *mta = config_string(s->config, "install", "mta");
+	const struct mta *mta = mta_find(config_string(s->config, "install", "mta"));
+	char why[100];
 	int i;
 
 	s->mta_is_set = config_is_set(s->config, "install", "mta");
+	if (mta == NULL) {
+		(void)snprintf(why, sizeof(why), "none of %s", mta_names());
+		return wrong(s, "install", "mta", why, err);
+	}
 	if (update_settings_choose_mta(s, mta, err) < 0)
-		return mta_find(mta) != NULL
-			? -1
-			: error_prefix(err, "%s", config_where(s->config, "install", "mta"));
+		return -1;
 	s->reload = config_bool(s->config, "install", "reload");
 	i = word_of(s, "install", "mode", mode, ARRAY_LEN(mode), "neither enforce nor report-only", err);
 	if (i < 0)

@@ -64,7 +64,7 @@ int update_settings_load(
 	const char *path, struct update_settings *out, struct error *err) MUST_CHECK;
 /* Another mail server than the file names or leaves out, for setup: kind and map file follow. */
 int update_settings_choose_mta(
-	struct update_settings *s, const char *name, struct error *err) MUST_CHECK;
+	struct update_settings *s, const struct mta *mta, struct error *err) MUST_CHECK;
 void update_settings_clear(struct update_settings *s);
 
 /* The i-th mirror. */

@@ -113,21 +113,6 @@ shell_value(const char *text, const char *name)
 	return xstrdup("");
 }
 
-static int
-run_tool(const char *const *argv, struct tool_result *result, struct error *err)
-{
-	char *complaint;
-
-	if (tool_run(argv, TOOL_TIMEOUT_MS, result, err) < 0)
-		return -1;
-	if (result->status == 0)
-		return 0;
-	complaint = tool_complaint(result);
-	error_set(err, ERROR_CONFIG, "%s: %s", argv[0], complaint);
-	free(complaint);
-	return -1;
-}
-
 /* Version and abilities, from "exim4 -bV". */
 static int
 look_at_program(const struct setup_exim *u, struct error *err)
@@ -140,7 +125,7 @@ look_at_program(const struct setup_exim *u, struct error *err)
 
 	if (file == NULL)
 		return error_set(err, ERROR_CONFIG, "no exim4 here: is Exim installed?");
-	if (run_tool(argv, &result, err) < 0)
+	if (tool_run_well(argv, &result, err) < 0)
 		goto out;
 	text = buf_str(&result.out);
 	fprintf(u->options->out, "%.*s; the list is %s\n", (int)strcspn(text, "#\n"), text,
@@ -446,7 +431,7 @@ make_configuration(void *arg, struct error *err)
 
 	if (file == NULL)
 		return error_set(err, ERROR_CONFIG, "no update-exim4.conf here: is it Debian's Exim?");
-	rc = run_tool(argv, &result, err);
+	rc = tool_run_well(argv, &result, err);
 	tool_result_clear(&result);
 	free(file);
 	return rc;

@@ -13,6 +13,7 @@
 #include "common/xalloc.h"
 #include "export/tuf_metadata.h"
 #include "updater/fetch.h"
+#include "updater/mta.h"
 #include "updater/settings.h"
 #include "updater/setup_files.h"
 
@@ -23,10 +24,11 @@
 static char *
 root_copy(const char *config_path)
 {
-	const char *slash = strrchr(config_path, '/');
-	int dir = slash != NULL ? (int)(slash - config_path) + 1 : 0;
+	char *dir = file_dir_of(config_path);
+	char *copy = xasprintf("%s/root.json", dir);
 
-	return xasprintf("%.*sroot.json", dir, config_path);
+	free(dir);
+	return copy;
 }
 
 /* What would not stand in a line of the configuration as it is. */
@@ -41,23 +43,16 @@ fits_in_line(const char *text)
 
 /* Whether the configuration has this source already: 1; 0 it has none; -1 it has another one. */
 static int
-has_source(const char *config_path, const char *url, const char *copy, struct error *err)
+has_source(const struct update_settings *s, const char *config_path, const char *url,
+	const char *copy, struct error *err)
 {
-	struct update_settings s;
-	int rc = 0;
-
-	if (update_settings_load(config_path, &s, err) < 0)
-		return -1;
-	if (s.url_count > 0 || s.root != NULL) {
-		rc = 1;
-		if (s.url_count != 1 || strcmp(update_settings_url(&s, 0), url) != 0 ||
-			s.root == NULL || strcmp(s.root, copy) != 0)
-			rc = error_set(err, ERROR_CONFIG,
-				"%s: names another source: change it there, and leave --source out",
-				config_path);
-	}
-	update_settings_clear(&s);
-	return rc;
+	if (s->url_count == 0 && s->root == NULL)
+		return 0;
+	if (s->url_count == 1 && strcmp(update_settings_url(s, 0), url) == 0 && s->root != NULL &&
+		strcmp(s->root, copy) == 0)
+		return 1;
+	return error_set(err, ERROR_CONFIG,
+		"%s: names another source: change it there, and leave --source out", config_path);
 }
 
 /* Copies the root file, unless the copy is there. It is verified by the job that reads it. */
@@ -87,61 +82,91 @@ copy_root(const char *root, const char *copy, struct setup_first *out, struct er
 	return rc;
 }
 
+/* Adds lines to the configuration, which need not be there. *before: its text, which the caller
+ * frees; NULL: there was none. */
 static int
-write_config(const char *path, const char *url, const char *copy, const char *mta,
-	struct setup_first *out, struct error *err)
+add_lines(const char *path, const char *lines, char **before, struct error *err)
 {
-	char *before = NULL, *after;
+	const char *text =
+		"# By preload25-update setup. preload25-update.conf.example has every key.\n";
+	char *after;
 	int rc;
 
+	*before = NULL;
 	if (file_exists(path)) {
-		before = setup_file_read(path, err);
-		if (before == NULL)
+		text = *before = setup_file_read(path, err);
+		if (text == NULL)
 			return -1;
 	}
-	after = xasprintf("%s%s[source]\nurl = %s\nroot = %s\n%s%s%s",
-		before != NULL
-			? before
-			: "# By preload25-update setup. preload25-update.conf.example has every "
-			  "key.\n",
-		before != NULL && before[0] != '\0' && !str_ends(before, "\n") ? "\n" : "", url,
-		copy, mta != NULL ? "[install]\nmta = " : "", mta != NULL ? mta : "",
-		mta != NULL ? "\n" : "");
+	after = xasprintf(
+		"%s%s%s", text, text[0] != '\0' && !str_ends(text, "\n") ? "\n" : "", lines);
 	rc = setup_file_write(path, after, err);
 	free(after);
 	if (rc < 0) {
-		free(before);
-		return -1;
+		free(*before);
+		*before = NULL;
 	}
-	out->config_path = xstrdup(path);
-	out->config_before = before;
-	return 0;
+	return rc;
+}
+
+/* What says which mail server the job writes for. The caller frees it. */
+static char *
+mta_lines(const char *mta)
+{
+	return xasprintf("[install]\nmta = %s\n", mta);
 }
 
 int
-setup_first_write(const char *config_path, const char *url, const char *root, const char *mta,
+setup_first_add_mta(const char *config_path, const char *mta, struct error *err)
+{
+	char *own = mta_lines(mta), *lines = xasprintf("\n%s", own), *before;
+	int rc = add_lines(config_path, lines, &before, err);
+
+	free(before);
+	free(lines);
+	free(own);
+	return rc;
+}
+
+static int
+write_config(const struct update_settings *s, const char *path, const char *url, const char *copy,
 	struct setup_first *out, struct error *err)
 {
+	char *own = s->mta_is_set ? xstrdup("") : mta_lines(s->mta->name);
+	char *lines = xasprintf("[source]\nurl = %s\nroot = %s\n%s", url, copy, own);
+	int rc = add_lines(path, lines, &out->config_before, err);
+
+	if (rc == 0)
+		out->config_path = xstrdup(path);
+	free(lines);
+	free(own);
+	return rc;
+}
+
+int
+setup_first_write(const struct update_settings *s, const char *config_path, const char *url,
+	const char *root, struct setup_first *out, struct error *err)
+{
 	char *copy, *dir;
-	int rc = 0;
+	int rc;
 
 	memset(out, 0, sizeof(*out));
 	if (config_path[0] != '/')
 		return error_set(err, ERROR_CONFIG, "%s: not an absolute path", config_path);
 	copy = root_copy(config_path);
-	dir = xasprintf("%.*s", (int)(strrchr(copy, '/') - copy), copy);
+	dir = file_dir_of(copy);
 	if (!fetch_url_valid(url) || !fits_in_line(url))
 		rc = error_set(err, ERROR_CONFIG, "%s: not http://, https:// or file:/", url);
 	else if (!fits_in_line(copy))
 		rc = error_set(err, ERROR_CONFIG, "%s: a path with blanks", copy);
-	else if (file_exists(config_path))
-		rc = has_source(config_path, url, copy, err);
+	else
+		rc = has_source(s, config_path, url, copy, err);
 	if (rc == 0 && file_mkdirs(dir, DIR_MODE, err) < 0)
 		rc = -1;
 	if (rc >= 0 && copy_root(root, copy, out, err) < 0)
 		rc = -1;
 	if (rc == 0)
-		rc = write_config(config_path, url, copy, mta, out, err);
+		rc = write_config(s, config_path, url, copy, out, err);
 	if (rc < 0) {
 		setup_first_undo(out);
 		setup_first_clear(out);

@@ -239,19 +239,14 @@ static int
 check(void *arg, struct error *err)
 {
 	const struct setup_opensmtpd *u = arg;
-	char *file = tool_find(u->s->smtpd, "smtpd"), *complaint;
+	char *file = tool_find(u->s->smtpd, "smtpd");
 	const char *const argv[] = {file, "-n", "-f", u->s->smtpd_conf, NULL};
 	struct tool_result result = {0};
 	int rc;
 
 	if (file == NULL)
 		return error_set(err, ERROR_CONFIG, "no smtpd here: is OpenSMTPD installed?");
-	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
-	if (rc == 0 && result.status != 0) {
-		complaint = tool_complaint(&result);
-		rc = error_set(err, ERROR_CONFIG, "%s -n: %s", file, complaint);
-		free(complaint);
-	}
+	rc = tool_run_well(argv, &result, err);
 	tool_result_clear(&result);
 	free(file);
 	return rc;

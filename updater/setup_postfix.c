@@ -231,7 +231,7 @@ postconf(const struct setup *u, const char *option, const char *const *args, siz
 	struct tool_result result = {0};
 	char *file = tool_find(u->s->postconf, "postconf");
 	size_t n = 0;
-	int rc = -1;
+	int rc;
 
 	if (file == NULL) {
 		free(argv);
@@ -245,18 +245,9 @@ postconf(const struct setup *u, const char *option, const char *const *args, siz
 	argv[n++] = option;
 	for (size_t i = 0; i < count; i++)
 		argv[n++] = args[i];
-	if (tool_run(argv, TOOL_TIMEOUT_MS, &result, err) == 0) {
-		if (result.status == 0) {
-			rc = 0;
-			if (out != NULL)
-				*out = xstrdup(buf_str(&result.out));
-		} else {
-			char *complaint = tool_complaint(&result);
-
-			error_set(err, ERROR_CONFIG, "%s: %s", file, complaint);
-			free(complaint);
-		}
-	}
+	rc = tool_run_well(argv, &result, err);
+	if (rc == 0 && out != NULL)
+		*out = xstrdup(buf_str(&result.out));
 	tool_result_clear(&result);
 	free(file);
 	free((void *)argv);

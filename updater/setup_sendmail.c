@@ -119,7 +119,7 @@ make_defines(const struct setup_sendmail *u, const char *clean)
 static char *
 make_cf(const struct setup_sendmail *u, const char *path, struct error *err)
 {
-	char *file = tool_find(u->s->m4, "m4"), *complaint, *cf = NULL;
+	char *file = tool_find(u->s->m4, "m4"), *cf = NULL;
 	const char *const argv[] = {file, path, NULL};
 	struct tool_result result = {0};
 
@@ -127,14 +127,11 @@ make_cf(const struct setup_sendmail *u, const char *path, struct error *err)
 		error_set(err, ERROR_CONFIG, "no m4 here, which makes sendmail.cf: install m4");
 		return NULL;
 	}
-	if (tool_run(argv, TOOL_TIMEOUT_MS, &result, err) == 0) {
-		if (result.status == 0 && result.out.len > 0) {
+	if (tool_run_well(argv, &result, err) == 0) {
+		if (result.out.len > 0)
 			cf = xstrdup(buf_str(&result.out));
-		} else {
-			complaint = tool_complaint(&result);
-			error_set(err, ERROR_CONFIG, "%s %s: %s", file, path, complaint);
-			free(complaint);
-		}
+		else
+			error_set(err, ERROR_CONFIG, "%s %s: makes nothing of it", file, path);
 	}
 	tool_result_clear(&result);
 	free(file);
@@ -147,7 +144,6 @@ make_configuration(void *arg, struct error *err)
 {
 	const struct setup_sendmail *u = arg;
 	char *program = tool_find(u->s->sendmail, "sendmail"), *before = NULL, *cf = NULL;
-	char *complaint;
 	struct setup_files one = {.count = 0};
 	struct tool_result result = {0};
 	const char *const argv[] = {program, "-C", u->s->sendmail_cf, "-bt", NULL};
@@ -160,12 +156,7 @@ make_configuration(void *arg, struct error *err)
 	setup_files_add(&one, u->s->sendmail_cf, xstrdup(before), cf, xstrdup(""));
 	rc = setup_files_put(&one, u->options, err);
 	if (rc == 0)
-		rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
-	if (rc == 0 && result.status != 0) {
-		complaint = tool_complaint(&result);
-		rc = error_set(err, ERROR_CONFIG, "%s: %s", program, complaint);
-		free(complaint);
-	}
+		rc = tool_run_well(argv, &result, err);
 	if (rc < 0)
 		setup_files_undo(&one);
 out:

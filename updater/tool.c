@@ -175,6 +175,21 @@ tool_run(const char *const *argv, int timeout_ms, struct tool_result *result, st
 	return tool_stream(argv, timeout_ms, into_buf, &result->out, result, err);
 }
 
+int
+tool_run_well(const char *const *argv, struct tool_result *result, struct error *err)
+{
+	char *complaint;
+
+	if (tool_run(argv, TOOL_TIMEOUT_MS, result, err) < 0)
+		return -1;
+	if (result->status == 0)
+		return 0;
+	complaint = tool_complaint(result);
+	error_set(err, ERROR_CONFIG, "%s: %s", argv[0], complaint);
+	free(complaint);
+	return -1;
+}
+
 void
 tool_result_clear(struct tool_result *result)
 {

@@ -30,6 +30,9 @@ char *tool_find(const char *configured, const char *name);
  * exit code is not. result must be cleared in either case. */
 int tool_run(const char *const *argv, int timeout_ms, struct tool_result *result,
 	struct error *err) MUST_CHECK;
+/* The same where only exit code 0 will do: another one is ERROR_CONFIG with its complaint. */
+int tool_run_well(
+	const char *const *argv, struct tool_result *result, struct error *err) MUST_CHECK;
 /* Takes what a program writes as it comes; -1 with err set ends the program. */
 typedef int tool_sink(void *arg, const void *data, size_t len, struct error *err);
 /* As tool_run(), but standard output goes to the sink, however long it is, and result->out stays empty. */
