@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -25,9 +26,10 @@
 #define HOST_MAX 64
 /* For how long mail that was accepted for a pinned domain may be queued: four days unless "queue
  * ttl" says otherwise. A line more costs nothing. */
-#define KEPT_S     (INT64_C(30) * 86400)
+#define KEPT_S     (30 * CLOCK_DAY_S)
 #define KEPT_MODE  0644
 #define NAME_MAX_S "253"
+#define CONF_MAX   ((size_t)4 * 1024 * 1024)
 
 static const char scheme[] = "smtp+tls://";
 static const char member[] = "<set>"; /* what makemap writes for one */
@@ -91,7 +93,7 @@ pins_wanted(const struct update_settings *s)
 	bool wanted = s->pin || file_exists(file);
 
 	free(file);
-	return wanted && strcmp(s->kind->name, map_db_set.name) == 0;
+	return wanted && s->kind == &map_db_set;
 }
 
 static bool
@@ -287,41 +289,101 @@ pins_finish(struct pins *p, int64_t version, struct error *err)
 		: -1;
 }
 
-/* OpenSMTPD reads a file once. One that is not running reads it when it starts. */
+/* OpenSMTPD reads a file once. One that is not running reads it when it starts. 1: it runs and
+ * answers no (err says so); whether it does not know the table or cannot read it, it tells its log
+ * alone. */
 static int
-update_table(const struct update_settings *s, struct error *err)
+update_table(const struct update_settings *s, const char *table, struct error *err)
 {
-	char *program = tool_find(s->smtpctl, "smtpctl");
-	const char *const argv[] = {program, "update", "table", PINS_TABLE_HOSTS, NULL};
+	char *program = tool_find(s->smtpctl, "smtpctl"), *complaint;
+	const char *const argv[] = {program, "update", "table", table, NULL};
 	struct tool_result result = {0};
+	const char *said;
 	int rc;
 
 	if (program == NULL)
 		return error_set(err, ERROR_CONFIG, "no smtpctl here: is OpenSMTPD installed?");
 	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
-	if (rc == 0 && result.status != 0) {
-		if (strstr(buf_str(&result.err), "running") != NULL)
-			log_info("OpenSMTPD is not running");
-		else
-			rc = error_set(err, ERROR_CONFIG,
-				"OpenSMTPD does not take the table " PINS_TABLE_HOSTS
-				": run \"preload25-update setup opensmtpd\"; it has to be restarted "
-				"after --apply");
+	said = buf_str(&result.out);
+	if (rc < 0 || result.status == 0) {
+		/* Said, or done. */
+	} else if (strstr(buf_str(&result.err), "running") != NULL) {
+		log_info("OpenSMTPD is not running");
+	} else if (str_starts(said, "command failed")) {
+		error_set(err, ERROR_CONFIG,
+			"OpenSMTPD does not take the table %s (%.*s): run \"preload25-update setup "
+			"opensmtpd\"; it has to be restarted after --apply",
+			table, (int)strcspn(said, "\n"), said);
+		rc = 1;
+	} else {
+		complaint = tool_complaint(&result);
+		rc = error_set(
+			err, ERROR_CONFIG, "%s update table %s: %s", program, table, complaint);
+		free(complaint);
 	}
 	tool_result_clear(&result);
 	free(program);
 	return rc;
 }
 
+/* Whether OpenSMTPD has no use for the files any more: the one that runs takes neither table, and
+ * smtpd.conf, without whose files it would not start, names neither. */
+static bool
+is_forgotten(const struct update_settings *s, const char *hosts, const char *set)
+{
+	struct error ignored = {0};
+	struct buf conf;
+	bool named;
+
+	buf_init(&conf, CONF_MAX);
+	named = file_read_if_exists(s->smtpd_conf, &conf, &ignored) < 0 ||
+		strstr(buf_str(&conf), hosts) != NULL || strstr(buf_str(&conf), set) != NULL;
+	buf_clear(&conf);
+	return !named && update_table(s, PINS_TABLE_SET, &ignored) > 0;
+}
+
+/* No more pinning. The set goes last: as long as it is there, the next run comes by again. */
+static int
+remove_all(const struct update_settings *s, const char *hosts, const char *set, struct error *err)
+{
+	char *kept = kept_file(s);
+	const char *const files[] = {hosts, kept, set};
+	int rc = 0;
+
+	log_info("OpenSMTPD pins no domains any more: %s and %s are removed", set, hosts);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(files); i++)
+		if (unlink(files[i]) < 0 && errno != ENOENT)
+			rc = error_set_errno(err, ERROR_CONFIG, "%s: cannot remove it", files[i]);
+	free(kept);
+	return rc;
+}
+
 int
 pins_install(struct pins *p, struct error *err)
 {
+	char *hosts = pins_hosts_file(p->s), *set = pins_set_file(p->s);
+	bool had_set = file_exists(set), ended = false;
+	int rc = -1;
+
 	/* First what remembers where queued mail is to go; see the header for the rest. */
-	if (file_writer_commit(p->after, err) < 0 ||
-		map_writer_install(p->hosts, false, err) < 0 || update_table(p->s, err) < 0 ||
-		map_writer_install(p->set, false, err) < 0)
-		return error_prefix(err, "pinned domains");
-	return 0;
+	if (file_writer_commit(p->after, err) < 0 || map_writer_install(p->hosts, false, err) < 0)
+		goto out;
+	rc = update_table(p->s, PINS_TABLE_HOSTS, err);
+	if (rc > 0 && !had_set) {
+		/* It could not have started with a configuration that names the set. */
+		error_clear(err);
+		rc = 0;
+	} else if (rc > 0 && !p->s->pin && is_forgotten(p->s, hosts, set)) {
+		error_clear(err);
+		ended = true;
+		rc = remove_all(p->s, hosts, set, err);
+	}
+	if (rc == 0 && !ended)
+		rc = map_writer_install(p->set, false, err);
+out:
+	free(set);
+	free(hosts);
+	return rc == 0 ? 0 : error_prefix(err, "pinned domains");
 }
 
 void

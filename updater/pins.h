@@ -61,7 +61,8 @@ int pins_open(const struct update_settings *s, int64_t now_s, struct pins **out,
 /* Domains come in ascending order of octets. */
 void pins_add(struct pins *p, const char *domain, const char *host);
 int pins_finish(struct pins *p, int64_t version, struct error *err) MUST_CHECK;
-/* -1 also when OpenSMTPD runs and does not take FILE-hosts: then the set of before stands. */
+/* -1 also when OpenSMTPD runs and does not take FILE-hosts: then the set of before stands. Where it is
+ * not to pin any more and knows neither table, all files go. */
 int pins_install(struct pins *p, struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void pins_free(struct pins *p);

@@ -21,11 +21,16 @@ static const char smtpctl_takes[] = "#!/bin/sh\necho \"$*\" >>'%s'\n";
 static const char smtpctl_stopped[] =
 	"#!/bin/sh\necho \"smtpctl: smtpd doesn't seem to be running\" >&2\nexit 1\n";
 static const char smtpctl_refuses[] = "#!/bin/sh\necho 'command failed'\nexit 1\n";
+/* It knows the set, and cannot read the other file. */
+static const char smtpctl_takes_set[] =
+	"#!/bin/sh\n[ \"$3\" != preload25-pinned ] || exit 0\necho 'command failed'\nexit 1\n";
+static const char smtpctl_is_not_root[] =
+	"#!/bin/sh\necho 'smtpctl: need root privileges' >&2\nexit 1\n";
 
 struct world {
 	struct repo repo;
 	struct update_settings settings;
-	char *conf, *list, *map, *root, *smtpctl, *asked;
+	char *conf, *list, *map, *root, *smtpctl, *asked, *smtpd_conf;
 };
 
 static void
@@ -33,8 +38,8 @@ configure(struct world *w, const char *pin)
 {
 	char *text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s.state\n"
 			       "[install]\nmta = opensmtpd\npath = %s\n[opensmtpd]\npin = %s\n"
-			       "smtpctl = %s\n",
-		w->repo.dir, w->root, w->repo.dir, w->map, pin, w->smtpctl);
+			       "smtpctl = %s\nconfig = %s\n",
+		w->repo.dir, w->root, w->repo.dir, w->map, pin, w->smtpctl, w->smtpd_conf);
 
 	update_settings_clear(&w->settings);
 	write_text(w->conf, text, strlen(text));
@@ -56,6 +61,7 @@ world_init(struct world *w, const char *name)
 	w->root = xasprintf("%s.root", w->repo.dir);
 	w->smtpctl = xasprintf("%s.smtpctl", w->repo.dir);
 	w->asked = xasprintf("%s.asked", w->repo.dir);
+	w->smtpd_conf = xasprintf("%s.smtpd.conf", w->repo.dir);
 	takes = xasprintf(smtpctl_takes, w->asked);
 	write_script(w->smtpctl, takes);
 	free(takes);
@@ -73,6 +79,7 @@ world_clear(struct world *w)
 	free(w->root);
 	free(w->smtpctl);
 	free(w->asked);
+	free(w->smtpd_conf);
 }
 
 static void
@@ -281,6 +288,8 @@ test_table(void **state UNUSED)
 	assert_string_equal(where(&w, 4), "lh");
 	/* And goes on saying so, until it is mended. */
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
+	write_script(w.smtpctl, smtpctl_is_not_root);
+	expect_job(&w, NOW, 2, "update table preload25-hosts: smtpctl: need root privileges");
 	write_script(w.smtpctl, takes);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 4), "lph");
@@ -294,6 +303,77 @@ test_table(void **state UNUSED)
 	free(takes);
 	free(hosts);
 	free(set);
+	world_clear(&w);
+}
+
+/* The first list comes before smtpd.conf names the tables: setup adds them when it is here. */
+static void
+test_first(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w, "first");
+	write_script(w.smtpctl, smtpctl_refuses);
+	publish(&w, 1, NOW, 3, NULL);
+	expect_job(&w, NOW, 0, NULL);
+	assert_string_equal(where(&w, 3), "lph");
+	assert_true(pins_are(&w.settings, 1));
+	/* From now on it may name them. */
+	publish(&w, 2, NOW, 4, NULL);
+	expect_job(&w, NOW, 2, "does not take the table preload25-hosts (command failed)");
+	world_clear(&w);
+}
+
+static void
+expect_files(const struct world *w, bool there)
+{
+	char *files[] = {pins_set_file(&w->settings), pins_hosts_file(&w->settings),
+		xasprintf("%s/pins", w->settings.state_dir)};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		if (file_exists(files[i]) != there)
+			fail_msg("%s is %sthere", files[i], there ? "not " : "");
+		free(files[i]);
+	}
+}
+
+/* No more pinning: the files go when OpenSMTPD knows nothing of them, now and after its next start, and
+ * not before. */
+static void
+test_end(void **state UNUSED)
+{
+	struct world w;
+	char *hosts, *text;
+
+	world_init(&w, "end");
+	hosts = pins_hosts_file(&w.settings);
+	text = xasprintf("table preload25-hosts file:%s\n", hosts);
+	write_text(w.smtpd_conf, text, strlen(text));
+	publish(&w, 1, NOW, 3, NULL);
+	expect_job(&w, NOW, 0, NULL);
+	configure(&w, "no");
+	/* What runs was started before smtpd.conf was changed: without the file the next start fails. */
+	write_script(w.smtpctl, smtpctl_refuses);
+	publish(&w, 2, NOW, 3, NULL);
+	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
+	expect_files(&w, true);
+	/* Reverted, but not restarted. */
+	write_text(w.smtpd_conf, "", 0);
+	write_script(w.smtpctl, smtpctl_takes_set);
+	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
+	expect_files(&w, true);
+	write_script(w.smtpctl, smtpctl_is_not_root);
+	expect_job(&w, NOW, 2, "need root privileges");
+	expect_files(&w, true);
+	write_script(w.smtpctl, smtpctl_refuses);
+	expect_job(&w, NOW, 0, NULL);
+	expect_files(&w, false);
+	/* And that is the end of it. */
+	publish(&w, 3, NOW, 4, NULL);
+	expect_job(&w, NOW, 0, NULL);
+	expect_files(&w, false);
+	free(text);
+	free(hosts);
 	world_clear(&w);
 }
 
@@ -352,6 +432,8 @@ main(void)
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_first),
+		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_empty),
 	};
