@@ -12,20 +12,16 @@ trap 'rm -rf "$tmp"' EXIT
 . "$top/tests/lab/tuf.bash"
 # shellcheck disable=SC2034 # tuf.bash reads them
 {
-	start=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	expires=$(date -u -d '+300 days' +%Y-%m-%dT%H:%M:%SZ)
-	list_expires=$(date -u -d '+10 days' +%Y-%m-%dT%H:%M:%SZ)
-	timestamp_expires=$(date -u -d '+2 days' +%Y-%m-%dT%H:%M:%SZ)
+	start=$(moment now) list_expires=$(moment '+10 days') expires=$(moment '+300 days')
+	timestamp_expires=$(moment '+2 days')
 	keys=$tmp/auth/keys
 }
-preload25 init "$tmp/auth" >"$tmp/said" 2>&1 || { cat "$tmp/said"; exit 1; }
-mkdir -p "$tmp/site/metadata" "$tmp/site/targets"
-cp "$tmp/auth/repository/metadata/1.root.json" "$tmp/site/metadata/"
+new_authority "$tmp/auth" && new_site "$tmp/site" "$tmp/auth" || exit 1
 lines '"d1.example":{"auth":["pkix"],"max_age":2592000,"mode":"enforce","mxs":["mx.d1.example"],"source":"mta-sts","tls":"1.2"}' |
 	whole 1 >"$tmp/list"
 publish "$tmp/site" 1 "$tmp/list"
 printf '[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s\n[install]\npath = %s\ndane = no\n' \
-	"$tmp/site" "$tmp/auth/repository/metadata/1.root.json" "$tmp/state" "$tmp/map" >"$tmp/conf"
+	"$tmp/site" "$tmp/auth/root.json" "$tmp/state" "$tmp/map" >"$tmp/conf"
 preload25-update --config "$tmp/conf" --dry-run >"$tmp/said" 2>&1 || { cat "$tmp/said"; exit 1; }
 
 awk -v n="$deliveries" 'BEGIN { for (i = 0; i < n; i++) {

@@ -15,7 +15,7 @@ expires=2027-10-01T00:00:00Z
 list_expires=2026-12-07T12:00:00Z
 timestamp_expires=2026-11-25T12:00:00Z
 for who in auth other; do
-	preload25 init "$tmp/$who" >"$tmp/log" 2>&1 || { not_ok 'an authority' "$tmp/log"; finish; }
+	new_authority "$tmp/$who" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
 done
 keys=$tmp/auth/keys
 
@@ -30,12 +30,6 @@ list() {
 	for d; do entries+=("$(entry "$d")"); done
 	lines "${entries[@]}" | whole "$version"
 }
-# new_site SITE AUTHORITY [SITE-TO-CONTINUE]
-new_site() {
-	mkdir -p "$1/metadata" "$1/targets"
-	cp "$tmp/$2/repository/metadata/1.root.json" "$1/metadata/"
-	[ -z "${3:-}" ] || cp "$3"/metadata/*.root.json "$1/metadata/"
-}
 # next_root SITE VERSION FILTER KEY...: the root before it with a change, signed.
 next_root() {
 	local site=$1 version=$2 filter=$3
@@ -47,7 +41,7 @@ next_root() {
 for n in 4 5 6; do
 	list "$n" a.test b.test "v$n.test" >"$tmp/list$n"
 	zstd -q -19 -f "$tmp/list$n" -o "$tmp/list$n.zst"
-	new_site "$tmp/s$n" auth
+	new_site "$tmp/s$n" "$tmp/auth"
 	publish "$tmp/s$n" "$n" "$tmp/list$n" "$tmp/list$n.zst"
 done
 
@@ -61,7 +55,7 @@ await exists "$tmp/port" || { not_ok 'the mirror starts'; finish; }
 cat >"$tmp/u.conf" <<END
 [source]
 url = http://127.0.0.1:$(cat "$tmp/port")
-root = $tmp/auth/repository/metadata/1.root.json
+root = $tmp/auth/root.json
 timeout = 60
 low_speed_time = 2
 [state]
@@ -158,7 +152,7 @@ honest "$tmp/s6"
 
 # One octet changed, at many places of each file; the roots and the unpacked list as well.
 rotated=$tmp/rotated
-new_site "$rotated" auth
+new_site "$rotated" "$tmp/auth"
 next_root "$rotated" 2 . "$keys/root.pem"
 publish "$rotated" 6 "$tmp/list6"
 client "$tmp/s5"
@@ -228,7 +222,7 @@ check '... and all are back when it is right' grep -q '^v6.test ' "$tmp/client/m
 
 # --- other authorities, old keys, stolen keys -------------------------------------------------------
 keys=$tmp/other/keys
-new_site "$tmp/theirs" other
+new_site "$tmp/theirs" "$tmp/other"
 list 9 a.test evil.test >"$tmp/list9"
 publish "$tmp/theirs" 9 "$tmp/list9"
 keys=$tmp/auth/keys
@@ -244,7 +238,7 @@ honest "$tmp/s6"
 openssl genpkey -algorithm ed25519 -out "$tmp/root2.pem" 2>"$tmp/log"
 chmod 600 "$tmp/root2.pem"
 tuf_sign --public "$tmp/root2.pem" >"$tmp/root2.json"
-new_site "$tmp/r2" auth
+new_site "$tmp/r2" "$tmp/auth"
 next_root "$tmp/r2" 2 ".keys += $(cat "$tmp/root2.json") | .roles.root.keyids = [$(jq -c 'keys[0]' "$tmp/root2.json")]" \
 	"$keys/root.pem" "$tmp/root2.pem"
 publish "$tmp/r2" 5 "$tmp/list5"
@@ -295,7 +289,7 @@ for i in 2 3; do
 	chmod 600 "$tmp/targets$i.pem"
 done
 ids=$(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s 'map(keys[0])')
-new_site "$tmp/shared" auth
+new_site "$tmp/shared" "$tmp/auth"
 next_root "$tmp/shared" 2 ".keys += $(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s add) |
 	.roles.targets.keyids += $ids | .roles.targets.threshold = 2" "$keys/root.pem"
 cp -r "$tmp/shared" "$tmp/few"
@@ -322,7 +316,7 @@ head -c 1073741824 /dev/zero | zstd -q -19 --long=27 -c >"$tmp/bomb.zst" # a win
 head -c 1073741824 /dev/zero | zstd -q -3 -c >"$tmp/bomb2.zst"
 client "$tmp/s5"
 for bomb in bomb bomb2; do
-	new_site "$tmp/$bomb" auth
+	new_site "$tmp/$bomb" "$tmp/auth"
 	# The list must be the larger one, or nobody would ask for the bomb.
 	list 6 a.test $(seq -f 'd%05g.test' 1 3000) >"$tmp/large"
 	publish "$tmp/$bomb" 6 "$tmp/large" "$tmp/$bomb.zst"
@@ -338,7 +332,7 @@ unsound() {
 	local site=$tmp/unsound
 	client "$tmp/s5"
 	rm -rf "$site"
-	new_site "$site" auth
+	new_site "$site" "$tmp/auth"
 	whole 6 >"$tmp/list.bad"
 	publish "$site" 6 "$tmp/list.bad"
 	serve "$site"
@@ -346,7 +340,7 @@ unsound() {
 }
 a=$(entry a.test)
 b=$(entry b.test)
-new_site "$tmp/sound" auth
+new_site "$tmp/sound" "$tmp/auth"
 lines "$a" "$b" | whole 6 >"$tmp/list.good"
 publish "$tmp/sound" 6 "$tmp/list.good"
 client "$tmp/s5"
@@ -362,7 +356,7 @@ lines "$a" "$b" | sed 's/$/\r/' | unsound 'other line ends' 'line 2'
 lines "$a" "$b" | sed '1s/,$//' | unsound 'a missing comma' 'line'
 lines "$a" "${b%\}},\"auth\":[\"pkix\"]}" | unsound 'a member twice' 'line 3'
 list 7 a.test b.test v7.test >"$tmp/list7"
-new_site "$tmp/s7" auth
+new_site "$tmp/s7" "$tmp/auth"
 publish "$tmp/s7" 7 "$tmp/list7"
 honest "$tmp/s7"
 finish

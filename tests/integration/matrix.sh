@@ -43,17 +43,14 @@ done
 
 # --- the list ---------------------------------------------------------------------------------------
 
-moment() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
 start=$(moment '-1 hour') list_expires=$(moment '+14 days') expires=$(moment '+300 days')
 timestamp_expires=$(moment '+2 days')
 
 # make_site DIR: keys and root of an authority, and list 1 with all cases; call it with all loaded.
 make_site() {
 	local version
-	preload25 init "$1/authority" >"$1/log" 2>&1 || { cat "$1/log"; return 1; }
-	mkdir -p "$1/site/metadata" "$1/site/targets"
-	cp "$1/authority/repository/metadata/1.root.json" "$1/root.json"
-	cp "$1/root.json" "$1/site/metadata/"
+	new_authority "$1/authority" && new_site "$1/site" "$1/authority" &&
+		cp "$1/authority/root.json" "$1/root.json" || return
 	# shellcheck disable=SC2034 # for publish
 	keys=$1/authority/keys
 	mkdir "$1/stamps"

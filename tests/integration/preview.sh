@@ -60,13 +60,11 @@ fi
 
 # shellcheck disable=SC2034 # tuf.bash reads them
 {
-	start=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	expires=$(date -u -d '+300 days' +%Y-%m-%dT%H:%M:%SZ)
-	list_expires=$(date -u -d '+10 days' +%Y-%m-%dT%H:%M:%SZ)
-	timestamp_expires=$(date -u -d '+2 days' +%Y-%m-%dT%H:%M:%SZ)
+	start=$(moment now) list_expires=$(moment '+10 days') expires=$(moment '+300 days')
+	timestamp_expires=$(moment '+2 days')
 	keys=$tmp/auth/keys
 }
-preload25 init "$tmp/auth" >"$tmp/log" 2>&1 || { not_ok 'an authority' "$tmp/log"; finish; }
+new_authority "$tmp/auth" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
 
 # An entry that names another server than DNS does; one for DANE.
 {
@@ -87,8 +85,7 @@ mapfile -t entries < <(while read -r domain host how _; do
 	echo
 done <"$tmp/listed")
 lines "${entries[@]}" | whole 1 >"$tmp/list"
-mkdir -p "$tmp/site/metadata" "$tmp/site/targets"
-cp "$tmp/auth/repository/metadata/1.root.json" "$tmp/site/metadata/"
+new_site "$tmp/site" "$tmp/auth"
 publish "$tmp/site" 1 "$tmp/list"
 
 while read -r domain host _; do
@@ -104,7 +101,7 @@ done >>"$tmp/mail.log"
 cat >"$tmp/conf" <<END
 [source]
 url = file:$tmp/site
-root = $tmp/auth/repository/metadata/1.root.json
+root = $tmp/auth/root.json
 [state]
 dir = $tmp/state
 [install]

@@ -11,7 +11,7 @@ export PRELOAD25_NOW=$start
 expires=2027-10-01T00:00:00Z
 list_expires=2026-12-07T12:00:00Z
 timestamp_expires=2026-12-05T12:00:00Z
-preload25 init "$tmp/auth" >"$tmp/log" 2>&1 || { not_ok 'an authority' "$tmp/log"; finish; }
+new_authority "$tmp/auth" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
 # shellcheck disable=SC2034 # publish's
 keys=$tmp/auth/keys
 
@@ -21,8 +21,7 @@ entry() { # DOMAIN MODE AUTH
 		"$1" "$3" "$2" "$1"
 }
 site=$tmp/site
-mkdir -p "$site/metadata" "$site/targets"
-cp "$tmp/auth/repository/metadata/1.root.json" "$site/metadata/"
+new_site "$site" "$tmp/auth"
 offer() { # VERSION: the list with one domain more than the one before
 	lines "$(entry a.test enforce '"pkix"')" "$(entry b.test enforce '"pkix"')" \
 		"$(entry t.test testing '"pkix"')" "$(entry u.test testing '"pkix"')" \
@@ -63,7 +62,7 @@ conf() { # conf MTA [LINE...]: $tmp/MTA.conf, whose rules are all the same files
 	cat >"$tmp/$mta.conf" <<-END
 		[source]
 		url = file:$site
-		root = $tmp/auth/repository/metadata/1.root.json
+		root = $tmp/auth/root.json
 		[state]
 		dir = $tmp/state-$mta
 		[rules]

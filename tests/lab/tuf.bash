@@ -2,15 +2,28 @@
 # tuf.bash: lists and TUF repositories that a test puts together itself, so that they can hold what no
 # crawl would find, be wrong in any way, and be signed all the same. Sourced.
 #
-# Needs tuf_sign, jq and sha256sum in PATH. The caller sets, as times of RFC 3339:
+# Needs preload25, tuf_sign, jq and sha256sum in PATH. The caller sets, as times of RFC 3339:
 #   start               when the list was made and last confirmed
 #   list_expires        of the list itself
 #   expires             of root, targets and snapshot
 #   timestamp_expires   of timestamp
-# and keys, the folder of an authority's keys (preload25 init makes one); more_keys, an array of files,
-# sign the targets, too.
+# (moment helps) and keys, the folder of an authority's keys (new_authority makes one); more_keys, an array
+# of files, sign the targets, too.
 # shellcheck disable=SC2154 # the caller's
 more_keys=()
+
+# moment SPAN: from now on, as date has it ("+2 days").
+moment() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
+# new_authority DIR: its keys are DIR/keys, its root DIR/root.json. What went wrong is printed.
+new_authority() {
+	local said
+	said=$(preload25 init "$1" 2>&1) || { printf '%s\n' "$said"; return 1; }
+	cp "$1/repository/metadata/1.root.json" "$1/root.json"
+}
+# new_site SITE AUTHORITY-DIR: a repository with that authority's root, and nothing published.
+new_site() {
+	mkdir -p "$1/metadata" "$1/targets" && cp "$2/root.json" "$1/metadata/1.root.json"
+}
 
 # lines ENTRY...: entries with what stands between them.
 lines() {
