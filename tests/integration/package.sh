@@ -129,11 +129,25 @@ run_inside() {
 	check '... and the map' preload25-update status
 	check '... and Postfix asks it' fate kept2 "$victim" Q
 
+	# Where it cannot be told which mail server was set up, nothing is taken away: that is said.
+	cp $conf /root/kept.conf
+	printf '[nonsense]\nkey = 1\n' >>$conf
+	check 'the package is removed beside a broken configuration' apt remove preload25-updater
+	check '... and says that the list stays in force' \
+		grep -q "^preload25-updater: the mail server's configuration still names the list" "$tmp/apt"
+	check '... and why' grep -q "$conf:.*nonsense" "$tmp/apt"
+	check '... which it does' fate kept3 "$victim" Q
+	cp /root/kept.conf $conf
+	check 'it is installed again' apt install /root/preload25-updater.deb
+
 	check 'the package is removed' apt remove preload25-updater
 	check '... and says what it has taken away' grep -q 'main.cf no longer asks the list\|smtp_tls_policy_maps' "$tmp/apt"
+	check '... in full' grep -qx 'main.cf no longer asks the list' "$tmp/apt"
 	check '... main.cf is as it was' same_postconf
 	check '... while the map stays' test -s /etc/postfix/preload.cdb
 	check '... and no mail waits for a list that nobody keeps' fate after "$victim" D
+	# What OpenSMTPD's pinned domains would have left.
+	touch /etc/preload25/domains.db /etc/preload25/domains-pinned.db /etc/preload25/domains-hosts
 	check 'it is purged' apt purge preload25-updater
 	after=$(files)
 	diff <(echo "$before") <(echo "$after") | grep '^[<>]' |
@@ -145,11 +159,23 @@ run_inside() {
 	check '... and set up' preload25-update setup postfix --apply --source http://127.0.0.1/ --root /root/root.json
 	postconf -e "smtp_tls_policy_maps = cdb:/etc/postfix/preload cdb:/etc/postfix/preload"
 	check '... by the administrator himself, too' postfix reload
+	# Nor do other instances of Postfix, and what stands elsewhere.
+	mkdir -p /etc/postfix-out /srv/exim/conf.d/router
+	echo 'smtp_tls_policy_maps = lmdb:/etc/postfix/preload' >/etc/postfix-out/main.cf
+	echo 'table hosts file:/etc/preload25/domains-hosts' >/srv/smtpd.conf
+	echo 'domains = cdb;/etc/preload25/exim.cdb' >/srv/exim/conf.d/router/10_ours
+	printf '[opensmtpd]\nconfig = /srv/smtpd.conf\n[exim]\nconfig_dir=/srv/exim ; ours\n' >>$conf
+	touch /etc/postfix/preload.lmdb /etc/preload25/exim.cdb /etc/preload25/domains-pinned.db \
+		/etc/preload25/domains-hosts
 	# What it was made by is not there to take it away.
 	printf '#!/bin/sh\nexit 3\n' >/usr/sbin/preload25-update
 	check 'purged where it cannot be taken away' apt purge preload25-updater
 	check '... it says so' grep -q 'stays' "$tmp/apt"
 	check '... and the map stays' test -s /etc/postfix/preload.cdb
+	check '... as one does that another instance of Postfix names' test -e /etc/postfix/preload.lmdb
+	check '... and what the configuration has led to' \
+		test -e /etc/preload25/exim.cdb -a -e /etc/preload25/domains-hosts
+	check '... and no other' test ! -e /etc/preload25/domains-pinned.db
 	check '... and answers' fate still "$victim" Q
 	check 'postfix stops' postfix_stop
 	finish
@@ -261,6 +287,11 @@ check '... gives the same bytes' test "$first" = "$(sha256sum <"$deb")"
 dpkg-deb -f "$deb" Depends >"$tmp/depends"
 check 'it needs no database, git or DNS library' \
 	sh -c '! grep -qE "sqlite|git|unbound|ldns|libevent" "$1"' sh "$tmp/depends"
+check 'make install' make -s -C "$top" "B=$B" "DESTDIR=$tmp/dest" prefix=/opt/p25 install
+check '... brings a service of the program there' \
+	grep -qx 'ExecStart=/opt/p25/sbin/preload25-update' "$tmp/dest/opt/p25/share/preload25/preload25-update.service"
+check '... with its timer, and a line for cron' \
+	ls "$tmp/dest/opt/p25/share/preload25/preload25-update.timer" "$tmp/dest/opt/p25/share/preload25/preload25-updater"
 if command -v lintian >/dev/null; then
 	check 'lintian has nothing to say' lintian --allow-root --fail-on error,warning --tag-display-limit 0 "$deb"
 else
@@ -278,7 +309,6 @@ if [ "$(id -u)" -ne 0 ]; then
 	skip 'package: installing needs root'
 	finish
 fi
-moment() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
 # shellcheck disable=SC2034 # for tuf.bash
 start=$(moment '-1 hour') list_expires=$(moment '+14 days') expires=$(moment '+300 days')
 # shellcheck disable=SC2034 # for tuf.bash
@@ -288,9 +318,8 @@ mkdir -p "$world"
 cases_plan >"$world/plan"
 make_world() {
 	lab make "$world/lab" --kinds sts-enforce-own --domains 2 && lab extend "$world/lab" "$world/plan" &&
-		preload25 init "$world/authority" && mkdir -p "$world/site/metadata" "$world/site/targets" &&
-		cp "$world/authority/repository/metadata/1.root.json" "$world/root.json" &&
-		cp "$world/root.json" "$world/site/metadata/" || return
+		new_authority "$world/authority" && new_site "$world/site" "$world/authority" &&
+		cp "$world/authority/root.json" "$world/root.json" || return
 	keys=$world/authority/keys
 	mapfile -t entries < <(cases_entries)
 	lines "${entries[@]}" | whole 1 >"$world/list" && publish "$world/site" 1 "$world/list"
