@@ -312,38 +312,6 @@ on_delivery(struct mail_log *log, struct span pid, struct span text, struct mail
 	return 1;
 }
 
-/* Whether rest, a line of syslog's, is one of smtp(8)'s: "Nov 26 12:00:00 host postfix/smtp[PID]: text" (or
- * "postfix-out/smtp[": instances have names of their own). rest becomes the text. Before the tag is only what
- * the logger writes, some words without a colon behind them; whatever comes later senders choose. */
-static bool
-take_tag(struct span *rest, struct span *pid)
-{
-	for (int words = 0; words < TAG_WORDS_MAX; words++) {
-		struct span word = take_word(rest), name = up_to(word, "[");
-
-		if (word.len == 0 || word.at[word.len - 1] != ':')
-			continue;
-		/* The tag. */
-		*pid = up_to(behind(word, "["), "]");
-		for (size_t i = 0; i < pid->len; i++)
-			if (!str_is_digit(pid->at[i]))
-				return false;
-		return name.len >= 5 && memcmp(name.at + name.len - 5, "/smtp", 5) == 0 && pid->len > 0 &&
-			pid->at + pid->len + strlen("]:") == word.at + word.len;
-	}
-	return false;
-}
-
-static int
-postfix_line(struct mail_log *log, struct span line, struct mail_delivery *out)
-{
-	struct span text = line, pid;
-
-	if (!take_tag(&text, &pid) || on_tls(log, pid, text))
-		return 0;
-	return on_delivery(log, pid, text, out);
-}
-
 /* --- Exim ---------------------------------------------------------------------------------------
  */
 
@@ -389,7 +357,7 @@ is_exim(struct span line)
 		line.at[13] == ':';
 }
 
-/* Steps over date, time, perhaps the zone and "[pid]", the id of the message, and the flag: only there is it
+/* Steps over date and time (syslog has its own, and Exim may leave them to it), perhaps the zone and "[pid]", the id of the message, and the flag: only there is it
  * Exim's own. false: a line about something else. */
 static bool
 take_flag(struct span *rest, struct mail_delivery *out)
@@ -399,11 +367,14 @@ take_flag(struct span *rest, struct mail_delivery *out)
 		enum mail_outcome outcome;
 	} flags[] = {{"=> ", MAIL_SENT}, {"-> ", MAIL_SENT}, {"== ", MAIL_DEFERRED},
 		{"** ", MAIL_BOUNCED}};
+	bool dated = is_exim(*rest);
 	struct span word;
 
-	(void)take_word(rest);
-	(void)take_word(rest);
 	word = take_word(rest);
+	if (dated) {
+		(void)take_word(rest);
+		word = take_word(rest);
+	}
 	if (begins(word, "+") || begins(word, "-"))
 		word = take_word(rest);
 	if (begins(word, "["))
@@ -466,13 +437,53 @@ exim_line(struct span line, struct mail_delivery *out)
 	return 1;
 }
 
+/* --- both ---------------------------------------------------------------------------------------
+ */
+
+/* Steps over what syslog writes before the text of a line, "Nov 26 12:00:00 host postfix/smtp[PID]: ": the name
+ * and the number of the process. Before that tag are only some words without a colon behind them; whatever comes
+ * later senders choose. */
+static bool
+take_tag(struct span *rest, struct span *name, struct span *pid)
+{
+	for (int words = 0; words < TAG_WORDS_MAX; words++) {
+		struct span word = take_word(rest);
+
+		if (word.len == 0 || word.at[word.len - 1] != ':')
+			continue;
+		/* The tag. */
+		*name = up_to(word, "[");
+		*pid = up_to(behind(word, "["), "]");
+		for (size_t i = 0; i < pid->len; i++)
+			if (!str_is_digit(pid->at[i]))
+				return false;
+		return pid->len > 0 && pid->at + pid->len + strlen("]:") == word.at + word.len;
+	}
+	return false;
+}
+
+static bool
+ends(struct span s, const char *text)
+{
+	size_t len = strlen(text);
+
+	return s.len >= len && memcmp(s.at + s.len - len, text, len) == 0;
+}
+
 int
 mail_log_line(struct mail_log *log, const char *line, size_t len, struct mail_delivery *out)
 {
-	struct span s = {line, len};
+	struct span s = {line, len}, name, pid;
 
 	memset(out, 0, sizeof(*out));
 	if (len > MAIL_LOG_LINE_MAX)
 		return 0;
-	return is_exim(s) ? exim_line(s, out) : postfix_line(log, s, out);
+	if (is_exim(s))
+		return exim_line(s, out);
+	if (!take_tag(&s, &name, &pid))
+		return 0;
+	/* "postfix-out/smtp": instances have names of their own. */
+	if (ends(name, "/smtp"))
+		return on_tls(log, pid, s) ? 0 : on_delivery(log, pid, s, out);
+	return begins(name, "exim") ? exim_line(s, out) : 0;
 }

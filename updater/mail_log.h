@@ -5,7 +5,7 @@
  *	for each line: if (mail_log_line(log, line, len, &delivery) > 0) use(delivery);
  *	mail_log_free(log);
  *
- * Reads Postfix's lines (syslog or journal) and Exim's main log, mixed if need be. The bytes are
+ * Reads lines of Postfix and Exim (syslog, the journal, Exim's main log), mixed if need be. The bytes are
  * foreign: senders choose parts of them. Every other line is passed over.
  */
 #ifndef UPDATER_MAIL_LOG_H

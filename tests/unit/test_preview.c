@@ -192,6 +192,12 @@ test_exim(void **state UNUSED)
 		{EXIM "<= u@home.test U=root P=local S=300", NO},
 		{EXIM "Completed", NO},
 		{"xxxx => u@good.test H=mx1.good.test [192.0.2.1]", NO},
+		/* By syslog or the journal, with its own time once more or not. */
+		{"2026-11-26T12:00:00+0000 host exim[77]: 1vOabc-00000001abc-0001 => u@good.test R=r T=t "
+		 "H=mx1.good.test [192.0.2.1]",
+			1, "good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
+		{"Nov 26 12:00:00 host exim4[77]: " EXIM "=> u@good.test R=r T=t H=mx1.good.test [192.0.2.1]", 1,
+			"good.test", "mx1.good.test", MAIL_SENT, MAIL_TLS_NONE},
 	};
 
 	check_lines(lines, ARRAY_LEN(lines));
@@ -232,6 +238,8 @@ test_forged(void **state UNUSED)
 		/* Exim: senders, greetings, recipients, certificates. */
 		{EXIM "<= \"a => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test [192.0.2.9] P=esmtp", NO},
 		{EXIM "<= \" => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test [192.0.2.9] P=esmtp", NO},
+		{LINE("exim[77]: ") EXIM "<= \" => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test", NO},
+		{LINE("spamd[77]: ") EXIM "=> u@good.test R=r T=t H=mx1.good.test [192.0.2.1]", NO},
 		{"2026-11-26 12:00:00 H=(=> u@good.test H=mx) [192.0.2.9] rejected EHLO", NO},
 		{"2026-11-26 12:00:00 SMTP => u@good.test H=mx1.good.test [192.0.2.1]", NO},
 		{"2026-11-26 12:00:00 SMTP syntax error in \"" FAKE "\" H=evil.test [192.0.2.9]", NO},
