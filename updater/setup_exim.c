@@ -291,8 +291,7 @@ plan_fresh(struct setup_exim *u, const char *name, char *text, struct error *err
 		rc = before == NULL ? -1 : 0;
 	}
 	if (rc == 0)
-		setup_files_add(&u->files, path, before, u->options->revert ? NULL : xstrdup(text),
-			u->options->revert ? NULL : xstrdup(text));
+		setup_files_add(&u->files, path, before, xstrdup(text), xstrdup(text));
 	free(text);
 	free(path);
 	return rc;
@@ -361,12 +360,6 @@ plan_template(struct setup_exim *u, struct error *err)
 	if (before == NULL)
 		goto out;
 	clean = setup_text_without_blocks(before, "#");
-	if (u->options->revert) {
-		setup_files_add(&u->files, path, before, clean, NULL);
-		before = clean = NULL;
-		rc = 0;
-		goto out;
-	}
 	own = own_options(clean);
 	if (own == NULL) {
 		error_set(err, ERROR_CONFIG, "%s: has no transport remote_smtp", path);
@@ -401,6 +394,36 @@ out:
 	return rc;
 }
 
+/* Out of one file, where it is there: our blocks, or all of it when it is ours. */
+static int
+plan_without(struct setup_exim *u, const char *name, bool ours, struct error *err)
+{
+	char *path = in_dir(u, name), *before = NULL;
+	int rc = 0;
+
+	if (file_exists(path)) {
+		before = setup_file_read(path, err);
+		rc = before == NULL ? -1 : 0;
+	}
+	if (before != NULL)
+		setup_files_add(&u->files, path, before,
+			ours ? NULL : setup_text_without_blocks(before, "#"), NULL);
+	free(path);
+	return rc;
+}
+
+/* Whatever the configuration has become since: the other form, or one that sends all mail to one
+ * host. */
+static int
+plan_revert(struct setup_exim *u, struct error *err)
+{
+	return plan_without(u, TEMPLATE, false, err) < 0 ||
+			plan_without(u, ROUTER_FILE, true, err) < 0 ||
+			plan_without(u, TRANSPORT_FILE, true, err) < 0
+		? -1
+		: 0;
+}
+
 static void
 tell_notes(const struct setup_exim *u)
 {
@@ -417,6 +440,18 @@ tell_notes(const struct setup_exim *u)
 		fprintf(u->options->out,
 			"! /etc/resolv.conf lacks \"options trust-ad\": domains that have DANE only "
 			"are left out until it is there.\n");
+}
+
+static int
+plan(struct setup_exim *u, struct error *err)
+{
+	int rc = look_at_configuration(u, err);
+
+	if (rc == 0)
+		rc = u->split ? plan_split(u, err) : plan_template(u, err);
+	if (rc == 0)
+		tell_notes(u);
+	return rc;
 }
 
 /* update-exim4.conf makes the configuration, has Exim read it, and keeps the old one if it fails. */
@@ -444,12 +479,9 @@ run(struct setup_exim *u, struct error *err)
 
 	if (look_at_program(u, err) < 0)
 		return -1;
-	rc = look_at_configuration(u, err);
+	rc = u->options->revert ? plan_revert(u, err) : plan(u, err);
 	if (rc != 0)
 		return rc;
-	if ((u->split ? plan_split(u, err) : plan_template(u, err)) < 0)
-		return -1;
-	tell_notes(u);
 	return setup_files_finish(&u->files, u->s, u->options, make_configuration, u,
 		"systemctl reload exim4", err);
 }

@@ -105,6 +105,17 @@ exim)
 			revert "exim, split $split" exim4
 		fi
 	done
+	# What --apply has brought goes, whatever the site has become since.
+	snapshot exim4 >"$tmp/before"
+	expect 'exim: --apply in split form' 0 '' update setup exim --apply
+	sed -i -e "s/^dc_use_split_config=.*/dc_use_split_config='false'/" \
+		-e "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='smarthost'/" "$conf"
+	expect 'exim: --revert after the form has changed, and all goes to a smart host' 0 '' \
+		update setup exim --revert
+	sed -i -e "s/^dc_use_split_config=.*/dc_use_split_config='true'/" \
+		-e "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='internet'/" "$conf"
+	snapshot exim4 >"$tmp/now"
+	check 'exim: ... leaves nothing of ours' diff "$tmp/before" "$tmp/now"
 	: >/etc/exim4/exim4.conf
 	expect 'exim: beside a configuration made by hand it only tells' 2 \
 		'exim4.conf is made by hand: put these routers and transports into it yourself' \
