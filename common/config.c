@@ -23,11 +23,18 @@ struct value {
 	char *where; /* "FILE:LINE" of the last, owned; NULL when not set */
 };
 
+/* The values of a section with a name; those of all others are kept as one part. */
+struct part {
+	char *section;        /* "section NAME", owned; NULL: all sections without a name */
+	struct value *values; /* parallel to keys, owned */
+};
+
 struct config {
 	const struct config_key *keys; /* borrowed */
 	size_t count;
-	struct value *values; /* parallel to keys */
-	char *path;           /* "built-in defaults" without a file */
+	struct part parts[1 + CONFIG_NAMED_MAX]; /* in the order of the file; the first is without a name */
+	size_t part_count;
+	char *path; /* "built-in defaults" without a file */
 };
 
 /* What the inih handler needs; one parse at a time. */
@@ -93,16 +100,74 @@ check_value(const struct config_key *key, const char *text, struct error *err)
 	abort();
 }
 
-/* The index of section/name, or -1. With name NULL: any key of the section. */
+/* How much of "section NAME" is the section. */
+static size_t
+section_len(const char *section)
+{
+	return strcspn(section, " ");
+}
+
+/* The index of section/name, whichever name the section has, or -1. With name NULL: any key of the
+ * section. */
 static ptrdiff_t
 find_key(const struct config *c, const char *section, const char *name)
 {
+	size_t len = section_len(section);
+
 	for (size_t i = 0; i < c->count; i++) {
-		if (strcmp(c->keys[i].section, section) == 0 &&
+		if (strlen(c->keys[i].section) == len &&
+			memcmp(c->keys[i].section, section, len) == 0 &&
+			(section[len] == '\0' || c->keys[i].named) &&
 			(name == NULL || strcmp(c->keys[i].name, name) == 0))
 			return (ptrdiff_t)i;
 	}
 	return -1;
+}
+
+/* NULL: there is none of that name. */
+static struct part *
+find_part(struct config *c, const char *section)
+{
+	if (section[section_len(section)] == '\0')
+		return &c->parts[0];
+	for (size_t i = 1; i < c->part_count; i++)
+		if (strcmp(c->parts[i].section, section) == 0)
+			return &c->parts[i];
+	return NULL;
+}
+
+static void
+add_part(struct config *c, const char *section)
+{
+	c->parts[c->part_count++] = (struct part){.section = section != NULL ? xstrdup(section) : NULL,
+		.values = xcalloc(c->count, sizeof(struct value))};
+}
+
+/* The part that a section's values go into, made where there is none yet. */
+static struct part *
+take_part(struct parse *p, const char *section)
+{
+	struct config *c = p->config;
+	struct part *part = find_part(c, section);
+	const char *name = section + section_len(section);
+	size_t len = strlen(name);
+
+	if (part != NULL)
+		return part;
+	if (len < 2 || len > 1 + CONFIG_NAME_MAX ||
+		strspn(name + 1, "abcdefghijklmnopqrstuvwxyz0123456789-") != len - 1) {
+		error_set(p->err, ERROR_CONFIG,
+			"section [%s]: the name is not of 1 to %d lower-case letters, digits and hyphens",
+			section, CONFIG_NAME_MAX);
+		return NULL;
+	}
+	if (c->part_count == ARRAY_LEN(c->parts)) {
+		error_set(p->err, ERROR_CONFIG, "section [%s]: more than %d sections with names", section,
+			CONFIG_NAMED_MAX);
+		return NULL;
+	}
+	add_part(c, section);
+	return &c->parts[c->part_count - 1];
 }
 
 static int
@@ -110,6 +175,7 @@ add_value(struct parse *p, const char *section, const char *name, const char *te
 {
 	struct config *c = p->config;
 	ptrdiff_t i = find_key(c, section, name);
+	struct part *part;
 	struct value *v;
 
 	if (i < 0) {
@@ -121,7 +187,10 @@ add_value(struct parse *p, const char *section, const char *name, const char *te
 		return error_set(
 			p->err, ERROR_CONFIG, "unknown key %s in section [%s]", name, section);
 	}
-	v = &c->values[i];
+	part = take_part(p, section);
+	if (part == NULL)
+		return -1;
+	v = &part->values[i];
 	if (v->count > 0 && !c->keys[i].repeat)
 		return error_set(
 			p->err, ERROR_CONFIG, "%s is given twice (first at %s)", name, v->where);
@@ -236,7 +305,7 @@ config_load(const char *path, const struct config_key *keys, size_t count, struc
 	*out = NULL;
 	c->keys = keys;
 	c->count = count;
-	c->values = xcalloc(count, sizeof(*c->values));
+	add_part(c, NULL);
 	c->path = xstrdup(path != NULL ? path : "built-in defaults");
 	if (path != NULL && parse_file(c, path, err) < 0) {
 		config_free(c);
@@ -246,59 +315,69 @@ config_load(const char *path, const struct config_key *keys, size_t count, struc
 	return 0;
 }
 
+static void
+clear_value(struct value *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		free(v->texts[i]);
+	free(v->texts);
+	free(v->where);
+}
+
 void
 config_free(struct config *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < c->count; i++) {
-		for (size_t k = 0; k < c->values[i].count; k++)
-			free(c->values[i].texts[k]);
-		free(c->values[i].texts);
-		free(c->values[i].where);
+	for (size_t i = 0; i < c->part_count; i++) {
+		for (size_t k = 0; k < c->count; k++)
+			clear_value(&c->parts[i].values[k]);
+		free(c->parts[i].values);
+		free(c->parts[i].section);
 	}
-	free(c->values);
 	free(c->path);
 	free(c);
 }
 
-static size_t
-must_find(const struct config *c, const char *section, const char *name)
+static const struct config_key *
+must_find(const struct config *c, const char *section, const char *name, const struct value **value)
 {
 	ptrdiff_t i = find_key(c, section, name);
+	const struct part *part = find_part((struct config *)(uintptr_t)c, section);
 
-	assert(i >= 0);
-	return (size_t)i;
+	assert(i >= 0 && part != NULL);
+	*value = &part->values[i];
+	return &c->keys[i];
 }
 
 /* The last value's text, the default, or NULL. */
 static const char *
-text_of(const struct config *c, size_t i)
+text_of(const struct config_key *key, const struct value *v)
 {
-	const struct value *v = &c->values[i];
-
-	return v->count > 0 ? v->texts[v->count - 1] : c->keys[i].fallback;
+	return v->count > 0 ? v->texts[v->count - 1] : key->fallback;
 }
 
 const char *
 config_string(const struct config *c, const char *section, const char *name)
 {
-	size_t i = must_find(c, section, name);
+	const struct value *v;
+	const struct config_key *key = must_find(c, section, name, &v);
 
-	assert(c->keys[i].type == CONFIG_STRING);
-	return text_of(c, i);
+	assert(key->type == CONFIG_STRING);
+	return text_of(key, v);
 }
 
 int64_t
 config_int(const struct config *c, const char *section, const char *name)
 {
-	size_t i = must_find(c, section, name);
-	const char *text = text_of(c, i);
+	const struct value *v;
+	const struct config_key *key = must_find(c, section, name, &v);
+	const char *text = text_of(key, v);
 	struct error err;
 	int64_t value;
 
-	assert(c->keys[i].type == CONFIG_INT && text != NULL);
-	if (int_from_text(&c->keys[i], text, &value, &err) < 0)
+	assert(key->type == CONFIG_INT && text != NULL);
+	if (int_from_text(key, text, &value, &err) < 0)
 		abort(); /* checked on reading; a bad default is a bug in the table */
 	return value;
 }
@@ -306,11 +385,12 @@ config_int(const struct config *c, const char *section, const char *name)
 bool
 config_bool(const struct config *c, const char *section, const char *name)
 {
-	size_t i = must_find(c, section, name);
-	const char *text = text_of(c, i);
+	const struct value *v;
+	const struct config_key *key = must_find(c, section, name, &v);
+	const char *text = text_of(key, v);
 	bool value;
 
-	assert(c->keys[i].type == CONFIG_BOOL && text != NULL);
+	assert(key->type == CONFIG_BOOL && text != NULL);
 	if (!bool_from_text(text, &value))
 		abort();
 	return value;
@@ -319,33 +399,66 @@ config_bool(const struct config *c, const char *section, const char *name)
 size_t
 config_count(const struct config *c, const char *section, const char *name)
 {
-	size_t i = must_find(c, section, name);
+	const struct value *v;
+	const struct config_key *key = must_find(c, section, name, &v);
 
-	assert(c->keys[i].repeat);
-	return c->values[i].count;
+	assert(key->repeat);
+	return v->count;
 }
 
 const char *
 config_nth(const struct config *c, const char *section, const char *name, size_t n)
 {
-	size_t i = must_find(c, section, name);
+	const struct value *v;
 
-	assert(n < c->values[i].count);
-	return c->values[i].texts[n];
+	(void)must_find(c, section, name, &v);
+	assert(n < v->count);
+	return v->texts[n];
 }
 
 bool
 config_is_set(const struct config *c, const char *section, const char *name)
 {
-	return c->values[must_find(c, section, name)].count > 0;
+	const struct value *v;
+
+	(void)must_find(c, section, name, &v);
+	return v->count > 0;
 }
 
 const char *
 config_where(const struct config *c, const char *section, const char *name)
 {
-	const struct value *v = &c->values[must_find(c, section, name)];
+	const struct value *v;
 
+	(void)must_find(c, section, name, &v);
 	return v->where != NULL ? v->where : c->path;
+}
+
+static bool
+is_of(const struct part *part, const char *section)
+{
+	size_t len = section_len(part->section);
+
+	return strlen(section) == len && memcmp(part->section, section, len) == 0;
+}
+
+size_t
+config_named_count(const struct config *c, const char *section)
+{
+	size_t count = 0;
+
+	for (size_t i = 1; i < c->part_count; i++)
+		count += is_of(&c->parts[i], section);
+	return count;
+}
+
+const char *
+config_named_nth(const struct config *c, const char *section, size_t n)
+{
+	for (size_t i = 1; i < c->part_count; i++)
+		if (is_of(&c->parts[i], section) && n-- == 0)
+			return c->parts[i].section;
+	abort();
 }
 
 int
@@ -357,6 +470,9 @@ config_sample(const struct config_key *keys, size_t count, struct buf *out)
 		if (strcmp(section, keys[i].section) != 0) {
 			section = keys[i].section;
 			buf_addf(out, "%s[%s]\n", i > 0 ? "\n" : "", section);
+			if (keys[i].named)
+				buf_addf(out, "# further ones are [%s NAME], with keys of their own\n",
+					section);
 		}
 		buf_addf(out, "# %s%s\n", keys[i].help, keys[i].repeat ? " (may repeat)" : "");
 		buf_addf(out, "#%s = %s\n", keys[i].name,

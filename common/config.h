@@ -5,6 +5,9 @@
  * section or key, a value of the wrong type or out of range, and a key given twice that may not
  * repeat are errors that name file and line. Nothing below main() and the command functions reads
  * configuration: options structs go down.
+ *
+ * A section whose keys are `named` may stand any number of times more as [section NAME], each with its own
+ * values: "section NAME" is what it is asked for by. One that holds no key is none.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
@@ -25,10 +28,16 @@ struct config_key {
 	const char *name;
 	enum config_type type;
 	bool repeat;          /* may stand several times; only CONFIG_STRING */
+	bool named;           /* the section may have a name, too; the same for all keys of a section */
 	const char *fallback; /* default as text, or NULL: none */
 	int64_t min, max;     /* CONFIG_INT */
 	const char *help;     /* one line for the sample file and the manual */
 };
+
+/* Octets of such a name: lower-case letters, digits and hyphens. */
+#define CONFIG_NAME_MAX 32
+/* Sections with names, in all. */
+#define CONFIG_NAMED_MAX 64
 
 /* Reads path against keys[count] (borrowed for the life of the result). With path NULL everything
  * has its default. */
@@ -50,6 +59,10 @@ const char *config_nth(const struct config *c, const char *section, const char *
 bool config_is_set(const struct config *c, const char *section, const char *name);
 /* "FILE:LINE" of the key's (last) value, or "FILE" when it has its default: for later complaints. */
 const char *config_where(const struct config *c, const char *section, const char *name);
+
+/* The sections [section NAME] in the order of the file, and the i-th of them: "section NAME". Lent. */
+size_t config_named_count(const struct config *c, const char *section);
+const char *config_named_nth(const struct config *c, const char *section, size_t i);
 
 /* Writes a sample file with every key, its help and default, commented out, to out. */
 struct buf;

@@ -102,7 +102,7 @@ void
 health_judge(
 	const struct update_settings *s, const struct state *state, int64_t now_s, struct health *h)
 {
-	const struct state_list *l = &state->list;
+	const struct state_list *l = &state->sources[0].list;
 	char text[CLOCK_TEXT_SIZE], left[WHEN_SPAN_SIZE], age[WHEN_SPAN_SIZE];
 	int64_t since_s = now_s - state->last_success_s;
 	bool reports = s->report_only && l->version > 0 && state->map.path == NULL;
@@ -156,8 +156,8 @@ tell_figures(const struct update_settings *s, const struct state *state, int64_t
 	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
 		left_out += state_left_count(m, &state_left[i]);
 	fprintf(out, " | age=%" PRId64 "s entries=%" PRId64 ";;;0 left_out=%" PRId64 ";;;0",
-		now_s - state->list.timestamp_s, m->lines, left_out);
-	fprintf(out, " expires=%" PRId64 "s;%" PRId64 ":;0:", state->list.expires_s - now_s,
+		now_s - state->sources[0].list.timestamp_s, m->lines, left_out);
+	fprintf(out, " expires=%" PRId64 "s;%" PRId64 ":;0:", state->sources[0].list.expires_s - now_s,
 		s->monitor_expires_s);
 	if (m->next_end_s != 0)
 		fprintf(out, " next_end=%" PRId64 "s", m->next_end_s - now_s);

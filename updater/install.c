@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "export/list.h"
 #include "export/list_reader.h"
+#include "updater/generations.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/overlay.h"
@@ -80,7 +81,7 @@ install_stale(const struct install *in)
 		return m->path == NULL ? NULL : "in force, and the mode is report-only";
 	if (m->path == NULL || strcmp(m->path, in->s->map_file) != 0)
 		return "not installed yet";
-	if (strcmp(m->sha256, in->state.list.sha256) != 0)
+	if (strcmp(m->sha256, in->state.sources[0].list.sha256) != 0)
 		return "made of another list";
 	if (m->recipe == NULL || strcmp(m->recipe, in->recipe.text) != 0)
 		return "made for another configuration";
@@ -202,16 +203,19 @@ static int
 take_list(struct install *in, const struct list_header *header, const char *sha256,
 	struct error *err)
 {
-	struct state_list *l = &in->state.list;
+	struct state_list *l = &in->state.sources[0].list;
 	char *path = source_list_path(in->s->state_dir, sha256);
+	struct state_generation before;
 	struct stat st;
 	int rc = stat(path, &st) < 0 ? error_set_errno(err, ERROR_TEMP, "%s", path) : 0;
 
 	free(path);
 	if (rc < 0)
 		return -1;
-	if (l->sha256[0] != '\0' && strcmp(l->sha256, sha256) != 0)
-		in->state.previous = *l;
+	if (strcmp(l->sha256, sha256) != 0) {
+		generations_present(&in->state, &before);
+		generations_push(&in->state, &before, 1);
+	}
 	*l = (struct state_list){.version = header->version,
 		.length = st.st_size,
 		.timestamp_s = header->timestamp_s,
@@ -219,7 +223,7 @@ take_list(struct install *in, const struct list_header *header, const char *sha2
 		.confirmed_since_s = header->confirmed_since_s};
 	(void)snprintf(l->sha256, sizeof(l->sha256), "%s", sha256);
 	if (in->anchor[0] != '\0')
-		(void)snprintf(in->state.anchor, sizeof(in->state.anchor), "%s", in->anchor);
+		(void)snprintf(in->state.sources[0].anchor, sizeof(in->state.sources[0].anchor), "%s", in->anchor);
 	return 0;
 }
 
@@ -324,9 +328,9 @@ brake(const struct install *in, const char *before_path, struct list_reader *aft
 	struct error why = {0};
 	int rc = 0;
 
-	if (in->state.map.path == NULL || in->state.list.sha256[0] == '\0')
+	if (in->state.map.path == NULL || in->state.sources[0].list.sha256[0] == '\0')
 		return 0;
-	if (source_list_intact(before_path, in->state.list.sha256, &why) < 0 ||
+	if (source_list_intact(before_path, in->state.sources[0].list.sha256, &why) < 0 ||
 		list_reader_open(before_path, &before, &why) < 0) {
 		log_warning("cannot compare with the installed list: %s", why.text);
 		goto out;
@@ -367,7 +371,7 @@ static int
 may_follow(void *arg, struct list_reader *list, struct error *err)
 {
 	const struct question *q = arg;
-	char *before = source_list_path(".", q->in->state.list.sha256);
+	char *before = source_list_path(".", q->in->state.sources[0].list.sha256);
 	int rc = source_check_list(
 		q->here, list_reader_header(list), q->sha256, q->in->now_s, err);
 
@@ -398,7 +402,7 @@ read_list(struct install *in, const struct source_here *here, const char *sha256
 	struct render_options options = render_options(in);
 	const struct render_work work = {.list_dir = in->s->state_dir,
 		.sha256 = sha256,
-		.other = here != NULL ? in->state.list.sha256 : "",
+		.other = here != NULL ? in->state.sources[0].list.sha256 : "",
 		.user = &in->user,
 		.time_ms = in->s->sandbox_time_s * INT64_C(1000),
 		.options = &options,
@@ -432,7 +436,7 @@ install_list(struct install *in, const struct source_here *here, const char *sha
 		(target.pins != NULL && pins_finish(target.pins, header.version, err) < 0))
 		goto out;
 	if (here != NULL)
-		in->state.undone[0] = '\0';
+		in->state.sources[0].undone[0] = '\0';
 	say_what_changed(in, &header, &counts);
 	if (in->dry_run) {
 		rc = 0;
@@ -463,7 +467,7 @@ install_accept(struct install *in, const struct source_here *here, const char *s
 
 	if (rc != 0)
 		return rc;
-	in->state.undone[0] = '\0';
+	in->state.sources[0].undone[0] = '\0';
 	log_info("report-only: list %" PRId64 " is here; nothing is installed", header.version);
 	if (in->dry_run)
 		return 0;

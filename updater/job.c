@@ -12,6 +12,7 @@
 #include "common/xalloc.h"
 #include "export/tuf_metadata.h"
 #include "updater/confine.h"
+#include "updater/generations.h"
 #include "updater/install.h"
 #include "updater/list_fetch.h"
 #include "updater/map.h"
@@ -27,16 +28,22 @@
 
 #define DIR_MODE 0755
 
+/* One source in this run. */
+struct job_source {
+	struct state_source *state; /* the job's */
+	struct source source;
+	char *metadata_dir; /* owned */
+	int64_t floor;      /* no list of a lower version is taken */
+	bool frozen;        /* every mirror's metadata has expired, or worse */
+};
+
 struct job {
 	const struct update_settings *s;
 	struct install install; /* owns the state */
-	struct source source;
+	struct job_source sources[SOURCES_MAX];
 	struct rules *rules; /* owned */
-	const char **urls;
-	char *state_path, *metadata_dir, *lock_path;
+	char *state_path, *lock_path;
 	struct file_lock *lock;
-	int64_t floor; /* no list of a lower version is taken */
-	bool frozen;   /* every mirror's metadata has expired, or worse */
 };
 
 /* --- paths --------------------------------------------------------------------------------------
@@ -59,16 +66,18 @@ job_load_state(const struct update_settings *s, struct state *state, struct erro
 }
 
 char *
-job_metadata_dir(const struct update_settings *s)
+job_metadata_dir(const struct update_settings *s, size_t i)
 {
-	return xasprintf("%s/metadata", s->state_dir);
+	if (i == 0)
+		return xasprintf("%s/metadata", s->state_dir);
+	return xasprintf("%s/sources/%s/metadata", s->state_dir, s->sources[i].name);
 }
 
 /* Step 1: what is here already, before any network. */
 static int
 refresh_local(struct job *j, struct error *err)
 {
-	struct state_list *list = &j->install.state.list;
+	struct state_list *list = &j->install.state.sources[0].list;
 	const char *why;
 	char *path, sha256[sizeof(list->sha256)];
 	struct error damage = {0};
@@ -100,19 +109,19 @@ refresh_local(struct job *j, struct error *err)
  */
 
 static struct source_here
-what_is_here(const struct job *j)
+what_is_here(const struct job *j, const struct job_source *of)
 {
-	return (struct source_here){.list = &j->install.state.list,
+	return (struct source_here){.list = &of->state->list,
 		.dir = j->s->state_dir,
-		.floor = j->floor,
-		.undone = j->install.allow_churn ? "" : j->install.state.undone};
+		.floor = of->floor,
+		.undone = j->install.allow_churn ? "" : of->state->undone};
 }
 
 /* A list that was fetched and is what the repository announces. 0, 1 the brake, -1. */
 static int
-take_list(struct job *j, const struct tuf_file *said, struct error *err)
+take_list(struct job *j, const struct job_source *of, const struct tuf_file *said, struct error *err)
 {
-	struct source_here here = what_is_here(j);
+	struct source_here here = what_is_here(j, of);
 	int rc = (j->s->report_only ? install_accept : install_list)(
 		&j->install, &here, said->sha256, err);
 
@@ -127,44 +136,43 @@ take_list(struct job *j, const struct tuf_file *said, struct error *err)
 /* Which anchor the list that counts was taken under is kept with it: under another one its version
  * forbids nothing. */
 static int
-read_anchor(struct job *j, struct error *err)
+read_anchor(struct job *j, struct job_source *of, struct error *err)
 {
-	const struct state *state = &j->install.state;
-
-	if (source_anchor(&j->source, j->install.anchor, err) < 0)
+	if (source_anchor(&of->source, j->install.anchor, err) < 0)
 		return -1;
-	j->floor = state->list.version;
-	if (state->anchor[0] != '\0' && strcmp(state->anchor, j->install.anchor) != 0) {
+	of->floor = of->state->list.version;
+	if (of->state->anchor[0] != '\0' && strcmp(of->state->anchor, j->install.anchor) != 0) {
 		log_warning("%s is another root than before: what was trusted under the old one is "
 			    "forgotten",
-			j->source.root);
-		j->floor = 0;
+			of->source.root);
+		of->floor = 0;
 	}
 	return 0;
 }
 
 static int
-update(struct job *j, struct error *err)
+update(struct job *j, struct job_source *of, struct error *err)
 {
 	const struct state *state = &j->install.state;
 	struct source_here here;
 	struct tuf_file said;
 	int rc;
 
-	if (read_anchor(j, err) < 0)
+	if (read_anchor(j, of, err) < 0)
 		return -1;
-	here = what_is_here(j);
-	rc = source_worker_refresh(&j->source, &here, &j->install.user,
+	here = what_is_here(j, of);
+	rc = source_worker_refresh(&of->source, &here, &j->install.user,
 		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &said, err);
 	if (rc < 0) {
-		j->frozen = err->kind == ERROR_EXPIRED;
+		of->frozen = err->kind == ERROR_EXPIRED;
 		return -1;
 	}
 	if (rc > 0)
-		rc = take_list(j, &said, err);
+		rc = take_list(j, of, &said, err);
 	if (!j->install.dry_run) {
-		const char *const keep[] = {
-			state->list.sha256, state->previous.sha256, said.sha256};
+		const char *const keep[] = {of->state->list.sha256,
+			state->generation_count > 0 ? state->generations[0].members[0].list.sha256 : "",
+			said.sha256};
 
 		source_remove_lists(j->s->state_dir, keep, ARRAY_LEN(keep));
 	}
@@ -185,7 +193,7 @@ work(struct job *j, struct error *err)
 
 	if (refresh_local(j, &local) < 0)
 		failed = true;
-	rc = update(j, err);
+	rc = update(j, &j->sources[0], err);
 	if (!failed || (rc == 0 && !j->install.state.reload_due && install_stale(&j->install) == NULL))
 		return rc;
 	if (rc < 0 && source_gravity(err->kind) > source_gravity(local.kind)) {
@@ -194,7 +202,7 @@ work(struct job *j, struct error *err)
 	}
 	if (rc != 0 && strcmp(err->text, local.text) != 0)
 		log_warning("%s", err->text);
-	j->frozen = false;
+	j->sources[0].frozen = false;
 	*err = local;
 	return -1;
 }
@@ -203,7 +211,7 @@ work(struct job *j, struct error *err)
 static int
 judge(const struct job *j, int rc, struct error *err)
 {
-	const struct state_list *l = &j->install.state.list;
+	const struct state_list *l = &j->install.state.sources[0].list;
 	char text[CLOCK_TEXT_SIZE];
 
 	if (l->version > 0 && l->expires_s <= j->install.now_s) {
@@ -218,7 +226,7 @@ judge(const struct job *j, int rc, struct error *err)
 			return error_prefix(err, "the installed list %" PRId64 " has expired (%s)",
 				l->version, text);
 		}
-	} else if (rc < 0 && j->frozen) {
+	} else if (rc < 0 && j->sources[0].frozen) {
 		/* Ours, if any, is good: somebody holds newer metadata back, or the clock is wrong.
 		 */
 		err->kind = ERROR_SECURITY;
@@ -251,6 +259,23 @@ record(struct job *j, bool known, int rc, const struct error *err)
 		log_warning("%s", why.text);
 }
 
+static void
+begin_source(struct job *j, size_t i)
+{
+	const struct source_settings *s = &j->s->sources[i];
+	struct job_source *of = &j->sources[i];
+
+	of->metadata_dir = job_metadata_dir(j->s, i);
+	of->state = &j->install.state.sources[i];
+	of->source = (struct source){.urls = s->urls,
+		.url_count = s->url_count,
+		.root = s->root,
+		.fetch = &s->fetch,
+		.list_max = s->list_max,
+		.list_dir = j->s->state_dir,
+		.metadata_dir = of->metadata_dir};
+}
+
 /* Takes the lock and reads what is known. To be ended by end(), whatever it returns. */
 static int
 begin(struct job *j, const struct update_settings *s, const struct job_options *options,
@@ -261,18 +286,9 @@ begin(struct job *j, const struct update_settings *s, const struct job_options *
 	memset(j, 0, sizeof(*j));
 	j->s = s;
 	j->state_path = job_state_path(s);
-	j->metadata_dir = job_metadata_dir(s);
 	j->lock_path = xasprintf("%s/lock", s->state_dir);
-	j->urls = xcalloc(s->url_count + 1, sizeof(*j->urls));
-	for (size_t i = 0; i < s->url_count; i++)
-		j->urls[i] = update_settings_url(s, i);
-	j->source = (struct source){.urls = j->urls,
-		.url_count = s->url_count,
-		.root = s->root,
-		.fetch = &s->fetch,
-		.list_max = s->list_max,
-		.list_dir = s->state_dir,
-		.metadata_dir = j->metadata_dir};
+	for (size_t i = 0; i < s->source_count; i++)
+		begin_source(j, i);
 	in->s = s;
 	in->state_path = j->state_path;
 	in->now_s = options->now_s;
@@ -311,9 +327,9 @@ end(struct job *j)
 	rules_free(j->rules);
 	state_clear(&j->install.state);
 	file_lock_free(j->lock);
-	free(j->urls);
+	for (size_t i = 0; i < j->s->source_count; i++)
+		free(j->sources[i].metadata_dir);
 	free(j->lock_path);
-	free(j->metadata_dir);
 	free(j->state_path);
 }
 
@@ -370,12 +386,12 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		rc = 1;
 		goto out;
 	}
-	back = state->previous;
-	if (back.sha256[0] == '\0') {
+	if (state->generation_count == 0) {
 		error_set(err, ERROR_CONFIG, "there is no earlier list to go back to");
 		rc = 1;
 		goto out;
 	}
+	back = state->generations[0].members[0].list;
 	path = source_list_path(s->state_dir, back.sha256);
 	rc = find_sandbox(&j, err);
 	if (rc == 0)
@@ -384,11 +400,11 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 		rc = source_list_intact(path, back.sha256, err);
 	if (rc < 0)
 		goto out;
-	(void)snprintf(state->undone, sizeof(state->undone), "%s", state->list.sha256);
+	(void)snprintf(state->sources[0].undone, sizeof(state->sources[0].undone), "%s", state->sources[0].list.sha256);
 	s->mta->decide(s, state->map.recipe, &j.install.recipe);
 	rc = install_list(&j.install, NULL, back.sha256, err);
 	if (rc == 0) {
-		memset(&state->previous, 0, sizeof(state->previous));
+		generations_pop(state);
 		*version = back.version;
 		rc = install_remember(&j.install, err);
 	}

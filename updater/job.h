@@ -9,6 +9,7 @@
 #define UPDATER_JOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -37,7 +38,8 @@ int job_undo(const struct update_settings *s, int64_t now_s, int64_t *version,
 
 /* Paths in the state directory; the caller frees them. */
 char *job_state_path(const struct update_settings *s) RETURNS_NONNULL;
-char *job_metadata_dir(const struct update_settings *s) RETURNS_NONNULL;
+/* What is trusted of the i-th source. */
+char *job_metadata_dir(const struct update_settings *s, size_t i) RETURNS_NONNULL;
 
 /* What the job has noted; as state_load(). */
 int job_load_state(const struct update_settings *s, struct state *state, struct error *err) MUST_CHECK;

@@ -49,7 +49,7 @@ add_one(struct buf *out, const char *name, const char *help, int64_t number)
 static void
 add_list(struct buf *out, const struct state *state)
 {
-	const struct state_list *l = &state->list;
+	const struct state_list *l = &state->sources[0].list;
 
 	add_one(out, PREFIX "list_version", "Version of the list that counts.", l->version);
 	add_one(out, PREFIX "list_timestamp_seconds",
@@ -103,7 +103,7 @@ metrics_write(const struct update_settings *s, const struct state *state, struct
 		return 0;
 	buf_init(&text, METRICS_MAX);
 	add_runs(&text, state);
-	if (state->list.version > 0)
+	if (state->sources[0].list.version > 0)
 		add_list(&text, state);
 	if (state->map.path != NULL)
 		add_map(&text, &state->map);

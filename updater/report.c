@@ -51,7 +51,7 @@ nothing_installed(const struct state *state, struct error *err)
 static bool
 only_reports(const struct update_settings *s, const struct state *state)
 {
-	return s->report_only && state->map.path == NULL && state->list.version > 0;
+	return s->report_only && state->map.path == NULL && state->sources[0].list.version > 0;
 }
 
 static void
@@ -95,7 +95,7 @@ static int
 tell_status(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out,
 	struct error *err)
 {
-	const struct state_list *l = &state->list;
+	const struct state_list *l = &state->sources[0].list;
 	const struct state_map *m = &state->map;
 	bool reports = only_reports(s, state);
 	char text[WHEN_SIZE];
@@ -116,7 +116,7 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 		fprintf(out, "last error   %s: exit code %d: %s\n",
 			when(state->last_error_s, now_s, text), state->last_error_code,
 			state->last_error);
-	if (state->undone[0] != '\0')
+	if (state->sources[0].undone[0] != '\0')
 		fprintf(out,
 			"undone       by hand: a newer list than that one is waited for\n");
 	if (!reports && m->version != l->version)
@@ -135,11 +135,11 @@ status_answer(const struct update_settings *s, const struct state *state, int64_
 
 	if (!only_reports(s, state) && (state->map.path == NULL || !file_exists(state->map.path)))
 		return nothing_installed(state, err);
-	if (state->list.expires_s > now_s)
+	if (state->sources[0].list.expires_s > now_s)
 		return 0;
-	clock_format(state->list.expires_s, text);
+	clock_format(state->sources[0].list.expires_s, text);
 	return error_set(err, ERROR_EXPIRED, "%s list %" PRId64 " has expired (%s)",
-		only_reports(s, state) ? "the" : "the installed", state->list.version, text);
+		only_reports(s, state) ? "the" : "the installed", state->sources[0].list.version, text);
 }
 
 int
@@ -247,7 +247,7 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 	json_object_set_new(doc, "health", json_string(health_name(health.level)));
 	json_object_set_new(doc, "message", json_text(health.text, NULL));
 	json_object_set_new(doc, "mta", json_string(s->mta->name));
-	json_object_set_new(doc, "list", json_list(&state.list));
+	json_object_set_new(doc, "list", json_list(&state.sources[0].list));
 	json_object_set_new(doc, "map", json_map(&state.map));
 	json_object_set_new(doc, "last_run", json_time(state.last_run_s));
 	json_object_set_new(doc, "last_success", json_time(state.last_success_s));
@@ -397,11 +397,11 @@ report_explain(const struct update_settings *s, const char *typed, int64_t now_s
 
 	if (typed_domain(typed, strlen(typed), domain, err) < 0 || job_load_state(s, &state, err) < 0)
 		return -1;
-	if ((state.map.path == NULL && !only_reports(s, &state)) || state.list.sha256[0] == '\0') {
+	if ((state.map.path == NULL && !only_reports(s, &state)) || state.sources[0].list.sha256[0] == '\0') {
 		rc = nothing_installed(&state, err);
 		goto out;
 	}
-	path = source_list_path(s->state_dir, state.list.sha256);
+	path = source_list_path(s->state_dir, state.sources[0].list.sha256);
 	if (rules_load(&s->rules, &rules, err) < 0 || list_reader_open(path, &list, err) < 0)
 		goto out;
 	rc = list_reader_find(list, domain, &e, err);
@@ -442,7 +442,7 @@ int
 report_verify(const struct update_settings *s, const char *path, int64_t now_s, FILE *out,
 	struct error *err)
 {
-	char *dir = job_metadata_dir(s);
+	char *dir = job_metadata_dir(s, 0);
 	struct tuf_client *c = NULL;
 	struct list_header header;
 	struct error layout = {0};

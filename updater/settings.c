@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/xalloc.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+
+#define SECTION_MAIN "source"
 
 const struct config_key update_settings_keys[] = {
 	{.section = "source",
@@ -302,25 +305,101 @@ word_of(const struct update_settings *s, const char *section, const char *name,
 	return wrong(s, section, name, why, err);
 }
 
-static int
-read_source(struct update_settings *s, struct error *err)
+/* The section that a source's key is read from: what it does not have is as in [source]. */
+static const char *
+section_of(const struct config *c, const struct source_settings *source, const char *name)
 {
-	struct config *c = s->config;
+	return config_is_set(c, source->section, name) ? source->section : SECTION_MAIN;
+}
 
-	s->url_count = config_count(c, "source", "url");
-	for (size_t i = 0; i < s->url_count; i++)
-		if (!fetch_url_valid(update_settings_url(s, i)))
+static const char **
+strings_of(const struct config *c, const char *section, const char *name, size_t *count)
+{
+	const char **texts;
+
+	*count = config_count(c, section, name);
+	texts = xcalloc(*count + 1, sizeof(*texts));
+	for (size_t i = 0; i < *count; i++)
+		texts[i] = config_nth(c, section, name, i);
+	return texts;
+}
+
+/* What says where a list is had. */
+static int
+read_urls(const struct update_settings *s, struct source_settings *out, struct error *err)
+{
+	const struct config *c = s->config;
+
+	out->urls = strings_of(c, out->section, "url", &out->url_count);
+	for (size_t i = 0; i < out->url_count; i++)
+		if (!fetch_url_valid(out->urls[i]))
 			return error_set(err, ERROR_CONFIG,
 				"%s: url = %s: not http://, https:// or file:/",
-				config_where(c, "source", "url"), update_settings_url(s, i));
-	s->root = config_string(c, "source", "root");
-	s->fetch.ca_file = config_string(c, "source", "ca_file");
-	s->fetch.proxy = config_string(c, "source", "proxy");
-	s->fetch.connect_timeout_s = (long)config_int(c, "source", "connect_timeout");
-	s->fetch.timeout_s = (long)config_int(c, "source", "timeout");
-	s->fetch.low_speed_bytes_s = (long)config_int(c, "source", "low_speed");
-	s->fetch.low_speed_time_s = (long)config_int(c, "source", "low_speed_time");
-	s->list_max = config_int(c, "source", "list_max");
+				config_where(c, out->section, "url"), out->urls[i]);
+	out->root = config_string(c, out->section, "root");
+	return 0;
+}
+
+static void
+read_fetch(const struct config *c, struct source_settings *out)
+{
+	struct fetch_options *f = &out->fetch;
+
+#define SECTION_OF(name) section_of(c, out, name), name
+	f->ca_file = config_string(c, SECTION_OF("ca_file"));
+	f->proxy = config_string(c, SECTION_OF("proxy"));
+	f->connect_timeout_s = (long)config_int(c, SECTION_OF("connect_timeout"));
+	f->timeout_s = (long)config_int(c, SECTION_OF("timeout"));
+	f->low_speed_bytes_s = (long)config_int(c, SECTION_OF("low_speed"));
+	f->low_speed_time_s = (long)config_int(c, SECTION_OF("low_speed_time"));
+	out->list_max = config_int(c, SECTION_OF("list_max"));
+#undef SECTION_OF
+}
+
+static int
+read_source(
+	const struct update_settings *s, const char *section, struct source_settings *out, struct error *err)
+{
+	const char *blank = strchr(section, ' ');
+
+	out->section = section;
+	out->name = blank != NULL ? blank + 1 : SOURCE_MAIN;
+	read_fetch(s->config, out);
+	return read_urls(s, out, err);
+}
+
+/* One with a name is there to be fetched. */
+static int
+check_named(const struct update_settings *s, const struct source_settings *source, struct error *err)
+{
+	const char *what = source->url_count == 0 ? "url" : source->root == NULL ? "root" : NULL;
+	const char *file = config_where(s->config, SECTION_MAIN, "url");
+
+	if (strcmp(source->name, SOURCE_MAIN) == 0)
+		return error_set(err, ERROR_CONFIG, "%s: [%s]: " SOURCE_MAIN " is what [source] is called",
+			file, source->section);
+	if (what == NULL)
+		return 0;
+	return error_set(err, ERROR_CONFIG, "%s: [%s] has no %s", file, source->section, what);
+}
+
+static int
+read_sources(struct update_settings *s, struct error *err)
+{
+	size_t named = config_named_count(s->config, SECTION_MAIN);
+
+	if (named >= SOURCES_MAX)
+		return error_set(err, ERROR_CONFIG, "more than %d sections [source NAME]", SOURCES_MAX - 1);
+	s->source_count = 1;
+	if (read_source(s, SECTION_MAIN, &s->sources[0], err) < 0)
+		return -1;
+	for (size_t i = 0; i < named; i++) {
+		struct source_settings *source = &s->sources[s->source_count++];
+
+		if (read_source(s, config_named_nth(s->config, SECTION_MAIN, i), source, err) < 0 ||
+			check_named(s, source, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -437,7 +516,7 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 	out->new_min = config_int(c, "brake", "new_min");
 	out->monitor_expires_s = config_int(c, "monitor", "expires");
 	out->monitor_success_s = config_int(c, "monitor", "success");
-	if (read_source(out, err) < 0 || read_install(out, err) < 0 ||
+	if (read_sources(out, err) < 0 || read_install(out, err) < 0 ||
 		read_metrics(out, err) < 0) {
 		update_settings_clear(out);
 		return -1;
@@ -448,13 +527,9 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 void
 update_settings_clear(struct update_settings *s)
 {
+	for (size_t i = 0; i < s->source_count; i++)
+		free(s->sources[i].urls);
 	free(s->map_file);
 	config_free(s->config);
 	memset(s, 0, sizeof(*s));
-}
-
-const char *
-update_settings_url(const struct update_settings *s, size_t i)
-{
-	return config_nth(s->config, "source", "url", i);
 }

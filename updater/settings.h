@@ -13,6 +13,7 @@
 #include "updater/fetch.h"
 #include "updater/postfix_policy.h"
 #include "updater/rules.h"
+#include "updater/source.h"
 
 struct error;
 struct map_kind;
@@ -22,12 +23,21 @@ struct mta;
 
 enum dane_setting { DANE_AUTO, DANE_YES, DANE_NO };
 
-struct update_settings {
-	struct config *config; /* owned; the strings below are lent by it unless said otherwise */
-	size_t url_count;      /* mirrors: config_nth() of [source] url */
-	const char *root;      /* NULL: not configured */
+/* One list: where it is had. Strings are lent by the configuration. */
+struct source_settings {
+	const char *section; /* "source", "source NAME" */
+	const char *name;    /* SOURCE_MAIN, "NAME" */
+	const char **urls;   /* of the mirrors; owned, as an array */
+	size_t url_count;
+	const char *root; /* NULL: not configured, of [source] only */
 	struct fetch_options fetch;
 	int64_t list_max; /* octets of a list document */
+};
+
+struct update_settings {
+	struct config *config; /* owned; the strings below are lent by it unless said otherwise */
+	struct source_settings sources[SOURCES_MAX]; /* in their order; [source] is the first */
+	size_t source_count;                         /* at least 1 */
 	const char *state_dir;
 	struct rules_from rules;
 	const char *sandbox_user; /* NULL: the default */
@@ -66,8 +76,5 @@ int update_settings_load(
 int update_settings_choose_mta(
 	struct update_settings *s, const struct mta *mta, struct error *err) MUST_CHECK;
 void update_settings_clear(struct update_settings *s);
-
-/* The i-th mirror. */
-const char *update_settings_url(const struct update_settings *s, size_t i);
 
 #endif

@@ -46,10 +46,12 @@ static int
 has_source(const struct update_settings *s, const char *config_path, const char *url,
 	const char *copy, struct error *err)
 {
-	if (s->url_count == 0 && s->root == NULL)
+	const struct source_settings *main = &s->sources[0];
+
+	if (main->url_count == 0 && main->root == NULL)
 		return 0;
-	if (s->url_count == 1 && strcmp(update_settings_url(s, 0), url) == 0 && s->root != NULL &&
-		strcmp(s->root, copy) == 0)
+	if (main->url_count == 1 && strcmp(main->urls[0], url) == 0 && main->root != NULL &&
+		strcmp(main->root, copy) == 0)
 		return 1;
 	return error_set(err, ERROR_CONFIG,
 		"%s: names another source: change it there, and leave --source out", config_path);

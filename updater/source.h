@@ -20,6 +20,11 @@ struct list_header;
 struct state_list;
 struct tuf_file;
 
+/* So many lists there may be; what the one of [source] is called; octets of a name, with its end. */
+#define SOURCES_MAX      16
+#define SOURCE_MAIN      "main"
+#define SOURCE_NAME_SIZE 33
+
 /* Where a list comes from, and where it goes. All of it is lent. */
 struct source {
 	const char *const *urls; /* of the mirrors */

@@ -12,11 +12,15 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "updater/source.h"
 
 struct buf;
 struct error;
 
-/* The list that counts, DIR/list.json. */
+/* Earlier sets of lists that may be kept. */
+#define STATE_GENERATIONS_MAX 20
+
+/* A list that was taken, DIR/list-SHA256.json. */
 struct state_list {
 	int64_t version; /* 0: there is none */
 	int64_t length;
@@ -24,7 +28,24 @@ struct state_list {
 	int64_t timestamp_s, expires_s, confirmed_since_s;
 };
 
-/* The map that was made of it. */
+/* One source, and the list of it that counts. */
+struct state_source {
+	char name[SOURCE_NAME_SIZE];
+	struct state_list list;
+	char undone[65]; /* SHA-256 of a list that undo has put away; "": none */
+	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
+};
+
+/* The lists of all sources that counted together: what undo goes back to. Their files are kept. */
+struct state_generation {
+	struct state_member {
+		char name[SOURCE_NAME_SIZE];
+		struct state_list list;
+	} members[SOURCES_MAX];
+	size_t count;
+};
+
+/* The map that was made of the lists. */
 struct state_map {
 	char *path;         /* NULL: none was installed */
 	char *recipe;       /* how lines were made; another recipe makes another map */
@@ -53,11 +74,11 @@ struct state_left {
 extern const struct state_left state_left[STATE_LEFT_COUNT];
 
 struct state {
-	struct state_list list;
-	struct state_list previous; /* the one before it, for undo; its file is kept */
-	char undone[65];            /* SHA-256 of a list that undo has put away; "": none */
+	struct state_source sources[SOURCES_MAX]; /* the first is SOURCE_MAIN */
+	size_t source_count;                      /* at least 1 */
+	struct state_generation *generations;     /* owned; the latest first */
+	size_t generation_count;
 	struct state_map map;
-	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
 	bool reload_due;
 	bool dane;          /* the last answer to "does the resolver validate" */
 	int64_t last_run_s; /* 0: never */
@@ -78,6 +99,9 @@ int state_format(const struct state *s, struct buf *out, struct error *err) MUST
  * cannot be read. */
 int state_load(const char *path, struct state *s, struct error *err) MUST_CHECK;
 int state_store(const char *path, const struct state *s, struct error *err) MUST_CHECK;
+
+/* The source of that name; NULL: nothing is known of it. */
+struct state_source *state_find(struct state *s, const char *name);
 
 /* How many entries were left out for the reason. */
 int64_t state_left_count(const struct state_map *m, const struct state_left *left);

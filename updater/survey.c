@@ -37,9 +37,9 @@ find_list(const struct update_settings *s, int64_t now_s, char **path, struct er
 
 	if (job_load_state(s, &state, err) < 0)
 		return -1;
-	dir = job_metadata_dir(s);
-	if (state.list.sha256[0] != '\0')
-		*path = source_list_path(s->state_dir, state.list.sha256);
+	dir = job_metadata_dir(s, 0);
+	if (state.sources[0].list.sha256[0] != '\0')
+		*path = source_list_path(s->state_dir, state.sources[0].list.sha256);
 	else if (tuf_client_open(dir, NULL, now_s, &c, &ignored) == 0 &&
 		tuf_client_target(c, LIST_TARGET, &said) > 0)
 		*path = source_list_path(s->state_dir, said.sha256);

@@ -49,29 +49,54 @@ put(struct buf *out, const struct config_key *k, const char *value)
 	return true;
 }
 
-/* The same settings written in another way. */
+/* The same settings of a section, written in another way. section: with its name. */
 static bool
-write_again(const struct config *c, const struct config_key *keys, size_t count, struct buf *out)
+write_section(const struct config *c, const struct config_key *keys, size_t count, const char *section,
+	struct buf *out)
 {
 	bool whole = true;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct config_key *k = &keys[i];
 
-		buf_addf(out, "[%s]\n", k->section);
+		if (strncmp(k->section, section, strcspn(section, " ")) != 0 ||
+			strlen(k->section) != strcspn(section, " "))
+			continue;
 		if (k->repeat) {
-			for (size_t n = 0; n < config_count(c, k->section, k->name); n++)
-				whole = put(out, k, config_nth(c, k->section, k->name, n)) && whole;
-		} else if (!config_is_set(c, k->section, k->name)) {
+			for (size_t n = 0; n < config_count(c, section, k->name); n++)
+				whole = put(out, k, config_nth(c, section, k->name, n)) && whole;
+		} else if (!config_is_set(c, section, k->name)) {
 			continue;
 		} else if (k->type == CONFIG_INT) {
 			buf_addf(out, "%s=%lld\n", k->name,
-				(long long)config_int(c, k->section, k->name));
+				(long long)config_int(c, section, k->name));
 		} else if (k->type == CONFIG_BOOL) {
 			buf_addf(out, "%s=%s\n", k->name,
-				config_bool(c, k->section, k->name) ? "yes" : "no");
+				config_bool(c, section, k->name) ? "yes" : "no");
 		} else {
-			whole = put(out, k, config_string(c, k->section, k->name)) && whole;
+			whole = put(out, k, config_string(c, section, k->name)) && whole;
+		}
+	}
+	return whole;
+}
+
+static bool
+write_again(const struct config *c, const struct config_key *keys, size_t count, struct buf *out)
+{
+	bool whole = true;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *section = keys[i].section;
+
+		if (i > 0 && strcmp(section, keys[i - 1].section) == 0)
+			continue;
+		buf_addf(out, "[%s]\n", section);
+		whole = write_section(c, keys, count, section, out) && whole;
+		for (size_t n = 0; n < config_named_count(c, section); n++) {
+			const char *named = config_named_nth(c, section, n);
+
+			buf_addf(out, "[%s]\n", named);
+			whole = write_section(c, keys, count, named, out) && whole;
 		}
 	}
 	return whole;
@@ -134,8 +159,14 @@ check_updater(const char *path)
 		return;
 	}
 	assert(s.map_file[0] == '/' && s.kind != NULL);
-	for (size_t i = 0; i < s.url_count; i++)
-		assert(fetch_url_valid(update_settings_url(&s, i)));
+	assert(s.source_count >= 1 && s.source_count <= SOURCES_MAX);
+	for (size_t i = 0; i < s.source_count; i++) {
+		const struct source_settings *source = &s.sources[i];
+
+		assert(i == 0 || (source->url_count > 0 && source->root != NULL));
+		for (size_t k = 0; k < source->url_count; k++)
+			assert(fetch_url_valid(source->urls[k]));
+	}
 	update_settings_clear(&s);
 }
 

@@ -10,6 +10,13 @@
 
 #define TEXT_MAX ((size_t)16 << 20)
 
+static void
+check_list(const struct state_list *l)
+{
+	assert(strlen(l->sha256) == 0 || strlen(l->sha256) == 64);
+	assert(l->timestamp_s >= 0 && l->timestamp_s <= CLOCK_MAX_S);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,11 +26,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (state_parse((const char *)data, size, &s, &err) < 0) {
 		helper_check_error(&err, 1U << ERROR_INPUT);
-		assert(s.map.path == NULL && s.last_error == NULL && s.list.version == 0);
+		assert(s.map.path == NULL && s.last_error == NULL && s.sources[0].list.version == 0 && s.generations == NULL);
 		return 0;
 	}
-	assert(strlen(s.list.sha256) == 0 || strlen(s.list.sha256) == 64);
-	assert(s.list.timestamp_s >= 0 && s.list.timestamp_s <= CLOCK_MAX_S);
+	assert(s.source_count >= 1 && s.source_count <= SOURCES_MAX);
+	assert(s.generation_count <= STATE_GENERATIONS_MAX);
+	for (size_t i = 0; i < s.source_count; i++)
+		check_list(&s.sources[i].list);
+	for (size_t i = 0; i < s.generation_count; i++)
+		for (size_t k = 0; k < s.generations[i].count; k++)
+			check_list(&s.generations[i].members[k].list);
 	assert(s.last_error_code >= 0 && s.last_error_code <= 255);
 	buf_init(&one, TEXT_MAX);
 	buf_init(&two, TEXT_MAX);

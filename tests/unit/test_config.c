@@ -21,6 +21,9 @@ static const struct config_key keys[] = {
 	{.section = "dns", .name = "anchor", .type = CONFIG_STRING, .help = "file"},
 	{.section = "crawl", .name = "rate", .type = CONFIG_INT, .fallback = "7", .min = 1, .max = 100,
 		.help = "rate"},
+	{.section = "list", .name = "url", .type = CONFIG_STRING, .repeat = true, .named = true, .help = "where"},
+	{.section = "list", .name = "max", .type = CONFIG_INT, .named = true, .fallback = "3", .min = 1,
+		.max = 9, .help = "how many"},
 	{.section = "crawl", .name = "verbose", .type = CONFIG_BOOL, .fallback = "no", .help = "talk"},
 };
 
@@ -80,6 +83,56 @@ test_values(void **state UNUSED)
 	config_free(NULL);
 }
 
+/* Sections with a name have values of their own, and come in the order of the file. */
+static void
+test_named(void **state UNUSED)
+{
+	static const char text[] = "[list z-1]\nurl = z\n[list]\nurl = first\n[list a]\nmax = 5\n"
+				   "[dns]\nanchor = x\n[list z-1]\nurl = zz\n[list]\nmax = 4\n";
+	struct config *c;
+	struct error err;
+	char *where;
+
+	assert_int_equal(load(text, strlen(text), &c, &err), 0);
+	assert_int_equal(config_named_count(c, "list"), 2);
+	assert_int_equal(config_named_count(c, "dns"), 0);
+	assert_string_equal(config_named_nth(c, "list", 0), "list z-1");
+	assert_string_equal(config_named_nth(c, "list", 1), "list a");
+	assert_int_equal(config_count(c, "list", "url"), 1);
+	assert_int_equal(config_count(c, "list z-1", "url"), 2);
+	assert_string_equal(config_nth(c, "list z-1", "url", 1), "zz");
+	assert_int_equal(config_count(c, "list a", "url"), 0);
+	assert_int_equal(config_int(c, "list", "max"), 4);
+	assert_int_equal(config_int(c, "list a", "max"), 5);
+	assert_int_equal(config_int(c, "list z-1", "max"), 3);
+	assert_true(config_is_set(c, "list a", "max"));
+	assert_false(config_is_set(c, "list z-1", "max"));
+	where = xasprintf("%s:10", path);
+	assert_string_equal(config_where(c, "list z-1", "url"), where);
+	free(where);
+	config_free(c);
+}
+
+/* There may be so many. */
+static void
+test_many_named(void **state UNUSED)
+{
+	struct config *c;
+	struct error err;
+	struct buf text;
+
+	buf_init(&text, 10000);
+	for (int i = 0; i < CONFIG_NAMED_MAX; i++)
+		buf_addf(&text, "[list %032d]\nmax = 1\n", i);
+	assert_int_equal(load(text.data, text.len, &c, &err), 0);
+	assert_int_equal(config_named_count(c, "list"), CONFIG_NAMED_MAX);
+	config_free(c);
+	buf_addf(&text, "[list more]\nmax = 1\n");
+	assert_int_equal(load(text.data, text.len, &c, &err), -1);
+	assert_non_null(strstr(err.text, "more than 64 sections with names"));
+	buf_clear(&text);
+}
+
 static void
 test_refusals(void **state UNUSED)
 {
@@ -98,6 +151,15 @@ test_refusals(void **state UNUSED)
 		{"[crawl]\nrate =\n", 0, "2: rate = : not a whole number from 1 to 100"},
 		{"[crawl]\nverbose = maybe\n", 0, "2: verbose = maybe: not yes or no"},
 		{"[crawl]\n\nrate = 5\nrate = 6\n", 0, "4: rate is given twice"},
+		{"[dns x]\nforward = x\n", 0, "2: unknown section [dns x]"},
+		{"[list x]\nfoo = x\n", 0, "2: unknown key foo in section [list x]"},
+		{"[list x]\nmax = 1\n[list x]\nmax = 2\n", 0, "4: max is given twice"},
+		{"[list ]\nmax = 1\n", 0, "2: section [list ]: the name is not of 1 to 32"},
+		{"[list  x]\nmax = 1\n", 0, "2: section [list  x]: the name is not"},
+		{"[list X]\nmax = 1\n", 0, "2: section [list X]: the name is not"},
+		{"[list a/b]\nmax = 1\n", 0, "2: section [list a/b]: the name is not"},
+		{"[list 123456789012345678901234567890123]\nmax = 1\n", 0, "2: section [list 1234567890123"},
+		{"[lis t]\nmax = 1\n", 0, "2: unknown section [lis t]"},
 		{"[dns]\nanchor =\n", 0, "2: anchor has no value"},
 		{"[dns\nanchor = x\n", 0, "1: neither [section] nor key = value"},
 		{"[dns]\nanchor\n", 0, "2: neither [section] nor key = value"},
@@ -147,6 +209,8 @@ test_sample(void **state UNUSED)
 	buf_init(&out, 10000);
 	assert_int_equal(config_sample(keys, ARRAY_LEN(keys), &out), 0);
 	assert_non_null(strstr(buf_str(&out), "[dns]\n# resolver (may repeat)\n#forward = \n"));
+	assert_non_null(strstr(buf_str(&out), "[list]\n# further ones are [list NAME], with keys of their own\n"
+					      "# where (may repeat)\n"));
 	/* The sample as it stands is a valid file: everything is commented out. */
 	assert_int_equal(load(buf_str(&out), out.len, &c, &err), 0);
 	config_free(c);
@@ -172,6 +236,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_named),
+		cmocka_unit_test(test_many_named),
 		cmocka_unit_test(test_indented),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing),

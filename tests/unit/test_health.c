@@ -91,7 +91,7 @@ static void
 well(struct state *state)
 {
 	state_init(state);
-	state->list = (struct state_list){.version = 42,
+	state->sources[0].list = (struct state_list){.version = 42,
 		.timestamp_s = NOW - 7200,
 		.expires_s = NOW + 10 * DAY,
 		.confirmed_since_s = NOW - 7200};
@@ -148,7 +148,7 @@ test_judgement(void **unused UNUSED)
 		struct health h;
 
 		well(&state);
-		state.list.expires_s = NOW + cases[i].expires_s;
+		state.sources[0].list.expires_s = NOW + cases[i].expires_s;
 		state.last_success_s = NOW - cases[i].success_s;
 		state.last_code = cases[i].code;
 		if (cases[i].code != 0)

@@ -574,7 +574,7 @@ test_undo(void **state UNUSED)
 		char *state_path = job_state_path(&w.settings);
 
 		assert_int_equal(state_load(state_path, &s, &err), 1);
-		path = source_list_path(w.settings.state_dir, s.previous.sha256);
+		path = source_list_path(w.settings.state_dir, s.generations[0].members[0].list.sha256);
 		write_text(path, "{}", 2);
 		assert_int_equal(job_undo(&w.settings, NOW, &version, &err), -1);
 		assert_int_equal(error_exit_code(&err), 4);
