@@ -100,71 +100,46 @@ format(const struct recipe *r, const struct list_entry *entry, enum choice choic
 	postfix_policy_format(entry, choice, r->format, out);
 }
 
-/* argv: room for four more and NULL. */
-static size_t
-begin_argv(const struct update_settings *s, const char *program, const char **argv)
-{
-	size_t n = 0;
-
-	argv[n++] = program;
-	if (s->config_dir != NULL) {
-		argv[n++] = "-c";
-		argv[n++] = s->config_dir;
-	}
-	return n;
-}
-
 static int
 ask(const struct update_settings *s, const char *file, const char *key, const char *want,
 	struct error *err)
 {
-	const char *argv[8];
 	struct tool_result result = {0};
-	char *postmap = tool_find(s->postmap, "postmap");
-	char *table, *complaint;
-	size_t n, len = strlen(want);
-	int rc;
+	char *table = map_table(s->kind, file), *complaint;
+	size_t len = strlen(want);
+	int rc = postfix_map_query(s, table, key, &result, err);
 
-	if (postmap == NULL) {
+	if (rc > 0)
 		log_info("no postmap here: the new map was only looked into by this program");
-		return 1;
-	}
-	table = map_table(s->kind, file);
-	n = begin_argv(s, postmap, argv);
-	argv[n++] = "-q";
-	argv[n++] = key;
-	argv[n++] = table;
-	argv[n] = NULL;
-	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
 	if (rc == 0 &&
 		(result.status != 0 || result.out.len != len + 1 ||
 			memcmp(result.out.data, want, len) != 0)) {
 		complaint = result.status == 0 ? xstrdup("another value") : tool_complaint(&result);
 		rc = error_set(
-			err, ERROR_CONFIG, "%s -q %s %s: %s", postmap, key, table, complaint);
+			err, ERROR_CONFIG, "postmap -q %s %s: %s", key, table, complaint);
 		free(complaint);
 	}
 	tool_result_clear(&result);
 	free(table);
-	free(postmap);
 	return rc;
 }
 
 static int
 reload(const struct update_settings *s, struct error *err)
 {
-	const char *argv[5];
 	struct tool_result result = {0};
 	char *file = tool_find(s->postfix, "postfix"), *complaint;
-	size_t n;
+	const char *argv[5] = {file, "reload", NULL};
 	int rc;
 
 	if (file == NULL)
 		return error_set(
 			err, ERROR_CONFIG, "there is no postfix command to reload it with");
-	n = begin_argv(s, file, argv);
-	argv[n++] = "reload";
-	argv[n] = NULL;
+	if (s->config_dir != NULL) {
+		argv[1] = "-c";
+		argv[2] = s->config_dir;
+		argv[3] = "reload";
+	}
 	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
 	if (rc == 0 && result.status != 0) {
 		complaint = tool_complaint(&result);

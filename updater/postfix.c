@@ -10,8 +10,6 @@
 #include "updater/settings.h"
 #include "updater/tool.h"
 
-#define ASK_MAX 16
-
 void
 postfix_values_clear(char **values, size_t count)
 {
@@ -44,34 +42,83 @@ read_values(const char *text, const char *const *names, size_t count, char **val
 	}
 }
 
+/* Begins a command line of one of Postfix's programs. The array is the caller's, with room for count
+ * arguments more; the program stays his. */
+static const char **
+begin_argv(const struct update_settings *s, const char *program, size_t count, size_t *n)
+{
+	const char **argv = xcalloc(count + 4, sizeof(*argv));
+
+	*n = 0;
+	argv[(*n)++] = program;
+	if (s->config_dir != NULL) {
+		argv[(*n)++] = "-c";
+		argv[(*n)++] = s->config_dir;
+	}
+	return argv;
+}
+
+int
+postfix_conf(const struct update_settings *s, const char *option, const char *const *args,
+	size_t count, char **out, struct error *err)
+{
+	struct tool_result result = {0};
+	char *file = tool_find(s->postconf, "postconf");
+	const char **argv;
+	size_t n;
+	int rc;
+
+	if (out != NULL)
+		*out = NULL;
+	if (file == NULL)
+		return error_set(err, ERROR_CONFIG, "no postconf here: is Postfix installed?");
+	argv = begin_argv(s, file, count + 1, &n);
+	if (option != NULL)
+		argv[n++] = option;
+	for (size_t i = 0; i < count; i++)
+		argv[n++] = args[i];
+	rc = tool_run_well(argv, &result, err);
+	if (rc == 0 && out != NULL)
+		*out = xstrdup(buf_str(&result.out));
+	tool_result_clear(&result);
+	free(file);
+	free((void *)argv);
+	return rc;
+}
+
 int
 postfix_ask(const struct update_settings *s, const char *const *names, size_t count, bool expand,
 	char **values, struct error *err)
 {
-	const char *argv[ASK_MAX + 5];
-	struct tool_result result = {0};
-	char *file = tool_find(s->postconf, "postconf");
-	size_t n = 0;
+	char *text;
 	int rc;
 
 	memset(values, 0, count * sizeof(*values));
-	if (file == NULL)
-		return error_set(err, ERROR_CONFIG, "no postconf here: is Postfix installed?");
-	argv[n++] = file;
-	if (s->config_dir != NULL) {
-		argv[n++] = "-c";
-		argv[n++] = s->config_dir;
-	}
-	if (expand)
-		argv[n++] = "-x";
-	for (size_t i = 0; i < count && i < ASK_MAX; i++)
-		argv[n++] = names[i];
-	argv[n] = NULL;
-	rc = tool_run_well(argv, &result, err);
+	rc = postfix_conf(s, expand ? "-x" : NULL, names, count, &text, err);
 	if (rc == 0)
-		read_values(buf_str(&result.out), names, count, values);
-	tool_result_clear(&result);
+		read_values(text, names, count, values);
+	free(text);
+	return rc;
+}
+
+int
+postfix_map_query(const struct update_settings *s, const char *table, const char *key,
+	struct tool_result *result, struct error *err)
+{
+	char *file = tool_find(s->postmap, "postmap");
+	const char **argv;
+	size_t n;
+	int rc;
+
+	if (file == NULL)
+		return 1;
+	argv = begin_argv(s, file, 3, &n);
+	argv[n++] = "-q";
+	argv[n++] = key;
+	argv[n++] = table;
+	rc = tool_run(argv, TOOL_TIMEOUT_MS, result, err);
 	free(file);
+	free((void *)argv);
 	return rc;
 }
 

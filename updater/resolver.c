@@ -130,3 +130,19 @@ resolver_trust_ad(void)
 	res_nclose(&r);
 	return trusts;
 }
+
+void
+resolver_tell(bool by_glibc, FILE *out)
+{
+	char why[200];
+
+	if (resolver_check(why, sizeof(why)) != RESOLVER_VALIDATES)
+		fprintf(out,
+			"! %s: domains that have DANE only are left out until a validating resolver "
+			"runs on this machine.\n",
+			why);
+	else if (by_glibc && !resolver_trust_ad())
+		fprintf(out,
+			"! /etc/resolv.conf lacks \"options trust-ad\": domains that have DANE only "
+			"are left out until it is there.\n");
+}

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* Asks for the records of a type (ns_t_mx) of a name, in the class of the internet: octets of the answer as it came
  * from the wire, without its error codes looked at; -1 there is none. Takes some seconds at most. */
@@ -25,5 +26,9 @@ enum resolver_answer resolver_check(char *why, size_t size);
 
 /* Whether glibc hands the AD bit on to programs: "options trust-ad" in resolv.conf. */
 bool resolver_trust_ad(void);
+
+/* For setup: tells out what keeps entries with DANE alone from being enforced, if anything does.
+ * by_glibc: the mail server asks by it. */
+void resolver_tell(bool by_glibc, FILE *out);
 
 #endif

@@ -424,24 +424,6 @@ plan_revert(struct setup_exim *u, struct error *err)
 		: 0;
 }
 
-static void
-tell_notes(const struct setup_exim *u)
-{
-	char why[200];
-
-	if (u->s->dane == DANE_NO)
-		return;
-	if (resolver_check(why, sizeof(why)) != RESOLVER_VALIDATES)
-		fprintf(u->options->out,
-			"! %s: domains that have DANE only are left out until a validating "
-			"resolver runs on this machine.\n",
-			why);
-	else if (!resolver_trust_ad())
-		fprintf(u->options->out,
-			"! /etc/resolv.conf lacks \"options trust-ad\": domains that have DANE only "
-			"are left out until it is there.\n");
-}
-
 static int
 plan(struct setup_exim *u, struct error *err)
 {
@@ -449,8 +431,8 @@ plan(struct setup_exim *u, struct error *err)
 
 	if (rc == 0)
 		rc = u->split ? plan_split(u, err) : plan_template(u, err);
-	if (rc == 0)
-		tell_notes(u);
+	if (rc == 0 && u->s->dane != DANE_NO)
+		resolver_tell(true, u->options->out);
 	return rc;
 }
 

@@ -16,8 +16,8 @@
 #include "updater/job.h"
 #include "updater/map.h"
 #include "updater/postfix.h"
+#include "updater/postfix_holes.h"
 #include "updater/settings.h"
-#include "updater/tool.h"
 
 #define MAIN_CF_MAX ((size_t)4 * 1024 * 1024)
 #define CHANGES_MAX 8
@@ -33,13 +33,8 @@ enum param {
 	P_LEVEL,
 	P_DNS,
 	P_CAFILE,
-	P_RELAYHOST,
-	P_FALLBACK,
 	P_TLS_REQUIRED,
 	P_STS_PATTERNS,
-	P_SENDER_RELAY,
-	P_TRANSPORT,
-	P_HOST_LOOKUP,
 	P_COUNT
 };
 
@@ -49,13 +44,8 @@ static const char *const names[P_COUNT] = {
 	[P_LEVEL] = "smtp_tls_security_level",
 	[P_DNS] = "smtp_dns_support_level",
 	[P_CAFILE] = "smtp_tls_CAfile",
-	[P_RELAYHOST] = "relayhost",
-	[P_FALLBACK] = "smtp_fallback_relay",
 	[P_TLS_REQUIRED] = "tls_required_enable",
 	[P_STS_PATTERNS] = "smtp_tls_enforce_sts_mx_patterns",
-	[P_SENDER_RELAY] = "sender_dependent_relayhost_maps",
-	[P_TRANSPORT] = "transport_maps",
-	[P_HOST_LOOKUP] = "smtp_host_lookup",
 };
 
 struct change {
@@ -171,45 +161,6 @@ plan(struct setup *u)
 }
 
 static void
-tell_notes(const struct setup *u)
-{
-	FILE *out = u->options->out;
-	struct stat st;
-
-	if (value(u, P_FALLBACK)[0] != '\0')
-		fprintf(out,
-			"! smtp_fallback_relay = %s: it receives all mail that the list holds "
-			"back, "
-			"under no policy.\n  Unset it, or give it a line with the level secure in "
-			"a map "
-			"of your own.\n",
-			value(u, P_FALLBACK));
-	if (value(u, P_SENDER_RELAY)[0] != '\0')
-		fprintf(out,
-			"! sender_dependent_relayhost_maps is set: what it sends to a relay is not "
-			"protected by the list.\n");
-	if (value(u, P_TRANSPORT)[0] != '\0')
-		fprintf(out,
-			"! transport_maps is set: domains that it sends to another next hop are "
-			"not protected by the list.\n");
-	if (u->expanded[P_HOST_LOOKUP] != NULL && strstr(value(u, P_HOST_LOOKUP), "dns") == NULL)
-		fprintf(out, "! smtp_host_lookup = %s: DNSSEC needs dns in it.\n",
-			value(u, P_HOST_LOOKUP));
-	if (stat(value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file, &st) < 0)
-		fprintf(out,
-			"! %s is not there: all mail to listed domains would wait. Install "
-			"ca-certificates, or set [postfix] ca_file.\n",
-			value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file);
-	if (!file_exists(u->s->map_file))
-		fprintf(out,
-			"! %s is not there yet, and Postfix keeps all mail when a map is missing: "
-			"run "
-			"preload25-update first.\n  (--apply makes an empty map for the time "
-			"being.)\n",
-			u->s->map_file);
-}
-
-static void
 tell_changes(const struct setup *u)
 {
 	FILE *out = u->options->out;
@@ -222,38 +173,6 @@ tell_changes(const struct setup *u)
 /* --- doing it -----------------------------------------------------------------------------------
  */
 
-/* Runs postconf with these arguments; its output goes to out if that is not NULL. */
-static int
-postconf(const struct setup *u, const char *option, const char *const *args, size_t count,
-	char **out, struct error *err)
-{
-	const char **argv = xcalloc(count + 5, sizeof(*argv));
-	struct tool_result result = {0};
-	char *file = tool_find(u->s->postconf, "postconf");
-	size_t n = 0;
-	int rc;
-
-	if (file == NULL) {
-		free(argv);
-		return error_set(err, ERROR_CONFIG, "no postconf here: is Postfix installed?");
-	}
-	argv[n++] = file;
-	if (u->s->config_dir != NULL) {
-		argv[n++] = "-c";
-		argv[n++] = u->s->config_dir;
-	}
-	argv[n++] = option;
-	for (size_t i = 0; i < count; i++)
-		argv[n++] = args[i];
-	rc = tool_run_well(argv, &result, err);
-	if (rc == 0 && out != NULL)
-		*out = xstrdup(buf_str(&result.out));
-	tool_result_clear(&result);
-	free(file);
-	free((void *)argv);
-	return rc;
-}
-
 /* Whether Postfix can read maps of our type (cdb is a package of its own in Debian). */
 static int
 check_type(const struct setup *u, struct error *err)
@@ -261,7 +180,7 @@ check_type(const struct setup *u, struct error *err)
 	char *types = NULL, *line, *rest;
 	bool found = false;
 
-	if (postconf(u, "-m", NULL, 0, &types, err) < 0)
+	if (postfix_conf(u->s, "-m", NULL, 0, &types, err) < 0)
 		return -1;
 	for (line = strtok_r(types, " \n", &rest); line != NULL;
 		line = strtok_r(NULL, " \n", &rest))
@@ -291,7 +210,7 @@ backup(const struct setup *u, char **path, struct error *err)
 	} else {
 		static const char *const name[] = {"config_directory"};
 
-		if (postconf(u, "-h", name, 1, &dir, err) < 0)
+		if (postfix_conf(u->s, "-h", name, 1, &dir, err) < 0)
 			goto out;
 		dir[strcspn(dir, "\n")] = '\0';
 	}
@@ -379,7 +298,7 @@ record_changes(const struct setup *u, struct error *err)
 		}
 		one = json_object();
 		/* -n says what main.cf itself sets, defaults apart. */
-		rc = postconf(u, "-n", &name, 1, &set, err);
+		rc = postfix_conf(u->s, "-n", &name, 1, &set, err);
 		for (size_t p = 0; p < P_COUNT; p++)
 			if (names[p] == name && rc == 0 && set[0] != '\0')
 				raw = u->raw[p];
@@ -423,7 +342,7 @@ apply(const struct setup *u, struct error *err)
 	for (size_t i = 0; i < u->change_count; i++)
 		args[i] = xasprintf("%s = %s", u->changes[i].name, u->changes[i].value);
 	/* One call: postconf writes a new main.cf with all of it and renames it into place. */
-	rc = postconf(u, "-e", (const char *const *)args, u->change_count, NULL, err);
+	rc = postfix_conf(u->s, "-e", (const char *const *)args, u->change_count, NULL, err);
 	for (size_t i = 0; i < u->change_count; i++)
 		free(args[i]);
 	if (rc == 0)
@@ -499,8 +418,8 @@ static int
 set_or_unset(const struct setup *u, const char *name, const char *text, struct error *err)
 {
 	char *arg = text != NULL ? xasprintf("%s = %s", name, text) : xstrdup(name);
-	int rc = postconf(
-		u, text != NULL ? "-e" : "-X", (const char *const[]){arg}, 1, NULL, err);
+	int rc = postfix_conf(
+		u->s, text != NULL ? "-e" : "-X", (const char *const[]){arg}, 1, NULL, err);
 
 	if (rc == 0)
 		fprintf(u->options->out, "%s%s\n", arg, text != NULL ? "" : " is no longer set");
@@ -570,15 +489,13 @@ run(struct setup *u, struct error *err)
 	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
 	if (u->options->revert)
 		return revert(u, err);
-	if (value(u, P_RELAYHOST)[0] != '\0') {
-		fprintf(out,
-			"relayhost = %s: all mail goes to that host, so the list protects nothing "
-			"here.\nInstall it there. Nothing was changed.\n",
-			value(u, P_RELAYHOST));
-		return 1;
-	}
+	rc = postfix_protects_nothing(u->s, out, err);
+	if (rc != 0)
+		return rc;
 	plan(u);
-	tell_notes(u);
+	if (postfix_tell_holes(u->s,
+		    value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file, out, err) < 0)
+		return -1;
 	if (u->change_count == 0) {
 		fprintf(out, "main.cf has all it needs\n");
 	} else {

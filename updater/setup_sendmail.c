@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "common/xalloc.h"
+#include "updater/resolver.h"
 #include "updater/settings.h"
 #include "updater/setup_files.h"
 #include "updater/tool.h"
@@ -78,6 +79,8 @@ look_at_program(struct setup_sendmail *u, struct error *err)
 		fprintf(u->options->out,
 			"! This Sendmail has no DANE (8.18 can): domains with DANE only are left "
 			"out.\n");
+	else if (u->s->dane != DANE_NO && !u->options->revert)
+		resolver_tell(false, u->options->out);
 	rc = 0;
 out:
 	tool_result_clear(&result);

@@ -28,6 +28,7 @@ static const char fake_postconf[] =
 	"[ ! -e \"$dir/broken\" ] || { echo 'postconf: fatal: something is wrong' >&2; exit 1; }\n"
 	"case $1 in\n"
 	"-m) cat \"$dir/types\"; exit 0 ;;\n"
+	"-P) cat \"$dir/master\"; exit 0 ;;\n"
 	"-e) shift\n"
 	"	for e in \"$@\"; do\n"
 	"		n=${e%% *}\n"
@@ -49,10 +50,17 @@ static const char fake_postconf[] =
 	"		echo \"postconf: warning: $n: unknown parameter\" >&2\n"
 	"done\n";
 
+/* Every map answers what is in the file named after its type, if there is one. */
+static const char fake_postmap[] = "#!/bin/sh\n"
+				   "[ \"$1 $3\" = '-c -q' ] || exit 1\n"
+				   "[ ! -e \"$2/${5%%:*}\" ] || { cat \"$2/${5%%:*}\"; exit 0; }\n"
+				   "exit 1\n";
+
 static const char defaults[] = "smtp_tls_policy_maps =\nsmtp_tls_security_level =\n"
 			       "smtp_dns_support_level =\nsmtp_tls_CAfile =\nrelayhost =\n"
 			       "smtp_fallback_relay =\nsender_dependent_relayhost_maps =\n"
-			       "transport_maps =\nsmtp_host_lookup = dns\n";
+			       "transport_maps =\nsmtp_host_lookup = dns\ndefault_transport = smtp\n"
+			       "sender_dependent_default_transport_maps =\n";
 
 #define TABLE  "cdb:@/map"
 #define REGEXP "regexp:{{/[^ -~]/ secure match=hostname servername=hostname}}"
@@ -105,6 +113,10 @@ scene_init(struct scene *s, const char *name, const char *version, const char *m
 	path = in_scene(s, "postconf");
 	write_script(path, fake_postconf);
 	free(path);
+	path = in_scene(s, "postmap");
+	write_script(path, fake_postmap);
+	free(path);
+	put(s, "master", "relay/unix/syslog_name = postfix/relay\n");
 	put(s, "types", "btree\ncdb\nhash\nregexp\ntexthash\n");
 	put(s, "ca.pem", "certificates\n");
 	text = xasprintf("mail_version = %s\n%s%s", version, defaults,
@@ -118,8 +130,10 @@ scene_init(struct scene *s, const char *name, const char *version, const char *m
 	free(text);
 	text = xasprintf(
 		"[state]\ndir = %s/state\n[install]\npath = %s/map\n"
-		"[postfix]\nconfig_dir = %s\npostconf = %s/postconf\nca_file = %s/ca.pem\n",
-		s->dir, s->dir, s->dir, s->dir, s->dir);
+		"dane = no\n" /* whatever the resolver here is like */
+		"[postfix]\nconfig_dir = %s\npostconf = %s/postconf\npostmap = %s/postmap\n"
+		"ca_file = %s/ca.pem\n",
+		s->dir, s->dir, s->dir, s->dir, s->dir, s->dir);
 	put(s, "conf", text);
 	free(text);
 	path = in_scene(s, "conf");
@@ -213,6 +227,8 @@ test_proposals(void **state UNUSED)
 		{"fallback", "3.7.11",
 			"smtp_fallback_relay = [relay.test]\ntransport_maps = hash:/t\n",
 			{"! smtp_fallback_relay = [relay.test]", "! transport_maps"}, {NULL}},
+		{"by sender", "3.7.11", "sender_dependent_default_transport_maps = hash:/t\n",
+			{"! sender_dependent_default_transport_maps is set"}, {NULL}},
 		{"complete", "3.7.11",
 			"smtp_tls_policy_maps = " TABLE ", " REGEXP
 			"\nsmtp_tls_CAfile = @/ca.pem\nsmtp_dns_support_level = dnssec\n"
@@ -348,6 +364,13 @@ test_refusals(void **state UNUSED)
 	} cases[] = {
 		{"relayhost", "3.7.11", "relayhost = [smart.test]\n", NULL, NULL, 1,
 			"protects nothing"},
+		{"default transport", "3.7.11", "default_transport = smtp:[smart.test]\n", NULL, NULL,
+			1, "default_transport = smtp:[smart.test]: all mail goes there"},
+		{"other maps in master.cf", "3.7.11", "", "master",
+			"smtp/unix/smtp_tls_policy_maps = hash:/other\n", 1,
+			"master.cf: smtp/unix, by which mail goes, has \"smtp_tls_policy_maps = hash:/other\""},
+		{"own map for all", "3.7.11", "smtp_tls_policy_maps = hash:/own, regexp:/all\n",
+			"regexp", "may\n", 1, "regexp:/all answers for every domain"},
 		{"no cdb", "3.7.11", "", "types", "btree\nhash\n", -1, "postfix-cdb"},
 		{"too old", "3.3.1", "", NULL, NULL, -1, "too old"},
 		{"no version", "none", "", NULL, NULL, -1, "version"},
@@ -381,6 +404,44 @@ test_refusals(void **state UNUSED)
 		scene_clear(&s);
 		free(name);
 	}
+}
+
+/* What master.cf says otherwise than main.cf is told where it takes mail past the list. */
+static void
+test_overrides(void **state UNUSED)
+{
+	static const struct {
+		const char *line, *says; /* NULL: nothing */
+	} cases[] = {
+		{"out/unix/smtp_tls_policy_maps = hash:/other",
+			"! master.cf: out/unix has \"smtp_tls_policy_maps = hash:/other\" of its own: mail that"},
+		{"out/unix/smtp_tls_policy_maps = hash:/other, $smtp_tls_policy_maps", NULL},
+		{"out/unix/smtp_tls_policy_maps = hash:/other, " TABLE, NULL},
+		{"smtp/unix/smtp_tls_policy_maps = " TABLE, NULL},
+		{"smtpfast/unix/smtp_tls_policy_maps =",
+			"! master.cf: smtpfast/unix has \"smtp_tls_policy_maps = \" of its own: mail that"},
+		{"smtp/unix/smtp_dns_support_level = enabled",
+			"! master.cf: smtp/unix has \"smtp_dns_support_level = enabled\" of its own, what"},
+		{"smtp/unix/smtp_helo_name = mail.test", NULL},
+		{"no such form", NULL},
+		{"relay/unix", NULL},
+		{"relay/unix/x", NULL},
+	};
+	struct scene s;
+	struct error err;
+
+	scene_init(&s, "overrides", "3.7.11", "");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *text = with_dir(&s, cases[i].line);
+
+		print_message("# %s\n", cases[i].line);
+		put(&s, "master", text);
+		free(text);
+		assert_int_equal(run(&s, false, &err), 0);
+		must_say(&s, cases[i].says != NULL ? cases[i].says : "! master.cf",
+			cases[i].says != NULL);
+	}
+	scene_clear(&s);
 }
 
 static void
@@ -490,6 +551,7 @@ main(void)
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_check_and_revert),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_split_many),
 		cmocka_unit_test(test_decide),
