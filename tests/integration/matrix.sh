@@ -92,7 +92,7 @@ send_all() {
 			[ "$other" = "$name" ] || [ "${case_message[$other]}" != "$name" ] || to+=("${case_to[$other]}")
 		done
 		sent[$name]=0
-		"${mta}_send" "$1-$name" "${to[@]}" 2>"$LAB_M/submit.err" || sent[$name]=$?
+		LAB_HEADER=${case_header[$name]} "${mta}_send" "$1-$name" "${to[@]}" 2>"$LAB_M/submit.err" || sent[$name]=$?
 		seen_why["$1-$name"]=$(head -n 1 "$LAB_M/submit.err")
 	done
 }
@@ -201,7 +201,7 @@ phase() { # phase PHASE
 # preview PHASE: asked of the log, for the mail servers whose logs it reads, when there is a case to look at.
 preview() {
 	local name any=0
-	case $mta in postfix | exim) ;; *) return ;; esac
+	case ${mta%%_*} in postfix | exim) ;; *) return ;; esac
 	for name in "${case_names[@]}"; do ! can_look_back "$name" || any=1; done
 	[ $any -eq 1 ] || return
 	cell=D
@@ -299,30 +299,60 @@ if ! { lab make "$base/lab" --kinds sts-enforce-own --domains 2 && lab extend "$
 fi
 ok 'a lab and a list for it'
 
-for mta in "${mtas[@]}"; do
+# world MTA: what it is told in its world goes to $tmp/world/MTA.out, how that ended to MTA.rc.
+world() {
+	local world=$tmp/world/$1 rc=0
+	local -a packages
 	# Only the names of its packages are wanted here.
 	mapfile -t packages < <(
 		# shellcheck source=/dev/null
-		. "$senders/sender_$mta.bash"
-		declare -n its="${mta}_packages"
-		printf '%s\n' "${its[@]}"
+		. "$senders/sender_$1.bash"
+		declare -n its="$1_packages" debian="$1_debian"
+		printf '%s\n' "${debian-}" "${its[@]}"
 	)
-	world=$tmp/world/$mta
+	local debian=${packages[0]} first=${packages[1]}
 	mkdir -p "$world"
 	cp -a "$base/." "$world/"
-	rc=0
-	B=$B "$senders/installed" "$world" "$LAB_PACKAGES" "${packages[@]}" -- \
-		/run/lab/top/tests/integration/matrix.sh --inside "$mta" ${cases:+--case "${cases[@]}"} || rc=$?
+	B=$B "$senders/installed" ${debian:+--debian "$debian"} "$world" "$LAB_PACKAGES" "${packages[@]:1}" -- \
+		/run/lab/top/tests/integration/matrix.sh --inside "$1" ${cases:+--case "${cases[@]}"} || rc=$?
+	if [ "$rc" -eq 3 ] && [[ -n $debian || $first == */* ]]; then
+		skip "matrix: $1: $first ${debian:+of $debian }cannot be had here"
+		rc=0
+	fi
 	[ -z "${KEEP:-}" ] || cp -a "$world" "$KEEP/"
+	return "$rc"
+}
+
+# show MTA: what it was told, as soon as that is all. A world waits most of its time.
+show() {
+	local rc=0
+	wait "${worlds[$1]}" || rc=$?
+	cat "$tmp/world/$1.out"
 	if [ "$rc" -eq 77 ]; then
-		skip "matrix: $mta: the kernel refuses namespaces"
-		exit 77
+		skip "matrix: $1: the kernel refuses namespaces"
+		refused=1
+	elif [ "$rc" -ne 0 ]; then
+		failures=$((failures + 1))
 	fi
-	if [ "$rc" -eq 3 ] && [[ ${packages[0]} == */* ]]; then
-		skip "matrix: $mta: ${packages[0]} cannot be had here"
-		continue
+}
+
+# A world ends with the process that waits for it.
+# shellcheck disable=SC2046 # process ids
+trap 'kill $(jobs -pr) 2>/dev/null; rm -rf --one-file-system "$tmp"' EXIT
+declare -A worlds
+mkdir "$tmp/world"
+running=0 refused=0 most=$((3 * $(nproc)))
+for mta in "${mtas[@]}"; do
+	if [ "$running" -ge "$most" ]; then
+		wait -n
+		running=$((running - 1))
 	fi
-	[ "$rc" -eq 0 ] || failures=$((failures + 1))
+	world "$mta" >"$tmp/world/$mta.out" 2>&1 &
+	worlds[$mta]=$!
+	running=$((running + 1))
+done
+for mta in "${mtas[@]}"; do
+	show "$mta"
 done
 
 # The matrix: what was seen with the list; in brackets what was seen without it.
@@ -351,4 +381,5 @@ cat "$tmp"/world/*/cells.tsv 2>/dev/null | awk -F'\t' -v versions="$tmp/versions
 			print ""
 		}
 	}'
+[ "$refused" -eq 0 ] || [ "$failures" -ne 0 ] || exit 77
 finish

@@ -2,12 +2,12 @@
 # cases.bash: matrix.txt as arrays, as a plan of the lab's, and as entries of a list. Sourced.
 #
 # cases_load FILE [CASE...] fills, in the order of the file: case_names, and by name case_domain (whole),
-# case_zone, case_mx, case_hosts, case_list, case_to (whole address), case_message (the case in whose
-# message it goes), case_without and case_with (by "CASE SENDER"); case_senders are the columns. Rows of
+# case_zone, case_mx, case_hosts, case_list, case_to (whole address), case_header (a line), case_message (the
+# case in whose message it goes), case_without and case_with (by "CASE SENDER"); case_senders are the columns. Rows of
 # stories are in story_names instead.
 
 declare -a case_names story_names case_senders
-declare -A case_domain case_zone case_mx case_hosts case_list case_to case_message case_without case_with
+declare -A case_domain case_zone case_mx case_hosts case_list case_to case_header case_message case_without case_with
 
 # cases_load FILE [CASE...]: of all cases or of those, and of what those go in the message of; their domains
 # are the same whichever are taken.
@@ -29,9 +29,10 @@ cases_load() {
 		if [ "$zone" = story ]; then story_names+=("$name"); else case_names+=("$name"); fi
 		case_domain[$name]=${domain:-$name}.test
 		case_zone[$name]=$zone case_mx[$name]=$mx case_hosts[$name]=$hosts case_list[$name]=$list
-		case_message[$name]=$name
+		case_message[$name]=$name case_header[$name]=''
 		case $to in
 		'') to=bob@${case_domain[$name]} ;;
+		'+ '*) case_header[$name]=${to#+ } to=bob@${case_domain[$name]} ;;
 		'& '*) case_message[$name]=${to#& } to=bob@${case_domain[$name]} ;;
 		esac
 		case_to[$name]=$to

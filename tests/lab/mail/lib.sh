@@ -9,7 +9,7 @@
 # Callers have no need to stop anything: the processes end with the namespace.
 
 LAB_M=/run/lab/mail
-LAB_R=/run/lab/root
+LAB_R=${LAB_R-/run/lab/root}
 LAB_WAIT_S=60 # bound of every wait; nothing depends on how long it takes within it
 
 # The libraries that were unpacked beside the programs. Only for those programs.

@@ -20,7 +20,7 @@ postfix_set_up() {
 postfix_start() {
 	local from
 	from=$(log_size)
-	postfix start 2>/dev/null &&
+	postfix start >/dev/null 2>&1 &&
 		await line -o "$from" "$LAB_LOG" 'postfix/master.*: daemon started' >/dev/null ||
 		complain "postfix did not start: $(tail -n 5 "$LAB_LOG")"
 }

@@ -7,6 +7,8 @@
 #
 #   NAME_packages=(...)         what Debian installs for it. Alone this is read outside, too: the file
 #                               must do nothing but define
+#   NAME_debian                 variable: the release of Debian that has them, where it is not this machine's.
+#                               Read outside, too
 #   NAME_like                   variable, of a variant: the sender whose functions it has where its file
 #                               defines none
 #   NAME_map                    variable: the file of the list, where preload25-update puts it. For those
@@ -39,13 +41,15 @@ LAB_SENDER=alice@mail.sender.test
 LAB_LOG=/var/log/mail.log
 LAB_UPDATER=$LAB_M/updater
 
-# mail_text ID RECIPIENT...: a message, as a mail program hands it over.
+# mail_text ID RECIPIENT...: a message, as a mail program hands it over; with one more line of its header if
+# LAB_HEADER has one.
 mail_text() {
 	local id=$1
 	shift
 	printf 'From: <%s>\nTo: undisclosed-recipients:;\nSubject: test %s\nMessage-ID: <%s@lab.invalid>\n' \
 		"$LAB_SENDER" "$id" "$id"
-	printf 'X-Lab-Id: %s\n\nthe secret of %s stays between us\n' "$id" "$id"
+	printf '%sX-Lab-Id: %s\n\nthe secret of %s stays between us\n' "${LAB_HEADER:+$LAB_HEADER$'\n'}" "$id" \
+		"$id"
 }
 
 # log_start [SOCKET]...: syslog of the world goes to $LAB_LOG, also what programs in a chroot say at
@@ -67,6 +71,8 @@ sender_load() {
 	like=${!like-}
 	[ -n "$like" ] || return 0
 	sender_load "$like"
+	what=${like}_map
+	[ -z "${!what-}" ] || declare -g "$1_map=${!what}"
 	for what in make set_up start stop queue_run send fate version queue; do
 		declare -F "$1_$what" >/dev/null || eval "$1_$what() { ${like}_$what \"\$@\"; }"
 	done
