@@ -493,11 +493,7 @@ log_source_read(const struct update_settings *s, const struct log_span *span, lo
 	int rc;
 
 	r.lines = xcalloc(1, sizeof(*r.lines));
-	if (span->path == NULL && s->mta->logs == NULL) {
-		say(&said->skipped, &said->skipped_count,
-			xasprintf("the log of %s is not read", s->mta->title));
-		rc = 0;
-	} else if (span->path == NULL)
+	if (span->path == NULL)
 		rc = s->log_path != NULL ? read_configured(&r, err) : find_and_read(&r, err);
 	else if (strcmp(span->path, "-") == 0)
 		rc = read_fd(&r, STDIN_FILENO, "standard input", span->now_s, err);

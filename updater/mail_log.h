@@ -2,11 +2,13 @@
  * mail_log: what a mail server's log says of mail to other hosts: which domain, by which host, how.
  *
  *	log = mail_log_new();
- *	for each line: if (mail_log_line(log, line, len, &delivery) > 0) use(delivery);
+ *	for each line:
+ *		for (rc = mail_log_line(log, line, len, &d); rc > 0; rc = mail_log_more(log, &d))
+ *			use(&d);
  *	mail_log_free(log);
  *
- * Reads lines of Postfix and Exim (syslog, the journal, Exim's main log), mixed if need be. The bytes are
- * foreign: senders choose parts of them. Every other line is passed over.
+ * Reads lines of Postfix, Exim, Sendmail and OpenSMTPD (syslog, the journal, Exim's main log), mixed
+ * if need be. The bytes are foreign: senders choose parts of them. Every other line is passed over.
  */
 #ifndef UPDATER_MAIL_LOG_H
 #define UPDATER_MAIL_LOG_H
@@ -20,7 +22,15 @@ struct mail_log;
 /* Octets of a line that are looked at; what is longer is passed over. */
 #define MAIL_LOG_LINE_MAX ((size_t)64 * 1024)
 
-enum mail_outcome { MAIL_SENT, MAIL_DEFERRED, MAIL_BOUNCED };
+enum mail_outcome {
+	MAIL_SENT,
+	MAIL_DEFERRED,
+	MAIL_BOUNCED,
+	/* The message was in the queue for too long, and goes back to its sender. Nothing was
+	 * tried: of the rest only the id is said, and it means every recipient that still waited.
+	 */
+	MAIL_GIVEN_UP,
+};
 
 /* Why a message waits: what the mail server itself says, never its peer. */
 enum mail_reason {
@@ -41,12 +51,18 @@ enum mail_tls {
 	MAIL_TLS_UNKNOWN,   /* the log does not speak of TLS at all, or the message went nowhere */
 	MAIL_TLS_NONE,      /* in clear */
 	MAIL_TLS_ENCRYPTED, /* TLS, but nobody checked with whom */
-	MAIL_TLS_VERIFIED,  /* the certificate was checked, or TLSA records */
+	/* The certificate is valid; whether for that server's name was checked, but is not said
+	 * (Sendmail, if the list is in force), or was not. */
+	MAIL_TLS_TRUSTED,
+	MAIL_TLS_VERIFIED, /* the certificate was checked, or TLSA records */
+	MAIL_TLS_COUNT
 };
 
 struct mail_delivery {
 	char domain[254]; /* of the recipient, lower case; a valid domain name */
-	char host[254];   /* the server that took or refused it, lower case; "" none */
+	/* The server that took or refused it, lower case; "" none, or the log does not say by which
+	 * name (OpenSMTPD never does). */
+	char host[254];
 	char id[MAIL_ID_MAX]; /* of the message in the mail server's queue; foreign bytes */
 	enum mail_outcome outcome;
 	enum mail_reason reason; /* unless sent */
@@ -56,11 +72,14 @@ struct mail_delivery {
 struct mail_log *mail_log_new(void);
 /* 1 a delivery, 0 another line. */
 int mail_log_line(struct mail_log *log, const char *line, size_t len, struct mail_delivery *out);
-/* Whether Postfix was seen to deliver, and never to speak of TLS: then smtp_tls_loglevel is 0, and
- * MAIL_TLS_NONE of its deliveries means nothing. */
-bool mail_log_is_silent(const struct mail_log *log);
-/* Whether it was seen to speak of TLS; and for a reader that goes on where another has ended: that one has
- * seen it. */
+/* The next delivery that the line tells of, while it is still there: Sendmail has one line for
+ * several recipients. 1, or 0 there is no further one. */
+int mail_log_more(struct mail_log *log, struct mail_delivery *out);
+/* Postfix or Sendmail was seen to deliver, and never to speak of TLS: then it was told not to, and
+ * MAIL_TLS_NONE means nothing. Which, and how to change it; NULL: it speaks. */
+const char *mail_log_silence(const struct mail_log *log);
+/* Whether it was seen to speak of TLS; and for a reader that goes on where another has ended: that
+ * one has seen it. */
 bool mail_log_speaks(const struct mail_log *log);
 void mail_log_assume_speaks(struct mail_log *log);
 /* NULL is allowed. */

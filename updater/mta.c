@@ -13,6 +13,9 @@
 static const struct mta *const rows[] = {
 	&mta_postfix, &mta_exim, &mta_opensmtpd, &mta_sendmail, &mta_texthash};
 
+const char *const mta_syslog_files[] = {
+	"/var/log/mail.log", "/var/log/maillog", "/var/log/mail", NULL};
+
 const struct mta *
 mta_find(const char *name)
 {

@@ -60,9 +60,11 @@ struct mta {
 	const char *wider;
 	/* Makes it take a map of a kind that needs_reload; NULL: it never has to. */
 	int (*reload)(const struct update_settings *s, struct error *err);
-	/* Where its log usually is, NULL behind the last: the first that is there. NULL: its log is not read
-	 * (mail_log.h). */
+	/* Where its log usually is, NULL behind the last: the first that is there. */
 	const char *const *logs;
+	/* Whether it checks the names of certificates for the list's sake, which its log does not say (see
+	 * MAIL_TLS_TRUSTED); NULL: its log says all that it checks. */
+	bool (*checks_names)(const struct update_settings *s);
 	/* See setup.h. */
 	int (*setup)(const struct update_settings *s, const struct setup_options *options,
 		struct error *err);
@@ -75,7 +77,9 @@ const struct mta *mta_find(const char *name);
 /* All names, for messages: "postfix, exim, opensmtpd, sendmail or texthash". */
 const char *mta_names(void);
 
-/* For the rows. DANE as configured, or by whether the resolver validates; before: what it was. */
+/* For the rows. Where syslog has the mail servers' lines. */
+extern const char *const mta_syslog_files[];
+/* DANE as configured, or by whether the resolver validates; before: what it was. */
 bool mta_decide_dane(const struct update_settings *s, bool before, char *why, size_t why_size);
 /* Whether the recipe before had DANE lines. */
 bool mta_had_dane(const char *before);

@@ -55,5 +55,6 @@ const struct mta mta_opensmtpd = {
 	.choose = choose,
 	.format = format,
 	.wider = "by any server that DNS names, if its certificate is valid for itself",
+	.logs = mta_syslog_files,
 	.setup = setup_opensmtpd,
 };

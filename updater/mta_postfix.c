@@ -155,8 +155,6 @@ static const struct map_kind *const kinds[] = {&map_cdb, &map_lmdb};
 static const struct map_kind *const text_kinds[] = {&map_texthash};
 
 /* syslog's. */
-static const char *const logs[] = {"/var/log/mail.log", "/var/log/maillog", "/var/log/mail", NULL};
-
 const struct mta mta_postfix = {
 	.name = "postfix",
 	.title = "Postfix",
@@ -168,7 +166,7 @@ const struct mta mta_postfix = {
 	.format = format,
 	.ask = ask,
 	.reload = reload,
-	.logs = logs,
+	.logs = mta_syslog_files,
 	.setup = setup_postfix,
 };
 
@@ -183,6 +181,6 @@ const struct mta mta_texthash = {
 	.format = format,
 	.ask = ask,
 	.reload = reload,
-	.logs = logs,
+	.logs = mta_syslog_files,
 	.setup = setup_postfix,
 };

@@ -20,18 +20,33 @@
 
 #define CF_MAX ((size_t)4 * 1024 * 1024)
 
-/* Whether sendmail.cf has DANE switched on: releases without it refuse the option. */
 static bool
-cf_has_dane(const char *path, struct error *err)
+cf_has(const char *path, const char *words, struct error *err)
 {
 	struct buf text;
 	bool has;
 
 	buf_init(&text, CF_MAX);
-	has = file_read(path, &text, err) == 0 &&
-		strcasestr(buf_str(&text), "\nO DANE=true") != NULL;
+	has = file_read(path, &text, err) == 0 && strcasestr(buf_str(&text), words) != NULL;
 	buf_clear(&text);
 	return has;
+}
+
+/* Whether sendmail.cf has DANE switched on: releases without it refuse the option. */
+static bool
+cf_has_dane(const char *path, struct error *err)
+{
+	return cf_has(path, "\nO DANE=true", err);
+}
+
+/* The rules that look for the server's name in its certificate are there since "setup sendmail", as is the map. */
+static bool
+checks_names(const struct update_settings *s)
+{
+	struct error why = {0};
+
+	return file_exists(s->map_file) && cf_has(s->sendmail_cf, s->map_file, &why) &&
+		cf_has(s->sendmail_cf, "is not in the server certificate", &why);
 }
 
 static void
@@ -112,5 +127,7 @@ const struct mta mta_sendmail = {
 	.wider =
 		"by more servers of the same operator than the entry names, which has too many for "
 		"Sendmail",
+	.logs = mta_syslog_files,
+	.checks_names = checks_names,
 	.setup = setup_sendmail,
 };

@@ -83,8 +83,6 @@ tell_mail(const struct update_settings *s, FILE *out)
 {
 	struct tally tally;
 
-	if (tally_wanted(s) && s->mta->logs == NULL)
-		fprintf(out, "mail         is not counted: the log of %s is not read\n", s->mta->title);
 	if (tally_look(s, &tally) > 0)
 		tally_tell(&tally, out);
 	tally_clear(&tally);

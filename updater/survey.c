@@ -71,6 +71,8 @@ read_and_judge(const struct update_settings *s, const struct survey_options *opt
 	out->list_version = list_reader_header(list)->version;
 	if (out->traffic == NULL)
 		out->traffic = traffic_new(span.since_s);
+	if (!s->report_only && s->mta->checks_names != NULL && s->mta->checks_names(s))
+		traffic_names_checked(out->traffic);
 	if (log_source_read(s, &span, traffic_line, out->traffic, &out->said, err) < 0 ||
 		traffic_judge(out->traffic, list, &render, err) < 0)
 		return -1;
@@ -129,8 +131,8 @@ survey_tell_source(const struct survey *survey, FILE *out)
 	fputc('\n', out);
 	for (size_t i = 0; i < said->skipped_count; i++)
 		fprintf(out, "! Not counted: %s\n", said->skipped[i]);
-	if (read.silent)
-		fprintf(out, "! Postfix does not speak of TLS here: smtp_tls_loglevel = 1 makes it.\n");
+	if (read.silence != NULL)
+		fprintf(out, "! %s.\n", read.silence);
 	if (read.cut)
 		fprintf(out, "! The log has more than %zu domains; the rest was not counted.\n",
 			read.domains);
@@ -187,7 +189,7 @@ survey_json(const struct survey *survey, enum traffic_count count)
 	json_object_set_new(doc, "deliveries", json_integer(read.attempts));
 	json_object_set_new(doc, "domains", json_integer((json_int_t)read.domains));
 	json_object_set_new(doc, "cut", json_boolean(read.cut));
-	json_object_set_new(doc, "tls_logged", json_boolean(!read.silent));
+	json_object_set_new(doc, "tls_logged", json_boolean(read.silence == NULL));
 	json_object_set_new(doc, "listed", survey_json_counts(survey->sum, count));
 	json_object_set_new(doc, "by_domain", domains);
 	return doc;

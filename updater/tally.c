@@ -353,10 +353,6 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 	struct tally t;
 	int rc = -1;
 
-	if (s->mta->logs == NULL) {
-		log_info("the log of %s is not read: no mail is counted", s->mta->title);
-		return 0;
-	}
 	if (tally_load(s, &t, err) < 0)
 		goto out;
 	begin(s, &t, now_s);
@@ -384,8 +380,8 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 		t.spoken_s = now_s;
 	for (size_t i = 0; i < v.said.skipped_count; i++)
 		log_warning("mail log: not counted: %s", v.said.skipped[i]);
-	if (read.silent)
-		log_info("mail log: Postfix does not speak of TLS; smtp_tls_loglevel = 1 makes it");
+	if (read.silence != NULL)
+		log_info("mail log: %s", read.silence);
 	rc = store(s, &t, err);
 out:
 	survey_clear(&v);
@@ -409,7 +405,7 @@ tally_look(const struct update_settings *s, struct tally *t)
 	int rc = 0;
 
 	memset(t, 0, sizeof(*t));
-	if (tally_wanted(s) && s->mta->logs != NULL)
+	if (tally_wanted(s))
 		rc = tally_load(s, t, &why);
 	if (rc < 0)
 		log_info("%s", why.text);

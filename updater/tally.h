@@ -41,7 +41,7 @@ struct tally_waiting {
 struct tally {
 	bool report_only;          /* while it was counted nothing was enforced */
 	int64_t since_s, until_s; /* the time that is counted */
-	int64_t spoken_s;         /* when Postfix was last seen to speak of TLS; 0: never */
+	int64_t spoken_s;         /* when the mail server was last seen to speak of TLS; 0: never */
 	int64_t sum[TRAFFIC_COUNTS];
 	struct tally_domain *domains; /* owned, by name */
 	size_t domain_count;

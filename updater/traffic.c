@@ -10,6 +10,7 @@
 #include "updater/choice.h"
 #include "updater/log_time.h"
 #include "updater/mail_log.h"
+#include "updater/mail_text.h"
 #include "updater/overlay.h"
 #include "updater/render.h"
 
@@ -24,7 +25,7 @@
 /* One server that messages to a domain were given to. */
 struct served {
 	struct served *next;
-	int64_t sent[4]; /* by enum mail_tls */
+	int64_t sent[MAIL_TLS_COUNT];
 	char host[];
 };
 
@@ -48,6 +49,7 @@ struct traffic {
 	struct mail_log *log;
 	struct traffic_log read; /* but for what the end tells */
 	int64_t since_s;
+	bool names_checked;
 	void *tree;              /* of names of struct domain, by tsearch() */
 	struct domain **domains; /* owned, sorted once all are there */
 	struct traffic_domain **listed; /* owned; into domains */
@@ -188,15 +190,11 @@ count_sent(struct domain *d, const struct mail_delivery *m)
 	h->sent[m->tls]++;
 }
 
-/* FNV-1a. The mail server chooses the ids. */
+/* The mail server chooses the ids. */
 static uint64_t
 hash_of(const char *id)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (; *id != '\0'; id++)
-		h = (h ^ (unsigned char)*id) * UINT64_C(1099511628211);
-	return h;
+	return span_hash((struct span){id, strlen(id)});
 }
 
 /* Where the message stands in its bucket, or where the bucket ends. */
@@ -237,22 +235,44 @@ count_held(struct traffic *t, struct domain *d, const struct mail_delivery *m, i
 	d->seen.n[held_for[m->reason]]++;
 }
 
+/* Something has become of a message that was held up. */
+static void
+end(struct traffic *t, struct waiting **w, enum traffic_count what)
+{
+	struct waiting *gone = *w;
+
+	gone->domain->seen.n[what]++;
+	*w = gone->next;
+	free(gone);
+	t->waiting_count--;
+}
+
 /* If the message was held up, it is no longer. */
 static void
 count_end(struct traffic *t, struct domain *d, const struct mail_delivery *m)
 {
-	struct waiting **w, *gone;
+	struct waiting **w;
 
 	if (t->waiting_count == 0)
 		return;
 	w = waiting_of(t, hash_of(m->id), d);
-	gone = *w;
-	if (gone == NULL)
-		return;
-	d->seen.n[m->outcome == MAIL_SENT ? TRAFFIC_LATER : TRAFFIC_HELD_BOUNCED]++;
-	*w = gone->next;
-	free(gone);
-	t->waiting_count--;
+	if (*w != NULL)
+		end(t, w, m->outcome == MAIL_SENT ? TRAFFIC_LATER : TRAFFIC_HELD_BOUNCED);
+}
+
+/* Wherever it was held up. */
+static void
+count_given_up(struct traffic *t, const char *id)
+{
+	uint64_t message = hash_of(id);
+	struct waiting **w = &t->waiting[message % WAITING_BUCKETS];
+
+	while (*w != NULL) {
+		if ((*w)->message == message)
+			end(t, w, TRAFFIC_HELD_BOUNCED);
+		else
+			w = &(*w)->next;
+	}
 }
 
 static void
@@ -282,6 +302,10 @@ traffic_line(void *arg, struct log_time *when, const char *line, size_t len)
 
 	if (mail_log_line(t->log, line, len, &m) == 0)
 		return;
+	if (m.outcome == MAIL_GIVEN_UP) {
+		count_given_up(t, m.id);
+		return;
+	}
 	if (log_time_parse(when, line, len, &time_s) > 0) {
 		if (time_s < t->since_s)
 			return;
@@ -292,7 +316,9 @@ traffic_line(void *arg, struct log_time *when, const char *line, size_t len)
 	} else {
 		time_s = 0;
 	}
-	count_delivery(t, &m, time_s);
+	do
+		count_delivery(t, &m, time_s);
+	while (mail_log_more(t->log, &m) > 0);
 }
 
 void
@@ -340,24 +366,36 @@ traffic_names(const char *const *patterns, size_t count, const char *host)
 	return false;
 }
 
+/* How mail is counted of which the log says this much. */
+static enum traffic_count
+way_of(const struct traffic *t, enum mail_tls tls)
+{
+	switch (tls) {
+	case MAIL_TLS_VERIFIED:
+		return TRAFFIC_VERIFIED;
+	case MAIL_TLS_TRUSTED:
+		return t->names_checked ? TRAFFIC_VERIFIED : TRAFFIC_ENCRYPTED;
+	case MAIL_TLS_ENCRYPTED:
+		return TRAFFIC_ENCRYPTED;
+	case MAIL_TLS_NONE:
+		return mail_log_silence(t->log) == NULL ? TRAFFIC_CLEAR : TRAFFIC_UNTOLD;
+	case MAIL_TLS_UNKNOWN:
+	case MAIL_TLS_COUNT:
+		break;
+	}
+	return TRAFFIC_UNTOLD;
+}
+
 static void
 judge(const struct traffic *t, struct domain *d, const struct list_entry *e)
 {
-	bool silent = mail_log_is_silent(t->log);
-
 	d->listed = true;
 	for (const struct served *h = d->hosts; h != NULL; h = h->next) {
 		bool named = h->host[0] == '\0' ||
 			traffic_names(e->policy.mxs, e->policy.mxs_count, h->host);
 
-		for (int tls = 0; tls < 4; tls++) {
-			enum traffic_count way = tls == MAIL_TLS_VERIFIED ? TRAFFIC_VERIFIED
-				: tls == MAIL_TLS_ENCRYPTED		  ? TRAFFIC_ENCRYPTED
-				: tls == MAIL_TLS_NONE && !silent	  ? TRAFFIC_CLEAR
-									  : TRAFFIC_UNTOLD;
-
-			d->seen.n[named ? way : TRAFFIC_OTHER_HOST] += h->sent[tls];
-		}
+		for (enum mail_tls tls = 0; tls < MAIL_TLS_COUNT; tls++)
+			d->seen.n[named ? way_of(t, tls) : TRAFFIC_OTHER_HOST] += h->sent[tls];
 	}
 }
 
@@ -417,8 +455,14 @@ traffic_log(const struct traffic *t)
 	struct traffic_log read = t->read;
 
 	read.domains = t->count;
-	read.silent = mail_log_is_silent(t->log);
+	read.silence = mail_log_silence(t->log);
 	return read;
+}
+
+void
+traffic_names_checked(struct traffic *t)
+{
+	t->names_checked = true;
 }
 
 void
@@ -436,8 +480,8 @@ traffic_speaks_tls(const struct traffic *t)
 int64_t
 traffic_sent(const int64_t *n)
 {
-	return n[TRAFFIC_VERIFIED] + n[TRAFFIC_ENCRYPTED] + n[TRAFFIC_CLEAR] + n[TRAFFIC_OTHER_HOST] +
-		n[TRAFFIC_UNTOLD];
+	return n[TRAFFIC_VERIFIED] + n[TRAFFIC_ENCRYPTED] + n[TRAFFIC_CLEAR] +
+		n[TRAFFIC_OTHER_HOST] + n[TRAFFIC_UNTOLD];
 }
 
 int64_t

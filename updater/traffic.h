@@ -69,9 +69,13 @@ void traffic_follow(struct traffic *t, uint64_t message, const char *domain, int
 typedef void traffic_waiting_cb(void *arg, uint64_t message, const char *domain, int64_t held_s);
 void traffic_each_waiting(const struct traffic *t, traffic_waiting_cb *each, void *arg);
 
-/* Postfix was seen to speak of TLS lately, so that its silence means clear text. */
+/* The mail server was seen to speak of TLS lately, so that its silence means clear text. */
 void traffic_assume_tls(struct traffic *t);
 bool traffic_speaks_tls(const struct traffic *t);
+
+/* The list is in force on a mail server that checks names for it without saying so in its log (MAIL_TLS_TRUSTED);
+ * before judging. */
+void traffic_names_checked(struct traffic *t);
 
 /* A log_line_sink too: takes what was counted before, for what it says of connections. */
 void traffic_line_again(void *t, struct log_time *when, const char *line, size_t len);
@@ -93,8 +97,9 @@ struct traffic_log {
 	int64_t attempts;
 	size_t domains;
 	int64_t first_s, last_s; /* times of the first and the last line that counted; 0: none said one */
-	/* Postfix does not speak of TLS (smtp_tls_loglevel = 0): what went in clear cannot be told. */
-	bool silent;
+	/* The mail server was told not to speak of TLS: what went in clear cannot be told. One line that says so, and
+	 * what makes it speak; NULL: it does. */
+	const char *silence;
 	/* There were more domains than are kept: the rest is in no number but attempts. */
 	bool cut;
 };

@@ -24,16 +24,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		log_time_begin(&when, INT64_C(1795435200));
 		if (log_time_parse(&when, (const char *)data, len, &time_s) > 0)
 			assert(time_s >= 0 && time_s <= CLOCK_MAX_S);
-		if (mail_log_line(log, (const char *)data, len, &d) > 0) {
-			assert(list_domain_valid(d.domain, strlen(d.domain)));
-			assert(strlen(d.id) < MAIL_ID_MAX && d.reason < MAIL_REASONS);
+		for (int rc = mail_log_line(log, (const char *)data, len, &d); rc > 0;
+			rc = mail_log_more(log, &d)) {
+			assert(d.outcome == MAIL_GIVEN_UP ||
+				list_domain_valid(d.domain, strlen(d.domain)));
+			assert(strlen(d.id) < MAIL_ID_MAX && d.reason < MAIL_REASONS &&
+				d.tls < MAIL_TLS_COUNT);
 			assert(d.host[0] == '\0' || list_domain_valid(d.host, strlen(d.host)));
 		}
 		len += end != NULL;
 		data += len;
 		size -= len;
 	}
-	(void)mail_log_is_silent(log);
+	(void)mail_log_silence(log);
 	mail_log_free(log);
 	return 0;
 }

@@ -198,18 +198,17 @@ phase() { # phase PHASE
 	judge "$1"
 }
 
-# preview PHASE: asked of the log, for the mail servers whose logs it reads, when there is a case to look at.
+# preview PHASE: asked of the log, when there is a case to look at.
 preview() {
 	local name any=0
-	case ${mta%%_*} in postfix | exim) ;; *) return ;; esac
 	for name in "${case_names[@]}"; do ! can_look_back "$name" || any=1; done
 	[ $any -eq 1 ] || return
 	cell=D
 	look_back "$1" 3>"$tmp/seen" 2>&3 || cell='?'
 	if [ "$cell" = D ] && [ "$looked" -gt 0 ]; then
-		ok "$mta, $1 the list: preview reads in the log how $looked messages went"
+		ok "$mta, $1 the list: preview and stats read in the log how $looked messages went"
 	else
-		not_ok "$mta, $1 the list: preview reads in the log how $looked messages went" "$tmp/seen"
+		not_ok "$mta, $1 the list: preview and stats read in the log how $looked messages went" "$tmp/seen"
 	fi
 }
 

@@ -265,29 +265,6 @@ test_many(void **state UNUSED)
 	free(path);
 }
 
-/* A mail server whose log nobody can read here has none; one that is named is read as it is. */
-static void
-test_foreign_server(void **state UNUSED)
-{
-	char *path = log_path("");
-	struct update_settings s = {.mta = &mta_opensmtpd, .log_path = path};
-	struct log_said said;
-	struct error err;
-	struct buf out;
-
-	buf_init(&out, 4096);
-	write_log("", "new\n", 0);
-	assert_int_equal(read_source(&s, NULL, 1, &out, &said, &err), 0);
-	assert_int_equal(out.len, 0);
-	assert_string_equal(said.skipped[0], "the log of OpenSMTPD is not read");
-	log_said_clear(&said);
-	assert_int_equal(read_source(&s, path, 1, &out, &said, &err), 0);
-	assert_string_equal(buf_str(&out), "new|");
-	log_said_clear(&said);
-	buf_clear(&out);
-	free(path);
-}
-
 /* journalctl is asked for mail of the days in question; its complaint is ours. */
 static void
 test_journal(void **state UNUSED)
@@ -371,7 +348,6 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_foreign_server),
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_journal_goes_on),
 	};

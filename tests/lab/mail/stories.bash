@@ -187,22 +187,41 @@ can_look_back() {
 	[ "${case_with["$1 $mta"]}" != n/e ]
 }
 
-# look_back PHASE: what preview reads in the part of the log that the phase has written, against what was
-# seen: each listed domain's message went as preview says. Writes differences to descriptor 3, and sets
+# hides_names: the log does not say to which server a message went, only to which address.
+hides_names() { case $mta in opensmtpd*) return 0 ;; esac; return 1; }
+
+# is_untold: the log does not say that it tells of TLS: it must have a message that went so, in the phase PHASE.
+is_untold() { # is_untold PHASE
+	case $mta in postfix* | sendmail*) ;; *) return 1 ;; esac
+	! awk -F'\t' '$2 == "D" && $4 != "no" { found = 1 } END { exit !found }' "$LAB_M/$1.tsv"
+}
+
+# why_held CASE: what stats must say of a message that waits since there is a list; "": for any reason of the list's.
+why_held() {
+	case $1 in
+	b-*) echo held_no_tls ;;
+	c-* | d) echo held_certificate ;;
+	*) echo '' ;;
+	esac
+}
+
+# look_back PHASE: what preview and stats read in the part of the log that the phase has written, against what was
+# seen: each listed domain's message went as they say. Writes differences to descriptor 3, and sets
 # looked to the number of messages.
 look_back() {
 	local phase=$1 name got tls want in_clear=clear
 	looked=0
-	# Postfix does not say that it tells of TLS: its log must have a message that went so.
-	[ "${mta%%_*}" != postfix ] || awk -F'\t' '$2 == "D" && $4 != "no" { found = 1 } END { exit !found }' \
-		"$LAB_M/$phase.tsv" || in_clear=untold
+	! is_untold "$phase" || in_clear=untold
 	tail -c "+$((LAB_FROM + 1))" "$LAB_LOG" >"$LAB_M/$phase.log"
-	updater preview --json "$LAB_M/$phase.log" && mv "$LAB_UPDATER/out" "$LAB_M/$phase.preview" || return
+	updater preview --json "$LAB_M/$phase.log" && mv "$LAB_UPDATER/out" "$LAB_M/$phase.preview" &&
+		updater stats --json "$LAB_M/$phase.log" && mv "$LAB_UPDATER/out" "$LAB_M/$phase.stats" || return
 	while IFS=$'\t' read -r name got _ tls _; do
 		can_look_back "$name" || continue
+		# Still being tried, which OpenSMTPD does not call an attempt.
+		[[ ${seen_why["$phase-$name"]-} != *'|inflight|'* ]] || continue
 		case $got in
 		Q) want=not_sent ;;
-		D) if ! named "$name"; then
+		D) if ! named "$name" && ! hides_names; then
 			want=other_host
 		elif [ "$tls" = no ]; then
 			want=$in_clear
@@ -220,9 +239,18 @@ look_back() {
 			elif $want == "untold" then .untold == 1 and ([$sent[]] | add) == 0
 			elif $want == "tls" then .verified + .encrypted == 1 and ([$sent[]] | add) == 1
 			else $sent[$want] == 1 and ([$sent[]] | add) == 1 end' "$LAB_M/$phase.preview" >/dev/null || {
-			echo "$name: $want expected, preview says $(jq -c --arg d "${case_domain[$name]}" \
-				'.by_domain[$d] // {} | with_entries(select(.value != 0))' "$LAB_M/$phase.preview")" >&3
+			echo "$name: $want expected, preview says $(seen_of preview "$phase" "$name")" >&3
+			cell='?'
+		}
+		[ "$phase" = with ] && [ "$got" = Q ] || continue
+		jq -e --arg d "${case_domain[$name]}" --arg why "$(why_held "$name")" '.by_domain[$d] // {}
+			| .held == 1 and ($why == "" or .[$why] == 1)' "$LAB_M/$phase.stats" >/dev/null || {
+			echo "$name: held up ($(why_held "$name")), stats says $(seen_of stats "$phase" "$name")" >&3
 			cell='?'
 		}
 	done <"$LAB_M/$phase.tsv"
+}
+
+seen_of() { # seen_of preview|stats PHASE CASE
+	jq -c --arg d "${case_domain[$3]}" '.by_domain[$d] // {} | with_entries(select(.value != 0))' "$LAB_M/$2.$1"
 }
