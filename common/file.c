@@ -268,6 +268,15 @@ file_create(const char *path, const void *data, size_t len, mode_t mode, struct 
 	return rc;
 }
 
+static int
+make_dir(const char *path, mode_t mode, struct error *err)
+{
+	/* Whatever the umask. */
+	if (mkdir(path, mode) == 0 ? chmod(path, mode) == 0 : errno == EEXIST)
+		return 0;
+	return error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", path);
+}
+
 int
 file_mkdirs(const char *path, mode_t mode, struct error *err)
 {
@@ -279,13 +288,11 @@ file_mkdirs(const char *path, mode_t mode, struct error *err)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			rc = error_set_errno(
-				err, ERROR_CONFIG, "%s: cannot make the directory", copy);
+		rc = make_dir(copy, mode, err);
 		*p = '/';
 	}
-	if (rc == 0 && mkdir(copy, mode) < 0 && errno != EEXIST)
-		rc = error_set_errno(err, ERROR_CONFIG, "%s: cannot make the directory", copy);
+	if (rc == 0)
+		rc = make_dir(copy, mode, err);
 	if (rc == 0 && (stat(copy, &st) < 0 || !S_ISDIR(st.st_mode)))
 		rc = error_set(err, ERROR_CONFIG, "%s: not a directory", copy);
 	free(copy);

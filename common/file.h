@@ -56,7 +56,8 @@ int file_replace(const char *path, const void *data, size_t len, mode_t mode, st
 int file_create(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
 	MUST_CHECK;
 
-/* Makes the directory and those above it (mode applies to the new ones). Existing is fine. */
+/* Makes the directory and those above it (mode applies to the new ones, whatever the umask). Existing is
+ * fine. */
 int file_mkdirs(const char *path, mode_t mode, struct error *err) MUST_CHECK;
 /* Puts on the disk what another library has written. */
 int file_sync(const char *path, struct error *err) MUST_CHECK;

@@ -74,8 +74,8 @@ confine_find_user(const char *name, struct confine_user *out, struct error *err)
 	return 0;
 }
 
-static int
-become(const struct confine_user *u, struct error *err)
+int
+confine_become(const struct confine_user *u, struct error *err)
 {
 	if (!u->change)
 		return 0;
@@ -419,7 +419,7 @@ confine_enter(const struct confine *c, struct error *err)
 	if (shed_descriptors(c, ruleset) < 0 || limit(RLIMIT_CORE, 0) < 0 ||
 		limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: limits");
-	if (become(&c->user, err) < 0)
+	if (confine_become(&c->user, err) < 0)
 		return error_prefix(err, "sandbox");
 	if (tie_down(c->parent) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: prctl");

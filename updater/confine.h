@@ -43,6 +43,9 @@ struct confine {
  * such user is ERROR_CONFIG. */
 int confine_find_user(const char *name, struct confine_user *out, struct error *err) MUST_CHECK;
 
+/* Root becomes that user, for good; nothing where there is no change. */
+int confine_become(const struct confine_user *u, struct error *err) MUST_CHECK;
+
 /* Behind a failure the process must end: part of it may be done. ERROR_CONFIG. */
 int confine_enter(const struct confine *c, struct error *err) MUST_CHECK;
 

@@ -22,6 +22,7 @@ struct fetch;
 struct fetch_tree {
 	const char *path;
 	int fd;
+	bool foreign; /* somebody else may change it at any time: no link in it is followed */
 };
 
 struct fetch_options {

@@ -14,10 +14,10 @@
 #include "updater/confine.h"
 #include "updater/generations.h"
 #include "updater/install.h"
-#include "updater/list_fetch.h"
 #include "updater/map.h"
 #include "updater/metrics.h"
 #include "updater/mta.h"
+#include "updater/offline.h"
 #include "updater/pins.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
@@ -35,6 +35,7 @@ struct job_source {
 	char *metadata_dir; /* owned */
 	int64_t floor;      /* no list of a lower version is taken */
 	bool frozen;        /* every mirror's metadata has expired, or worse */
+	struct offline offline; /* zeros, unless the job is */
 };
 
 struct job {
@@ -44,6 +45,7 @@ struct job {
 	struct rules *rules; /* owned */
 	char *state_path, *lock_path;
 	struct file_lock *lock;
+	bool offline;
 };
 
 /* --- paths --------------------------------------------------------------------------------------
@@ -125,12 +127,7 @@ take_list(struct job *j, const struct job_source *of, const struct tuf_file *sai
 	int rc = (j->s->report_only ? install_accept : install_list)(
 		&j->install, &here, said->sha256, err);
 
-	/* Signed, and yet no list: nothing the administrator could mend. */
-	if (rc < 0 && err->kind == ERROR_INPUT) {
-		err->kind = ERROR_SECURITY;
-		error_prefix(err, LIST_TARGET " is signed, but not sound");
-	}
-	return rc;
+	return rc < 0 ? source_say_unsound(err) : rc;
 }
 
 /* Which anchor the list that counts was taken under is kept with it: under another one its version
@@ -151,31 +148,48 @@ read_anchor(struct job *j, struct job_source *of, struct error *err)
 }
 
 static int
-update(struct job *j, struct job_source *of, struct error *err)
+ask(struct job *j, struct job_source *of, struct error *err)
 {
 	const struct state *state = &j->install.state;
 	struct source_here here;
-	struct tuf_file said;
+	struct source_found found;
 	int rc;
 
 	if (read_anchor(j, of, err) < 0)
 		return -1;
 	here = what_is_here(j, of);
 	rc = source_worker_refresh(&of->source, &here, &j->install.user,
-		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &said, err);
+		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &found, err);
 	if (rc < 0) {
 		of->frozen = err->kind == ERROR_EXPIRED;
 		return -1;
 	}
+	of->state->asked_s = j->offline ? of->offline.record.mirror_s : j->install.now_s;
 	if (rc > 0)
-		rc = take_list(j, of, &said, err);
+		rc = take_list(j, of, &found.list, err);
 	if (!j->install.dry_run) {
 		const char *const keep[] = {of->state->list.sha256,
 			state->generation_count > 0 ? state->generations[0].members[0].list.sha256 : "",
-			said.sha256};
+			found.list.sha256};
 
 		source_remove_lists(j->s->state_dir, keep, ARRAY_LEN(keep));
 	}
+	return rc;
+}
+
+static int
+update(struct job *j, struct job_source *of, struct error *err)
+{
+	bool told;
+	int rc = 0;
+
+	if (!j->offline)
+		return ask(j, of, err);
+	if (offline_has_news(&of->offline, of->state->asked_s, j->install.now_s))
+		rc = ask(j, of, err);
+	rc = offline_judge(&of->offline, rc, &told, err);
+	if (told)
+		of->frozen = err->kind == ERROR_EXPIRED;
 	return rc;
 }
 
@@ -227,12 +241,21 @@ judge(const struct job *j, int rc, struct error *err)
 				l->version, text);
 		}
 	} else if (rc < 0 && j->sources[0].frozen) {
-		/* Ours, if any, is good: somebody holds newer metadata back, or the clock is wrong.
-		 */
-		err->kind = ERROR_SECURITY;
-		return error_prefix(err, "freeze, or this clock is wrong");
+		return source_say_freeze(err);
 	}
 	return rc;
+}
+
+/* A run that only installs succeeds as of what was fetched: without any more of that, no run does. */
+static int64_t
+success_time(const struct job *j)
+{
+	int64_t time_s = j->install.now_s;
+
+	for (size_t i = 0; i < j->s->source_count; i++)
+		if (j->offline && j->sources[i].state->asked_s < time_s)
+			time_s = j->sources[i].state->asked_s;
+	return time_s;
 }
 
 /* known: the state was read, and may be replaced. */
@@ -247,7 +270,7 @@ record(struct job *j, bool known, int rc, const struct error *err)
 	s->last_run_s = j->install.now_s;
 	s->last_code = rc < 0 ? error_exit_code(err) : rc;
 	if (rc == 0) {
-		s->last_success_s = j->install.now_s;
+		s->last_success_s = success_time(j);
 	} else {
 		s->last_error_s = j->install.now_s;
 		s->last_error_code = s->last_code;
@@ -274,6 +297,10 @@ begin_source(struct job *j, size_t i)
 		.list_max = s->list_max,
 		.list_dir = j->s->state_dir,
 		.metadata_dir = of->metadata_dir};
+	if (j->offline) {
+		offline_open(&of->offline, j->s, s->name, j->install.now_s);
+		offline_source(&of->offline, &of->source);
+	}
 }
 
 /* Takes the lock and reads what is known. To be ended by end(), whatever it returns. */
@@ -287,13 +314,14 @@ begin(struct job *j, const struct update_settings *s, const struct job_options *
 	j->s = s;
 	j->state_path = job_state_path(s);
 	j->lock_path = xasprintf("%s/lock", s->state_dir);
-	for (size_t i = 0; i < s->source_count; i++)
-		begin_source(j, i);
+	j->offline = options->offline;
 	in->s = s;
 	in->state_path = j->state_path;
 	in->now_s = options->now_s;
 	in->dry_run = options->dry_run;
 	in->allow_churn = options->allow_churn;
+	for (size_t i = 0; i < s->source_count; i++)
+		begin_source(j, i);
 	if (file_mkdirs(s->state_dir, DIR_MODE, err) < 0 ||
 		file_lock_take(j->lock_path, &j->lock, err) < 0 ||
 		state_load(j->state_path, &in->state, err) < 0)
@@ -327,8 +355,10 @@ end(struct job *j)
 	rules_free(j->rules);
 	state_clear(&j->install.state);
 	file_lock_free(j->lock);
-	for (size_t i = 0; i < j->s->source_count; i++)
+	for (size_t i = 0; i < j->s->source_count; i++) {
+		offline_close(&j->sources[i].offline);
 		free(j->sources[i].metadata_dir);
+	}
 	free(j->lock_path);
 	free(j->state_path);
 }
@@ -343,6 +373,23 @@ count_mail(const struct job *j)
 		log_warning("%s", why.text);
 }
 
+/* Who has no network goes by the latest answer that whoever has one was given. */
+static void
+decide(struct job *j)
+{
+	const struct update_settings *s = j->s;
+	struct resolver_said latest = {RESOLVER_UNKNOWN, 0};
+
+	for (size_t i = 0; j->offline && i < s->source_count; i++) {
+		struct resolver_said said = fetch_record_resolver(
+			&j->sources[i].offline.record, j->install.now_s, s->monitor_success_s);
+
+		if (said.answer != RESOLVER_UNKNOWN && said.time_s > latest.time_s)
+			latest = said;
+	}
+	s->mta->decide(s, j->install.state.map.recipe, j->offline ? &latest : NULL, &j->install.recipe);
+}
+
 int
 job_run(const struct update_settings *s, const struct job_options *options, struct error *err)
 {
@@ -352,7 +399,7 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 
 	if (known) {
 		file_remove_stale_in(s->state_dir);
-		s->mta->decide(s, j.install.state.map.recipe, &j.install.recipe);
+		decide(&j);
 		rc = find_sandbox(&j, err);
 		if (rc == 0)
 			rc = read_rules(&j, err);
@@ -401,7 +448,7 @@ job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struc
 	if (rc < 0)
 		goto out;
 	(void)snprintf(state->sources[0].undone, sizeof(state->sources[0].undone), "%s", state->sources[0].list.sha256);
-	s->mta->decide(s, state->map.recipe, &j.install.recipe);
+	s->mta->decide(s, state->map.recipe, NULL, &j.install.recipe);
 	rc = install_list(&j.install, NULL, back.sha256, err);
 	if (rc == 0) {
 		generations_pop(state);

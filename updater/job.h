@@ -22,6 +22,9 @@ struct job_options {
 	int64_t now_s;
 	bool dry_run;     /* everything but the installation */
 	bool allow_churn; /* without the brake */
+	/* What fetch_job_run() has left stands in for the network, and is verified anew. Where that could
+	 * not fetch, this fails with its reason, all else done. */
+	bool offline;
 };
 
 /* 0 done, or nothing to do; 1 the brake stopped an installation (err says why); -1 error: see

@@ -157,15 +157,16 @@ fetch_whole(struct tuf_client *c, struct fetch *fetch, const char *base,
 
 int
 list_fetch(struct tuf_client *c, struct fetch *fetch, const char *base, const struct tuf_file *said,
-	const struct list_here *here, const char *path, struct error *err)
+	const struct list_here *here, bool whole, const char *path, struct error *err)
 {
 	struct tuf_file packed, delta;
-	bool small = tuf_client_target(c, ZSTD_TARGET, &packed) > 0 && packed.length < said->length;
+	bool small = !whole && tuf_client_target(c, ZSTD_TARGET, &packed) > 0 &&
+		packed.length < said->length;
 	int64_t cost = small ? packed.length : said->length;
 	struct error why = {0};
 	const char *name;
 
-	if (here != NULL && find_delta(c, here->version, cost, &name, &delta)) {
+	if (here != NULL && !whole && find_delta(c, here->version, cost, &name, &delta)) {
 		if (fetch_by_delta(c, fetch, base, said, here, name, &delta, path, &why) == 0) {
 			log_info("%s: %" PRId64 " bytes instead of %" PRId64, name, delta.length,
 				cost);

@@ -8,6 +8,7 @@
 #ifndef UPDATER_LIST_FETCH_H
 #define UPDATER_LIST_FETCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attr.h"
@@ -27,10 +28,10 @@ struct list_here {
 };
 
 /* Puts the list that is `said` to be list.json (with a SHA-256) into the file path, whole and
- * checked or not at all. here: NULL without any. base is that of the targets and ends in a slash.
- * Errors as of tuf_client_download(). */
+ * checked or not at all. here: NULL without any. whole: there is nothing but the list as it stands. base
+ * is that of the targets and ends in a slash. Errors as of tuf_client_download(). */
 int list_fetch(struct tuf_client *c, struct fetch *fetch, const char *base,
-	const struct tuf_file *said, const struct list_here *here, const char *path,
+	const struct tuf_file *said, const struct list_here *here, bool whole, const char *path,
 	struct error *err) MUST_CHECK;
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "updater/fetch_job.h"
 #include "updater/health.h"
 #include "updater/job.h"
 #include "updater/preview.h"
@@ -105,7 +106,15 @@ run_job(struct app *app, const struct cli_call *call, struct error *err)
 		.now_s = app->now_s,
 		.dry_run = cli_flag(call, "dry-run"),
 		.allow_churn = cli_flag(call, "allow-churn"),
+		.offline = cli_flag(call, "offline"),
 	};
+
+	if (cli_flag(call, "fetch-only")) {
+		if (options.dry_run || options.allow_churn || options.offline)
+			return error_set(err, ERROR_CONFIG,
+				"--fetch-only installs nothing: --dry-run, --allow-churn and --offline do not go with it");
+		return answer(fetch_job_run(&app->settings, app->now_s, err), err);
+	}
 
 	/* What it would have done is what a dry run is for. */
 	if (options.dry_run)
@@ -215,6 +224,8 @@ static const struct cli_option common_options[] = {
 static const struct cli_option job_options[] = {
 	{"dry-run", NULL, "everything but the installation"},
 	{"allow-churn", NULL, "install even what the brake would stop"},
+	{"fetch-only", NULL, "fetch and verify, install nothing: for a user without rights"},
+	{"offline", NULL, "verify and install what --fetch-only has left, without network"},
 };
 
 static const struct cli_option setup_options[] = {

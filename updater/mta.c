@@ -38,13 +38,14 @@ mta_had_dane(const char *before)
 }
 
 bool
-mta_decide_dane(const struct update_settings *s, bool before, char *why, size_t why_size)
+mta_decide_dane(const struct update_settings *s, bool before, const struct resolver_said *said,
+	char *why, size_t why_size)
 {
 	if (s->dane != DANE_AUTO) {
 		(void)snprintf(why, why_size, "dane = %s", s->dane == DANE_YES ? "yes" : "no");
 		return s->dane == DANE_YES;
 	}
-	switch (resolver_check(why, why_size)) {
+	switch (resolver_check(said, why, why_size)) {
 	case RESOLVER_VALIDATES:
 		return true;
 	case RESOLVER_DOES_NOT:

@@ -19,6 +19,7 @@ struct error;
 struct list_entry;
 struct list_header;
 struct map_kind;
+struct resolver_said;
 struct setup_options;
 struct update_settings;
 
@@ -44,8 +45,9 @@ struct mta {
 
 	/* Settings first, then what is found here. before: the text of the recipe that the
 	 * installed map was made by (NULL: there is none), which stands where the mail server or
-	 * the resolver cannot be asked. */
-	void (*decide)(const struct update_settings *s, const char *before, struct recipe *out);
+	 * the resolver cannot be asked. said: see resolver_check(). */
+	void (*decide)(const struct update_settings *s, const char *before,
+		const struct resolver_said *said, struct recipe *out);
 	enum choice (*choose)(const struct recipe *r, const struct list_header *header,
 		const struct list_entry *entry, int64_t now_s);
 	/* Appends the value for the entry's key; choice must be what choose() said, and a line. out
@@ -80,7 +82,8 @@ const char *mta_names(void);
 /* For the rows. Where syslog has the mail servers' lines. */
 extern const char *const mta_syslog_files[];
 /* DANE as configured, or by whether the resolver validates; before: what it was. */
-bool mta_decide_dane(const struct update_settings *s, bool before, char *why, size_t why_size);
+bool mta_decide_dane(const struct update_settings *s, bool before, const struct resolver_said *said,
+	char *why, size_t why_size);
 /* Whether the recipe before had DANE lines. */
 bool mta_had_dane(const char *before);
 /* Compares what a tool has printed with what was to be found; -1: the complaint. what: "exim4 -be".

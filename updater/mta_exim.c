@@ -19,10 +19,12 @@
 #include "updater/tool.h"
 
 static void
-decide(const struct update_settings *s, const char *before, struct recipe *out)
+decide(const struct update_settings *s, const char *before, const struct resolver_said *said,
+	struct recipe *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->dane = mta_decide_dane(s, mta_had_dane(before), out->why_dane, sizeof(out->why_dane));
+	out->dane = mta_decide_dane(
+		s, mta_had_dane(before), said, out->why_dane, sizeof(out->why_dane));
 	/* Exim asks by glibc, which hides the AD bit unless it is told to trust the resolver. */
 	if (out->dane && s->dane == DANE_AUTO && !resolver_trust_ad()) {
 		out->dane = false;

@@ -15,7 +15,8 @@
 #include "updater/setup.h"
 
 static void
-decide(const struct update_settings *s, const char *before UNUSED, struct recipe *out)
+decide(const struct update_settings *s, const char *before UNUSED,
+	const struct resolver_said *said UNUSED, struct recipe *out)
 {
 	memset(out, 0, sizeof(*out));
 	(void)snprintf(out->why_dane, sizeof(out->why_dane), "OpenSMTPD cannot check DANE");

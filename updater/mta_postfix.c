@@ -37,8 +37,8 @@ table_in_use(const struct update_settings *s, const char *maps)
 }
 
 static bool
-decide_dane(const struct update_settings *s, bool before, bool have_postfix, char *const *values,
-	char *why, size_t size)
+decide_dane(const struct update_settings *s, bool before, const struct resolver_said *said,
+	bool have_postfix, char *const *values, char *why, size_t size)
 {
 	const char *maps = values[1] != NULL ? values[1] : "";
 	const char *level = values[2] != NULL ? values[2] : "";
@@ -53,11 +53,12 @@ decide_dane(const struct update_settings *s, bool before, bool have_postfix, cha
 		(void)snprintf(why, size, "smtp_dns_support_level is not dnssec");
 		return false;
 	}
-	return mta_decide_dane(s, before, why, size);
+	return mta_decide_dane(s, before, said, why, size);
 }
 
 static void
-decide(const struct update_settings *s, const char *before, struct recipe *out)
+decide(const struct update_settings *s, const char *before, const struct resolver_said *said,
+	struct recipe *out)
 {
 	static const char *const names[] = {
 		"mail_version", "smtp_tls_policy_maps", "smtp_dns_support_level"};
@@ -80,8 +81,8 @@ decide(const struct update_settings *s, const char *before, struct recipe *out)
 		if (have && values[0] != NULL && postfix_version_parse(values[0], &version) == 0)
 			out->format = postfix_format_for(&version);
 	}
-	out->dane = decide_dane(
-		s, mta_had_dane(before), have, values, out->why_dane, sizeof(out->why_dane));
+	out->dane = decide_dane(s, mta_had_dane(before), said, have, values, out->why_dane,
+		sizeof(out->why_dane));
 	(void)snprintf(out->text, sizeof(out->text), "%s %s %s dane=%s", s->mta->name,
 		s->kind->name, postfix_format_name(out->format), out->dane ? "yes" : "no");
 	postfix_values_clear(values, ARRAY_LEN(names));

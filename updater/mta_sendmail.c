@@ -50,12 +50,14 @@ checks_names(const struct update_settings *s)
 }
 
 static void
-decide(const struct update_settings *s, const char *before, struct recipe *out)
+decide(const struct update_settings *s, const char *before, const struct resolver_said *said,
+	struct recipe *out)
 {
 	struct error why = {0};
 
 	memset(out, 0, sizeof(*out));
-	out->dane = mta_decide_dane(s, mta_had_dane(before), out->why_dane, sizeof(out->why_dane));
+	out->dane = mta_decide_dane(
+		s, mta_had_dane(before), said, out->why_dane, sizeof(out->why_dane));
 	/* Without it each of these lines defers its mail for ever. */
 	if (out->dane && s->dane == DANE_AUTO && !cf_has_dane(s->sendmail_cf, &why)) {
 		out->dane = false;

@@ -23,6 +23,7 @@
 #include "updater/overlay.h"
 #include "updater/pins.h"
 #include "updater/render.h"
+#include "updater/report_fetch.h"
 #include "updater/report_rules.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
@@ -110,6 +111,7 @@ tell_status(const struct update_settings *s, const struct state *state, int64_t 
 	}
 	tell_mail(s, out);
 	fprintf(out, "last success %s\n", when(state->last_success_s, now_s, text));
+	report_fetch(s, 0, now_s, out);
 	if (state->last_error != NULL)
 		fprintf(out, "last error   %s: exit code %d: %s\n",
 			when(state->last_error_s, now_s, text), state->last_error_code,
@@ -249,6 +251,7 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 	json_object_set_new(doc, "map", json_map(&state.map));
 	json_object_set_new(doc, "last_run", json_time(state.last_run_s));
 	json_object_set_new(doc, "last_success", json_time(state.last_success_s));
+	json_object_set_new(doc, "last_fetch", report_fetch_json(s, 0));
 	json_object_set_new(doc, "last_exit_code", json_integer(state.last_code));
 	json_object_set_new(doc, "last_error", json_last_error(&state));
 	buf_init(&text, STATUS_MAX);

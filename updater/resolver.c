@@ -70,26 +70,35 @@ resolver_query(const char *name, int type, unsigned char *answer, size_t size)
 }
 
 static enum resolver_answer
-ask(struct __res_state *r, char *why, size_t size)
+ask(struct __res_state *r)
 {
 	unsigned char answer[ANSWER_MAX];
 	const HEADER *header = (const void *)answer;
 	int len = send_query(r, ".", ns_t_soa, answer, sizeof(answer));
 
-	if (len < (int)sizeof(*header) || header->rcode == ns_r_servfail) {
-		(void)snprintf(why, size, "the resolver does not answer");
+	if (len < (int)sizeof(*header) || header->rcode == ns_r_servfail)
 		return RESOLVER_UNKNOWN;
+	return header->rcode == ns_r_noerror && ntohs(header->ancount) > 0 && header->ad
+		? RESOLVER_VALIDATES
+		: RESOLVER_DOES_NOT;
+}
+
+static const char *
+in_words(enum resolver_answer answer, bool asked)
+{
+	switch (answer) {
+	case RESOLVER_VALIDATES:
+		return "the resolver validates";
+	case RESOLVER_DOES_NOT:
+		return "the resolver does not validate (no AD bit for the root zone)";
+	case RESOLVER_UNKNOWN:
+		break;
 	}
-	if (header->rcode == ns_r_noerror && ntohs(header->ancount) > 0 && header->ad) {
-		(void)snprintf(why, size, "the resolver validates");
-		return RESOLVER_VALIDATES;
-	}
-	(void)snprintf(why, size, "the resolver does not validate (no AD bit for the root zone)");
-	return RESOLVER_DOES_NOT;
+	return asked ? "the resolver does not answer" : "nobody knows of late whether the resolver validates";
 }
 
 enum resolver_answer
-resolver_check(char *why, size_t size)
+resolver_check(const struct resolver_said *said, char *why, size_t size)
 {
 	enum resolver_answer answer;
 	struct __res_state r;
@@ -112,8 +121,11 @@ resolver_check(char *why, size_t size)
 			answer = RESOLVER_DOES_NOT;
 		}
 	}
-	if (answer == RESOLVER_VALIDATES)
-		answer = ask(&r, why, size);
+	/* Which servers there are is seen from here, whoever asked them. */
+	if (answer == RESOLVER_VALIDATES) {
+		answer = said != NULL ? said->answer : ask(&r);
+		(void)snprintf(why, size, "%s", in_words(answer, said == NULL));
+	}
 	res_nclose(&r);
 	return answer;
 }
@@ -136,7 +148,7 @@ resolver_tell(bool by_glibc, FILE *out)
 {
 	char why[200];
 
-	if (resolver_check(why, sizeof(why)) != RESOLVER_VALIDATES)
+	if (resolver_check(NULL, why, sizeof(why)) != RESOLVER_VALIDATES)
 		fprintf(out,
 			"! %s: domains that have DANE only are left out until a validating resolver "
 			"runs on this machine.\n",

@@ -154,8 +154,8 @@ obtain(const struct source *s, const struct source_here *known, struct tuf_clien
 		rc = 0;
 	else if (tuf_check_path(said, said_here, &ignored) < 0 &&
 		list_fetch(c, fetch, base, said,
-			here.sha256[0] != '\0' && file_exists(known_here) ? &here : NULL, path,
-			err) < 0)
+			here.sha256[0] != '\0' && file_exists(known_here) ? &here : NULL,
+			s->mirror != NULL, path, err) < 0)
 		rc = -1;
 	free(known_here);
 	free(said_here);
@@ -202,6 +202,24 @@ shuffle(size_t *order, size_t count)
 		order[i - 1] = order[k];
 		order[k] = swap;
 	}
+}
+
+int
+source_say_freeze(struct error *err)
+{
+	/* Somebody holds newer metadata back, or the clock is wrong. */
+	err->kind = ERROR_SECURITY;
+	return error_prefix(err, "freeze, or this clock is wrong");
+}
+
+int
+source_say_unsound(struct error *err)
+{
+	if (err->kind != ERROR_INPUT)
+		return -1;
+	/* Nothing the administrator could mend. */
+	err->kind = ERROR_SECURITY;
+	return error_prefix(err, LIST_TARGET " is signed, but not sound");
 }
 
 int
@@ -269,16 +287,23 @@ source_anchor(const struct source *s, char sha256[static 65], struct error *err)
 
 int
 source_refresh(const struct source *s, const struct source_here *here, int64_t now_s,
-	struct tuf_file *said, struct error *err)
+	struct source_found *found, struct error *err)
 {
 	struct tuf_client *c = NULL;
 	struct fetch *fetch = NULL;
 	int rc = -1;
 
-	memset(said, 0, sizeof(*said));
+	memset(found, 0, sizeof(*found));
 	if (tuf_client_open(s->metadata_dir, s->root, now_s, &c, err) == 0 &&
-		fetch_new(s->fetch, &fetch, err) == 0)
-		rc = ask_mirrors(s, here, c, fetch, said, err);
+		fetch_new(s->fetch, &fetch, err) == 0) {
+		if (s->keep_roots)
+			tuf_client_keep_roots(c);
+		rc = ask_mirrors(s, here, c, fetch, &found->list, err);
+		found->root = tuf_client_version(c, TUF_ROLE_ROOT);
+		found->snapshot = tuf_client_version(c, TUF_ROLE_SNAPSHOT);
+		found->targets = tuf_client_version(c, TUF_ROLE_TARGETS);
+		found->first_root = tuf_client_first_root(c);
+	}
 	fetch_free(fetch);
 	tuf_client_free(c);
 	return rc;

@@ -14,11 +14,12 @@
 
 #include "common/attr.h"
 #include "common/error.h"
+#include "export/tuf_metadata.h"
 
 struct fetch_options;
+struct fetch_tree;
 struct list_header;
 struct state_list;
-struct tuf_file;
 
 /* So many lists there may be; what the one of [source] is called; octets of a name, with its end. */
 #define SOURCES_MAX      16
@@ -34,6 +35,18 @@ struct source {
 	int64_t list_max; /* octets of a list */
 	const char *list_dir; /* where a list goes that is fetched */
 	const char *metadata_dir; /* must be there, as list_dir must */
+	/* The roots that lead from the trust anchor to the trusted one stay in metadata_dir, as N.root.json. */
+	bool keep_roots;
+	/* The one url is that of a folder that mirror.h has made: the list lies there as it stands, no link
+	 * in it is followed, and nothing else is asked. NULL: of none. */
+	const struct fetch_tree *mirror;
+};
+
+/* What a refresh has found. The versions are those of the trusted files, and 0 where there is none. */
+struct source_found {
+	struct tuf_file list; /* that is announced; its SHA-256 is "" where none became known */
+	int64_t root, snapshot, targets;
+	int64_t first_root; /* that was kept, if one was: see tuf_client_first_root() */
 };
 
 /* What is here of it already. All of it is lent. */
@@ -49,10 +62,10 @@ struct source_here {
 int source_anchor(const struct source *s, char sha256[static 65], struct error *err) MUST_CHECK;
 
 /* Makes sure that the announced list is here. 1: it is another one than the list that counts; 0: it
- * is that list, or the undone one; -1: of the mirrors' failures the gravest (see tuf_client.h). *said
- * is the announced list; its SHA-256 is "" where none became known. */
+ * is that list, or the undone one; -1: of the mirrors' failures the gravest (see tuf_client.h); *found is
+ * filled in nevertheless. */
 int source_refresh(const struct source *s, const struct source_here *here, int64_t now_s,
-	struct tuf_file *said, struct error *err) MUST_CHECK;
+	struct source_found *found, struct error *err) MUST_CHECK;
 
 /* Whether a list that is signed may follow the one that counts: ERROR_SECURITY when it is an older
  * one or another one of the same version, ERROR_EXPIRED. */
@@ -68,6 +81,13 @@ bool source_is_list_name(const char *name);
 int source_list_intact(const char *path, const char *sha256, struct error *err) MUST_CHECK;
 /* Removes all lists but those of these SHA-256 ("" is none), and what killed downloads have left. */
 void source_remove_lists(const char *list_dir, const char *const *keep, size_t keep_count);
+
+/* Metadata that are signed and have expired, while the list here has not: what that means. -1. */
+int source_say_freeze(struct error *err);
+
+/* A list that was announced and fetched, and is none (ERROR_INPUT): what that means. Other failures stay
+ * what they are. -1. */
+int source_say_unsound(struct error *err);
 
 /* How much a failure says, for choosing the one that is told. */
 int source_gravity(enum error_kind kind);

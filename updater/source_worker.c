@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,11 @@ struct report {
 		int64_t length;
 		char sha256[65];
 	} metadata[META_COUNT], list;
+	int64_t root, snapshot, targets, first_root; /* as in struct source_found */
+	struct reported roots[TUF_ROOTS_MAX];        /* that were kept, from first_root on */
 };
+
+#define ROOT_NAME ".root.json"
 
 struct errand {
 	const struct source *outside;
@@ -75,28 +80,51 @@ report_file(const struct tuf_file *file, struct reported *out)
 	memcpy(out->sha256, file->sha256, sizeof(out->sha256));
 }
 
+/* One of the metadata; frees its path. */
+static void
+report_path(char *path, struct reported *out)
+{
+	struct tuf_file file;
+	struct error why = {0};
+
+	out->length = -1;
+	if (file_exists(path) && tuf_file_of_path(path, &file, &why) == 0)
+		report_file(&file, out);
+	else if (why.kind != ERROR_NONE)
+		log_warning("%s", why.text);
+	free(path);
+}
+
+/* How many roots were kept. */
+static size_t
+root_count(int64_t first, int64_t last)
+{
+	return first > 0 && last >= first && last - first < TUF_ROOTS_MAX
+		? (size_t)(last - first) + 1
+		: 0;
+}
+
 static int
 refresh(void *arg, struct buf *out, struct error *err)
 {
 	const struct errand *e = arg;
-	struct report report;
-	struct tuf_file file;
-	int rc = source_refresh(&e->inside, &e->here, e->now_s, &file, err);
+	const char *dir = e->inside.metadata_dir;
+	struct report *report = xcalloc(1, sizeof(*report));
+	struct source_found found;
+	int rc = source_refresh(&e->inside, &e->here, e->now_s, &found, err);
 
-	memset(&report, 0, sizeof(report));
-	report_file(&file, &report.list);
-	for (size_t i = 0; i < META_COUNT; i++) {
-		char *path = xasprintf("%s/%s", e->inside.metadata_dir, metadata[i].name);
-		struct error why = {0};
-
-		report.metadata[i].length = -1;
-		if (file_exists(path) && tuf_file_of_path(path, &file, &why) == 0)
-			report_file(&file, &report.metadata[i]);
-		else if (why.kind != ERROR_NONE)
-			log_warning("%s", why.text);
-		free(path);
-	}
-	(void)buf_add(out, &report, sizeof(report));
+	report_file(&found.list, &report->list);
+	for (size_t i = 0; i < META_COUNT; i++)
+		report_path(xasprintf("%s/%s", dir, metadata[i].name), &report->metadata[i]);
+	report->root = found.root;
+	report->snapshot = found.snapshot;
+	report->targets = found.targets;
+	report->first_root = found.first_root;
+	for (size_t i = 0; i < root_count(found.first_root, found.root); i++)
+		report_path(xasprintf("%s/%" PRId64 ROOT_NAME, dir, found.first_root + (int64_t)i),
+			&report->roots[i]);
+	(void)buf_add(out, report, sizeof(*report));
+	free(report);
 	return rc;
 }
 
@@ -112,6 +140,13 @@ open_trees(struct errand *e)
 
 	e->trees = xcalloc(s->url_count + 1, sizeof(*e->trees));
 	e->tree_fds = xcalloc(s->url_count + 1, sizeof(*e->tree_fds));
+	if (s->mirror != NULL) {
+		e->trees[0] = *s->mirror;
+		e->trees[0].path = xstrdup(s->mirror->path);
+		e->trees[0].fd = s->mirror->fd < 0 ? -1 : fcntl(s->mirror->fd, F_DUPFD_CLOEXEC, 0);
+		e->tree_fds[e->tree_count++] = e->trees[0].fd;
+		return;
+	}
 	for (size_t i = 0; i < s->url_count; i++) {
 		char *path = fetch_file_is_url(s->urls[i]) ? fetch_file_path(s->urls[i]) : NULL;
 		int fd;
@@ -119,7 +154,7 @@ open_trees(struct errand *e)
 		if (path == NULL)
 			continue;
 		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		e->trees[e->tree_count] = (struct fetch_tree){path, fd};
+		e->trees[e->tree_count] = (struct fetch_tree){.path = path, .fd = fd};
 		e->tree_fds[e->tree_count++] = fd;
 	}
 }
@@ -206,7 +241,10 @@ fill(const struct errand *e, const struct confine_user *user, struct error *err)
 
 /* What was reported, looked at: a length below 0 is of a file that is not there. */
 struct taken {
-	struct tuf_file metadata[META_COUNT], list;
+	struct tuf_file metadata[META_COUNT];
+	struct tuf_file roots[TUF_ROOTS_MAX];
+	size_t root_count;
+	struct source_found found;
 };
 
 static int
@@ -248,7 +286,21 @@ check_report(const struct errand *e, const struct buf *text, int rc, struct take
 					      &out->metadata[i], err) < 0)
 			return -1;
 	}
-	return rc < 0 ? 0 : check_reported(&report.list, e->outside->list_max, &out->list, err);
+	if (report.root < 0 || report.snapshot < 0 || report.targets < 0 || report.first_root < 0 ||
+		report.root > TUF_INT_MAX || report.snapshot > TUF_INT_MAX ||
+		report.targets > TUF_INT_MAX || report.first_root > report.root)
+		return error_set(err, ERROR_SECURITY,
+			"the sandboxed process has reported a version that cannot be");
+	out->found.root = report.root;
+	out->found.snapshot = report.snapshot;
+	out->found.targets = report.targets;
+	out->found.first_root = report.first_root;
+	out->root_count = e->outside->keep_roots ? root_count(report.first_root, report.root) : 0;
+	for (size_t i = 0; i < out->root_count; i++)
+		if (check_reported(&report.roots[i], (int64_t)TUF_ROOT_MAX, &out->roots[i], err) < 0)
+			return -1;
+	return rc < 0 ? 0
+		      : check_reported(&report.list, e->outside->list_max, &out->found.list, err);
 }
 
 static int
@@ -275,15 +327,55 @@ is_new(const struct errand *e, size_t i, const struct tuf_file *said)
 	return new;
 }
 
+/* Those that lead from another trust anchor lead nowhere. */
+static int
+remove_roots(const char *metadata_dir, struct error *err)
+{
+	DIR *dir = opendir(metadata_dir);
+	const struct dirent *entry;
+	int rc = 0;
+
+	if (dir == NULL)
+		return error_set_errno(err, ERROR_TEMP, "%s", metadata_dir);
+	while (rc == 0 && (entry = readdir(dir)) != NULL)
+		if (str_ends(entry->d_name, ROOT_NAME) && unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			rc = error_set_errno(err, ERROR_TEMP, "%s/%s: cannot remove", metadata_dir,
+				entry->d_name);
+	(void)closedir(dir);
+	return rc;
+}
+
+/* Before the root that they lead to. */
+static int
+take_roots(const struct errand *e, const struct taken *t, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->root_count; i++) {
+		char *name = xasprintf("%" PRId64 ROOT_NAME, t->found.first_root + (int64_t)i);
+		char *path = xasprintf("%s/%s", e->outside->metadata_dir, name);
+
+		rc = workdir_take(
+			e->dir, WORKDIR_METADATA, name, &t->roots[i], path, FILE_MODE, err);
+		free(path);
+		free(name);
+	}
+	return rc;
+}
+
 static int
 take_metadata(const struct errand *e, const struct taken *t, struct error *err)
 {
 	/* Under another root all begins anew, here too: it may have taken new keys to get rid of what
 	 * the old ones had signed. */
-	bool start_over = is_new(e, META_ANCHOR, &t->metadata[META_ANCHOR]) ||
-		is_new(e, META_ROOT, &t->metadata[META_ROOT]);
+	bool other_anchor = is_new(e, META_ANCHOR, &t->metadata[META_ANCHOR]);
+	bool start_over = other_anchor || is_new(e, META_ROOT, &t->metadata[META_ROOT]);
 	int rc = 0;
 
+	if (other_anchor && e->outside->keep_roots)
+		rc = remove_roots(e->outside->metadata_dir, err);
+	if (rc == 0)
+		rc = take_roots(e, t, err);
 	for (size_t i = META_TIMESTAMP; rc == 0 && i < META_COUNT; i++)
 		if (start_over || t->metadata[i].length < 0)
 			rc = remove_metadata(e, i, err);
@@ -318,7 +410,7 @@ take_list(const struct errand *e, const struct tuf_file *said, struct error *err
 
 /* What was proved is kept whatever came of the rest: rc, with err. */
 static int
-take(const struct errand *e, const struct buf *text, int rc, struct tuf_file *said,
+take(const struct errand *e, const struct buf *text, int rc, struct source_found *found,
 	struct error *err)
 {
 	struct error why = {0};
@@ -330,8 +422,8 @@ take(const struct errand *e, const struct buf *text, int rc, struct tuf_file *sa
 	if (check_report(e, text, rc, &taken, &why) == 0 && take_metadata(e, &taken, &why) == 0) {
 		if (rc < 0)
 			return -1;
-		*said = taken.list;
-		return rc > 0 && take_list(e, said, err) < 0 ? -1 : rc;
+		*found = taken.found;
+		return rc > 0 && take_list(e, &found->list, err) < 0 ? -1 : rc;
 	}
 	/* A process that lies has no say in what the matter is. */
 	if (rc < 0 && why.kind != ERROR_SECURITY) {
@@ -348,17 +440,17 @@ take(const struct errand *e, const struct buf *text, int rc, struct tuf_file *sa
  */
 
 static int
-run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct tuf_file *said,
+run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct source_found *found,
 	struct error *err)
 {
 	const struct source *s = e->outside;
 	char *meta = xasprintf("%s/", s->metadata_dir), *lists = xasprintf("%s/", s->list_dir);
 	const struct worker_name names[] = {{WORKDIR_METADATA_NAME "/", meta},
 		{WORKDIR_FETCHED_NAME "/", lists}, {"./", lists}, {ANCHOR, s->root}};
-	struct worker w = {.what = "fetching",
+	struct worker w = {.what = s->mirror == NULL ? "fetching" : "verifying",
 		.confine = {.user = *user,
 			.dir = workdir_fd(e->dir),
-			.network = true,
+			.network = s->mirror == NULL,
 			.trees = e->tree_fds,
 			.tree_count = e->tree_count},
 		.time_ms = time_ms,
@@ -372,7 +464,7 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct t
 	w.confine.writable = workdir_writable(e->dir, &w.confine.writable_count);
 	buf_init(&text, sizeof(struct report));
 	rc = worker_run(&w, &text, err);
-	rc = take(e, &text, rc, said, err);
+	rc = take(e, &text, rc, found, err);
 	buf_clear(&text);
 	free(lists);
 	free(meta);
@@ -381,14 +473,14 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct t
 
 int
 source_worker_refresh(const struct source *s, const struct source_here *here,
-	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct tuf_file *said,
+	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct source_found *found,
 	struct error *err)
 {
 	struct errand e = {.outside = s, .inside = *s, .here = *here, .now_s = now_s};
 	char *path = xasprintf("%s/work", s->list_dir);
 	int rc = -1;
 
-	memset(said, 0, sizeof(*said));
+	memset(found, 0, sizeof(*found));
 	e.fetch = *s->fetch;
 	open_trees(&e);
 	read_ca(&e);
@@ -403,7 +495,7 @@ source_worker_refresh(const struct source *s, const struct source_here *here,
 		goto out;
 	file_remove_stale_in(s->metadata_dir);
 	if (workdir_open(path, &e.dir, err) == 0 && fill(&e, user, err) == 0)
-		rc = run(&e, user, time_ms, said, err);
+		rc = run(&e, user, time_ms, found, err);
 out:
 	workdir_close(e.dir);
 	for (size_t i = 0; i < e.tree_count; i++) {

@@ -57,6 +57,7 @@ static const struct field list_fields[] = {
 static const struct field source_fields[] = {
 	FIELD_OF("undone_sha256", FIELD_HASH, state_source, undone, true),
 	FIELD_OF("anchor_sha256", FIELD_HASH, state_source, anchor, false),
+	FIELD_OF("source_asked", FIELD_TIME, state_source, asked_s, true),
 };
 
 static const struct field fields[] = {

@@ -34,6 +34,7 @@ struct state_source {
 	struct state_list list;
 	char undone[65]; /* SHA-256 of a list that undo has put away; "": none */
 	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
+	int64_t asked_s; /* when the repository was, of which the trusted metadata are a copy; 0: never */
 };
 
 /* The lists of all sources that counted together: what undo goes back to. Their files are kept. */

@@ -67,7 +67,7 @@ read_and_judge(const struct update_settings *s, const struct survey_options *opt
 	const struct render_options render = {
 		.mta = s->mta, .recipe = &out->recipe, .rules = out->rules, .now_s = options->now_s};
 
-	s->mta->decide(s, NULL, &out->recipe);
+	s->mta->decide(s, NULL, NULL, &out->recipe);
 	out->list_version = list_reader_header(list)->version;
 	if (out->traffic == NULL)
 		out->traffic = traffic_new(span.since_s);

@@ -25,6 +25,9 @@ struct tuf_client {
 	struct tuf_meta
 		*meta[TUF_ROLE_COUNT];   /* trusted; NULL: none. All but the root may be old */
 	struct buf text[TUF_ROLE_COUNT]; /* their bytes */
+	bool keep_roots;
+	int steps; /* along the chain of roots, at all mirrors */
+	int64_t first_root;
 };
 
 static char *
@@ -234,6 +237,24 @@ tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tu
 }
 
 void
+tuf_client_keep_roots(struct tuf_client *c)
+{
+	c->keep_roots = true;
+}
+
+int64_t
+tuf_client_version(const struct tuf_client *c, enum tuf_role role)
+{
+	return c->meta[role] != NULL ? tuf_meta_version(c->meta[role]) : 0;
+}
+
+int64_t
+tuf_client_first_root(const struct tuf_client *c)
+{
+	return c->first_root;
+}
+
+void
 tuf_client_free(struct tuf_client *c)
 {
 	if (c == NULL)
@@ -292,6 +313,23 @@ meta_url(const char *base, enum tuf_role role, int64_t version)
 	return xasprintf("%s%" PRId64 ".%s.json", base, version, tuf_role_name(role));
 }
 
+/* Before it counts, so that none is ever missing below the one that does. */
+static int
+keep_root(struct tuf_client *c, int64_t version, const struct buf *text, struct error *err)
+{
+	char *path;
+	int rc;
+
+	if (!c->keep_roots)
+		return 0;
+	path = xasprintf("%s/%" PRId64 ".root.json", c->dir, version);
+	rc = file_replace(path, text->data, text->len, META_MODE, err);
+	if (rc == 0 && c->first_root == 0)
+		c->first_root = version;
+	free(path);
+	return rc;
+}
+
 /* One step along the chain of roots: 1 there was a newer one, 0 there is none. */
 static int
 step_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct error *err)
@@ -322,6 +360,8 @@ step_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct er
 	/* Section 5.3.11: after a fast-forward attack new keys are the way back. */
 	rotated = !tuf_root_same_role(old, m, TUF_ROLE_TIMESTAMP) ||
 		!tuf_root_same_role(old, m, TUF_ROLE_SNAPSHOT);
+	if (keep_root(c, want, &text, err) < 0)
+		goto out;
 	trust(c, m, &text);
 	m = NULL;
 	if (store(c, TUF_ROLE_ROOT, err) < 0)
@@ -348,7 +388,7 @@ refresh_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct
 	struct error why = {0};
 	int rc = 1;
 
-	for (int i = 0; i < TUF_ROOTS_MAX && rc > 0; i++)
+	for (; rc > 0 && c->steps < TUF_ROOTS_MAX; c->steps += rc > 0)
 		rc = step_root(c, fetch, base, &why);
 	/* What was read under an older root must stand up to this one; also behind a failure, since
 	 * the next mirror may have no newer root. */

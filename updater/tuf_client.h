@@ -21,11 +21,11 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "export/tuf_metadata.h"
 #include "updater/fetch.h"
 
 struct error;
 struct tuf_client;
-struct tuf_file;
 
 /* Delegated roles that one search asks: what the reference client allows. */
 #define TUF_ROLES_ASKED_MAX 32
@@ -39,6 +39,15 @@ int tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struc
 	struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void tuf_client_free(struct tuf_client *c);
+
+/* From here on each root that a refresh steps to stays as N.root.json in the folder, too: whoever has the
+ * same trust anchor can take the same steps by them. */
+void tuf_client_keep_roots(struct tuf_client *c);
+/* The version of what is trusted of a role; 0: nothing is. */
+int64_t tuf_client_version(const struct tuf_client *c, enum tuf_role role);
+/* The first root that was kept so since tuf_client_open(); those up to the trusted one follow.
+ * 0: none was. */
+int64_t tuf_client_first_root(const struct tuf_client *c);
 
 /* The whole workflow against one mirror; base ends in a slash. After an error the next mirror may
  * be tried with the same client. */

@@ -119,7 +119,7 @@ test_opensmtpd(void **state UNUSED)
 
 	check_samples(&mta_opensmtpd, false, samples, ARRAY_LEN(samples));
 	check_samples(&mta_opensmtpd, true, pinned, ARRAY_LEN(pinned));
-	mta_opensmtpd.decide(&settings, NULL, &recipe);
+	mta_opensmtpd.decide(&settings, NULL, NULL, &recipe);
 	assert_false(recipe.dane);
 	assert_true(recipe.pin);
 }

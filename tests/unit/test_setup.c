@@ -536,7 +536,7 @@ test_decide(void **state UNUSED)
 		if (cases[i].broken)
 			put(&s, "broken", "");
 		s.settings.dane = cases[i].dane;
-		mta_postfix.decide(&s.settings, cases[i].before, &recipe);
+		mta_postfix.decide(&s.settings, cases[i].before, NULL, &recipe);
 		assert_string_equal(recipe.text, cases[i].want);
 		scene_clear(&s);
 		free(name);

@@ -29,26 +29,32 @@
 		*(void **)&real = dlsym(RTLD_NEXT, #name);
 
 /* The report, as it is sent: behind a head of type and length, a record each of the root, the anchor, the
- * timestamp, the snapshot, the targets and the list. */
+ * timestamp, the snapshot, the targets and the list; behind them versions, and a record of each root that was
+ * kept. */
 struct record {
 	int64_t length;
 	char sha256[65];
 };
 enum { ROOT, ANCHOR, TIMESTAMP, SNAPSHOT, TARGETS, LIST, RECORDS };
-static const uint32_t report_head[2] = {2, RECORDS * sizeof(struct record)};
+struct whole {
+	struct record records[RECORDS];
+	int64_t versions[4]; /* of root, snapshot and targets; of the first root that was kept */
+	struct record roots[TUF_ROOTS_MAX];
+};
+static const uint32_t report_head[2] = {2, sizeof(struct whole)};
 
 /* What becomes of it on its way out of the process; NULL: nothing. It returns whether it is sent. */
-static bool (*alter)(struct record *records);
+static bool (*alter)(struct whole *report);
 
 static ssize_t
 send_altered(ssize_t (*real)(int, const void *, size_t), int fd, const void *data, size_t len)
 {
-	struct record records[RECORDS];
+	struct whole report;
 
-	assert(len == sizeof(records));
-	memcpy(records, data, len);
-	if (alter(records) && (real(fd, report_head, sizeof(report_head)) < 0 ||
-				      real(fd, records, len) < 0))
+	assert(len == sizeof(report));
+	memcpy(&report, data, len);
+	if (alter(&report) && (real(fd, report_head, sizeof(report_head)) < 0 ||
+				      real(fd, &report, len) < 0))
 		return -1;
 	return (ssize_t)len;
 }
@@ -143,10 +149,10 @@ scene_clear(struct scene *s)
 }
 
 static int
-refresh(const struct scene *s, struct tuf_file *said, struct error *err)
+refresh(const struct scene *s, struct source_found *found, struct error *err)
 {
 	error_clear(err);
-	return source_worker_refresh(&s->source, &s->here, &s->user, 20000, NOW, said, err);
+	return source_worker_refresh(&s->source, &s->here, &s->user, 20000, NOW, found, err);
 }
 
 static char *
@@ -186,21 +192,21 @@ static void
 test_takes(void **state UNUSED)
 {
 	struct scene s;
-	struct tuf_file said;
+	struct source_found found;
 	struct error err;
 	struct stat st;
 	char *path, *work;
 
 	scene_init(&s, "takes");
 	work = xasprintf("%s/work", s.state);
-	assert_int_equal(refresh(&s, &said, &err), 1);
+	assert_int_equal(refresh(&s, &found, &err), 1);
 	assert_false(file_exists(work));
 	assert_int_equal(files_in(&s), TUF_ROLE_COUNT);
-	path = source_list_path(s.state, said.sha256);
-	OK(source_list_intact(path, said.sha256, &ok_err));
+	path = source_list_path(s.state, found.list.sha256);
+	OK(source_list_intact(path, found.list.sha256, &ok_err));
 	/* Fetched once and not installed: it is told again, and not fetched. */
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(refresh(&s, &said, &err), 1);
+	assert_int_equal(refresh(&s, &found, &err), 1);
 	{
 		struct stat now;
 
@@ -208,12 +214,12 @@ test_takes(void **state UNUSED)
 		assert_true(now.st_ino == st.st_ino);
 	}
 	s.have.version = 1;
-	memcpy(s.have.sha256, said.sha256, sizeof(s.have.sha256));
+	memcpy(s.have.sha256, found.list.sha256, sizeof(s.have.sha256));
 	free(path);
 	/* What has not changed is not written anew. */
 	path = trusted(&s, TUF_ROLE_TIMESTAMP);
 	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(refresh(&s, &said, &err), 0);
+	assert_int_equal(refresh(&s, &found, &err), 0);
 	{
 		struct stat now;
 
@@ -227,7 +233,7 @@ test_takes(void **state UNUSED)
 		write_text(path, noise, TUF_TIMESTAMP_MAX + 1);
 		free(noise);
 	}
-	assert_int_equal(refresh(&s, &said, &err), 0);
+	assert_int_equal(refresh(&s, &found, &err), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_true((size_t)st.st_size <= TUF_TIMESTAMP_MAX);
 	free(path);
@@ -236,50 +242,64 @@ test_takes(void **state UNUSED)
 }
 
 static bool
-says_nothing(struct record *r UNUSED)
+says_nothing(struct whole *w UNUSED)
 {
 	return false;
 }
 
 static bool
-bad_digest(struct record *r)
+bad_digest(struct whole *w)
 {
-	memcpy(r[TARGETS].sha256, "../../", 6);
+	memcpy(w->records[TARGETS].sha256, "../../", 6);
 	return true;
 }
 
 static bool
-endless_digest(struct record *r)
+endless_digest(struct whole *w)
 {
-	memset(r[SNAPSHOT].sha256, 'a', sizeof(r[SNAPSHOT].sha256));
+	memset(w->records[SNAPSHOT].sha256, 'a', sizeof(w->records[SNAPSHOT].sha256));
 	return true;
 }
 
 static bool
-too_long(struct record *r)
+too_long(struct whole *w)
 {
-	r[TIMESTAMP].length = INT64_MAX;
+	w->records[TIMESTAMP].length = INT64_MAX;
 	return true;
 }
 
 static bool
-no_list(struct record *r)
+no_list(struct whole *w)
 {
-	memset(&r[LIST], 0, sizeof(r[LIST]));
+	memset(&w->records[LIST], 0, sizeof(w->records[LIST]));
 	return true;
 }
 
 static bool
-list_below_zero(struct record *r)
+list_below_zero(struct whole *w)
 {
-	r[LIST].length = -1;
+	w->records[LIST].length = -1;
 	return true;
 }
 
 static bool
-other_root(struct record *r)
+other_root(struct whole *w)
 {
-	r[ROOT].sha256[0] = r[ROOT].sha256[0] == '0' ? '1' : '0';
+	w->records[ROOT].sha256[0] = w->records[ROOT].sha256[0] == '0' ? '1' : '0';
+	return true;
+}
+
+static bool
+no_version(struct whole *w)
+{
+	w->versions[1] = -1;
+	return true;
+}
+
+static bool
+roots_beyond(struct whole *w)
+{
+	w->versions[3] = w->versions[0] + 1;
 	return true;
 }
 
@@ -287,7 +307,7 @@ static void
 test_lies(void **state UNUSED)
 {
 	static const struct {
-		bool (*alter)(struct record *records);
+		bool (*alter)(struct whole *report);
 		const char *text;
 		bool of_list;
 	} cases[] = {
@@ -298,17 +318,19 @@ test_lies(void **state UNUSED)
 		{no_list, "has reported a file that cannot be", true},
 		{list_below_zero, "has reported a file that cannot be", true},
 		{other_root, "sandbox: root.json: ", false},
+		{no_version, "has reported a version that cannot be", false},
+		{roots_beyond, "has reported a version that cannot be", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char *name = xasprintf("lies-%zu", i), *gone = in_temp("gone"), *targets;
-		struct tuf_file said;
+		struct source_found found;
 		struct error err;
 		struct scene s;
 
 		scene_init(&s, name);
 		alter = cases[i].alter;
-		if (refresh(&s, &said, &err) != -1 || err.kind != ERROR_SECURITY ||
+		if (refresh(&s, &found, &err) != -1 || err.kind != ERROR_SECURITY ||
 			strstr(err.text, cases[i].text) == NULL)
 			fail_msg("case %zu: kind %d: %s", i, (int)err.kind, err.text);
 		assert_int_equal(files_in(&s), 0);
@@ -316,17 +338,17 @@ test_lies(void **state UNUSED)
 		targets = xasprintf("%s/targets", s.repo.dir);
 		assert_int_equal(rename(targets, gone), 0);
 		if (cases[i].alter != says_nothing && !cases[i].of_list &&
-			(refresh(&s, &said, &err) != -1 || err.kind != ERROR_SECURITY ||
+			(refresh(&s, &found, &err) != -1 || err.kind != ERROR_SECURITY ||
 				strstr(err.text, cases[i].text) == NULL))
 			fail_msg("case %zu: kind %d: %s", i, (int)err.kind, err.text);
 		assert_int_equal(files_in(&s), 0);
 		/* And what is true is taken, whatever else has failed. */
 		alter = NULL;
-		assert_int_equal(refresh(&s, &said, &err), -1);
+		assert_int_equal(refresh(&s, &found, &err), -1);
 		assert_int_equal(err.kind, ERROR_TEMP);
 		assert_int_equal(files_in(&s), TUF_ROLE_COUNT);
 		assert_int_equal(rename(gone, targets), 0);
-		assert_int_equal(refresh(&s, &said, &err), 1);
+		assert_int_equal(refresh(&s, &found, &err), 1);
 		free(targets);
 		free(gone);
 		free(name);
@@ -340,7 +362,7 @@ static void
 test_rotation_cut_short(void **state UNUSED)
 {
 	struct scene s;
-	struct tuf_file said;
+	struct source_found found;
 	struct error err;
 	char *root, *timestamp, *before, *old;
 	bool killed = true;
@@ -351,7 +373,7 @@ test_rotation_cut_short(void **state UNUSED)
 	timestamp = trusted(&s, TUF_ROLE_TIMESTAMP);
 	before = xasprintf("%s.before", s.root);
 	old = xasprintf("%s.timestamp", s.root);
-	assert_int_equal(refresh(&s, &said, &err), 1);
+	assert_int_equal(refresh(&s, &found, &err), 1);
 	for (n = 0; killed; n++) {
 		int status;
 		pid_t pid;
@@ -367,14 +389,14 @@ test_rotation_cut_short(void **state UNUSED)
 		if (pid == 0) {
 			mortal = getpid();
 			renames_left = n;
-			_exit(refresh(&s, &said, &err) == 1 ? 0 : 1);
+			_exit(refresh(&s, &found, &err) == 1 ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 		assert_true(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 		if (!is_same(root, before) && is_same(timestamp, old))
 			fail_msg("rename %d: the old timestamp stands beside the new root", n);
-		assert_int_equal(refresh(&s, &said, &err), 1);
+		assert_int_equal(refresh(&s, &found, &err), 1);
 		assert_false(is_same(timestamp, old));
 	}
 	/* root, timestamp, snapshot, targets and the list. */

@@ -1,0 +1,775 @@
+/* The job in two halves: one that fetches, with no rights but on its own folder, and one that verifies anew
+ * what it finds there, and installs: what passes between them, and what does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/log.h"
+#include "updater/fetch_job.h"
+#include "updater/fetch_record.h"
+#include "updater/health.h"
+#include "updater/map.h"
+#include "updater/mta.h"
+#include "updater/state.h"
+
+#include "updater_repo.h"
+
+/* --- the n-th operation on files ----------------------------------------------------------------
+ */
+
+/* Shared by the processes of a run; below 0: none is fatal. */
+static int *steps_left;
+
+static void
+step(void)
+{
+	if (steps_left != NULL && *steps_left >= 0 && (*steps_left)-- == 0)
+		(void)raise(SIGKILL);
+}
+
+#define REAL(name) \
+	static __typeof__(name) *real; \
+	if (real == NULL) \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+	REAL(write)
+
+	if (fd > 2)
+		step();
+	return real(fd, data, len);
+}
+
+/* Nobody pulls the plug here, and disks are slow. */
+int
+fsync(int fd UNUSED)
+{
+	step();
+	return 0;
+}
+
+int
+rename(const char *from, const char *to)
+{
+	REAL(rename)
+
+	step();
+	return real(from, to);
+}
+
+int
+link(const char *from, const char *to)
+{
+	REAL(link)
+
+	step();
+	return real(from, to);
+}
+
+int
+renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	REAL(renameat2)
+
+	step();
+	return real(from_fd, from, to_fd, to, flags);
+}
+
+int
+unlinkat(int fd, const char *name, int flags)
+{
+	REAL(unlinkat)
+
+	step();
+	return real(fd, name, flags);
+}
+
+/* --- scenery ------------------------------------------------------------------------------------
+ */
+
+struct world {
+	struct repo repo;
+	struct update_settings settings;
+	char *conf, *list, *map, *root, *incoming, *mirror, *record;
+	int64_t version;
+};
+
+static void
+world_init(struct world *w, const char *name, const char *more)
+{
+	char *postmap = in_temp("postmap");
+	char *text;
+
+	memset(w, 0, sizeof(*w));
+	/* So that another user can get at what is in it. */
+	assert_int_equal(chmod(temp_dir, 0755), 0);
+	write_script(postmap, "#!/bin/sh\n[ \"$1\" = -q ] || exit 1\n"
+			      "grep \"^$2 \" \"${3#texthash:}\" | cut -d' ' -f2- | grep .\n");
+	w->conf = xasprintf("%s/%s.conf", temp_dir, name);
+	w->list = xasprintf("%s/%s.list", temp_dir, name);
+	w->map = xasprintf("%s/%s.map", temp_dir, name);
+	w->root = xasprintf("%s/%s.root", temp_dir, name);
+	w->incoming = xasprintf("%s/%s.state/incoming/main", temp_dir, name);
+	w->mirror = xasprintf("%s/repository", w->incoming);
+	w->record = xasprintf("%s/record.json", w->incoming);
+	text = xasprintf("[source]\nurl = file:%s/%s\nroot = %s\n"
+			 "[state]\ndir = %s/%s.state\n"
+			 "[install]\nmta = texthash\npath = %s\ndane = no\n[postfix]\nformat = plain\n"
+			 "postmap = %s\n%s",
+		temp_dir, name, w->root, temp_dir, name, w->map, postmap, more != NULL ? more : "");
+	write_text(w->conf, text, strlen(text));
+	OK(update_settings_load(w->conf, &w->settings, &ok_err));
+	repo_init(&w->repo, name);
+	free(text);
+	free(postmap);
+}
+
+static void
+world_clear(struct world *w)
+{
+	repo_clear(&w->repo);
+	update_settings_clear(&w->settings);
+	free(w->conf);
+	free(w->list);
+	free(w->map);
+	free(w->root);
+	free(w->incoming);
+	free(w->mirror);
+	free(w->record);
+}
+
+static void
+publish_spec(struct world *w, struct list_spec spec)
+{
+	spec.version = ++w->version;
+	spec.first = 1;
+	if (spec.last == 0)
+		spec.last = 3;
+	write_list(w->list, &spec);
+	repo_publish(&w->repo, w->list);
+	if (!file_exists(w->root))
+		repo_copy_root(&w->repo, w->root);
+}
+
+static void
+publish(struct world *w)
+{
+	publish_spec(w, (struct list_spec){.last = 3});
+}
+
+/* A process of its own: root is another user behind it. Its exit code; -1 killed. */
+static int
+fetch_at(struct world *w, int64_t now_s, int deadly_step)
+{
+	struct error err = {0};
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		*steps_left = deadly_step;
+		_exit(fetch_job_run(&w->settings, now_s, &err) < 0 ? error_exit_code(&err) : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	*steps_left = -1;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return -1;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+fetch(struct world *w, int64_t now_s, int want)
+{
+	assert_int_equal(fetch_at(w, now_s, -1), want);
+}
+
+static void
+install(struct world *w, int64_t now_s, int want, const char *text)
+{
+	const struct job_options options = {.now_s = now_s, .offline = true};
+
+	expect_exit_code(&w->settings, &options, want, text);
+}
+
+static bool
+has(struct world *w, const char *key, const char *want)
+{
+	struct error err = {0};
+	struct buf value;
+	bool found;
+
+	buf_init(&value, 1 << 20);
+	found = map_find(w->settings.kind, w->map, key, &value, &err) > 0 &&
+		(want == NULL || strcmp(buf_str(&value), want) == 0);
+	buf_clear(&value);
+	return found;
+}
+
+static bool
+has_version(struct world *w, int64_t version)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%" PRId64, version);
+	return has(w, MAP_SENTINEL, text);
+}
+
+static int64_t
+last_success(struct world *w)
+{
+	struct state state;
+	int64_t time_s;
+
+	OK(job_load_state(&w->settings, &state, &ok_err));
+	time_s = state.last_success_s;
+	state_clear(&state);
+	return time_s;
+}
+
+/* The mirror's file whose name ends so; the caller frees it. */
+static char *
+in_mirror(const struct world *w, const char *pattern)
+{
+	char *full = xasprintf("%s/%s", w->mirror, pattern), *path;
+	glob_t found;
+
+	if (glob(full, 0, NULL, &found) != 0 || found.gl_pathc == 0)
+		fail_msg("no %s", full);
+	path = xstrdup(found.gl_pathv[found.gl_pathc - 1]);
+	globfree(&found);
+	free(full);
+	return path;
+}
+
+/* --- tests --------------------------------------------------------------------------------------
+ */
+
+static void
+test_halves(void **state UNUSED)
+{
+	struct world w;
+	struct stat st, now;
+	char *path;
+
+	world_init(&w, "halves", NULL);
+	w.repo.zstd = true;
+	publish(&w);
+	install(&w, NOW, 3, "could not fetch: no run with --fetch-only");
+	fetch(&w, NOW, 0);
+	assert_false(file_exists(w.map));
+	install(&w, NOW, 0, NULL);
+	assert_true(has_version(&w, 1) && has(&w, "example-00000003.test", NULL));
+	assert_int_equal(last_success(&w), NOW);
+	/* Nothing new: nothing is written. */
+	path = in_mirror(&w, "metadata/timestamp.json");
+	assert_int_equal(stat(path, &st), 0);
+	if (geteuid() == 0)
+		assert_int_not_equal(st.st_uid, 0);
+	fetch(&w, NOW + 60, 0);
+	assert_int_equal(stat(path, &now), 0);
+	assert_true(now.st_ino == st.st_ino);
+	install(&w, NOW + 120, 0, NULL);
+	/* The run that found something is the last one that succeeded. */
+	assert_int_equal(last_success(&w), NOW + 60);
+	publish(&w);
+	fetch(&w, NOW + 180, 0);
+	install(&w, NOW + 180, 0, NULL);
+	assert_true(has_version(&w, 2));
+	free(path);
+	world_clear(&w);
+}
+
+/* Keys change, and the chain of roots is handed on: also to who was not there all the time. */
+static void
+test_roots(void **state UNUSED)
+{
+	struct world w;
+	struct job_options online = {.now_s = NOW};
+	char *path;
+
+	world_init(&w, "roots", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	for (int i = 0; i < 5; i++) {
+		struct tuf_signer *old = NULL;
+
+		repo_rotate(&w.repo, i == 2 ? TUF_ROLE_TIMESTAMP : TUF_ROLE_TARGETS);
+		repo_root(&w.repo, old);
+		publish(&w);
+		if (i % 2 == 0)
+			fetch(&w, NOW + i, 0);
+		if (i == 2)
+			install(&w, NOW + i, 0, NULL);
+	}
+	install(&w, NOW + 10, 0, NULL);
+	assert_true(has_version(&w, 6));
+	/* Who has nothing but the anchor takes all the steps. */
+	path = xasprintf("%s/roots.state/metadata/root.json", temp_dir);
+	assert_int_equal(unlink(path), 0);
+	install(&w, NOW + 11, 0, NULL);
+	assert_true(file_exists(path));
+	free(path);
+	/* A run with a network of its own has seen more: what was fetched before it is no attack. */
+	publish(&w);
+	online.now_s = NOW + 20;
+	expect_exit_code(&w.settings, &online, 0, NULL);
+	install(&w, NOW + 30, 0, NULL);
+	assert_true(has_version(&w, 7));
+	assert_int_equal(last_success(&w), NOW + 20);
+	fetch(&w, NOW + 40, 0);
+	install(&w, NOW + 40, 0, NULL);
+	assert_int_equal(last_success(&w), NOW + 40);
+	world_clear(&w);
+}
+
+/* Another trust anchor: all begins anew on both sides. */
+static void
+test_other_anchor(void **state UNUSED)
+{
+	struct world w;
+	char *old;
+
+	world_init(&w, "anchor", NULL);
+	publish(&w);
+	repo_rotate(&w.repo, TUF_ROLE_TARGETS);
+	repo_root(&w.repo, NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	old = in_mirror(&w, "metadata/2.root.json");
+	repo_rotate(&w.repo, TUF_ROLE_ROOT);
+	w.repo.versions[TUF_ROLE_ROOT] = 6;
+	repo_root(&w.repo, NULL);
+	repo_copy_root(&w.repo, w.root);
+	publish(&w);
+	fetch(&w, NOW + 60, 0);
+	assert_false(file_exists(old));
+	install(&w, NOW + 60, 0, NULL);
+	assert_true(has_version(&w, 3));
+	free(old);
+	world_clear(&w);
+}
+
+/* A repository whose files are replaced in place is mirrored under names that are not. */
+static void
+test_flat(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w, "flat", NULL);
+	w.repo.flat = true;
+	for (int i = 0; i < 3; i++) {
+		publish(&w);
+		fetch(&w, NOW + i, 0);
+		free(in_mirror(&w, "metadata/[0-9]*.snapshot.json"));
+		install(&w, NOW + i, 0, NULL);
+		assert_true(has_version(&w, i + 1));
+	}
+	world_clear(&w);
+}
+
+static void
+short_life(int i, struct list_entry *e)
+{
+	if (i == 2)
+		e->policy.max_age_s = DAY;
+}
+
+/* The network is dead: entries run out all the same, and everybody is told why, by what was seen first. */
+static void
+test_dead_network(void **state UNUSED)
+{
+	struct world w;
+	struct health health;
+	struct state known;
+	char *gone = in_temp("dead.gone"), *site;
+
+	world_init(&w, "dead", NULL);
+	publish_spec(&w, (struct list_spec){.vary = short_life});
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	site = xasprintf("%s/metadata", w.repo.dir);
+	assert_int_equal(rename(site, gone), 0);
+	fetch(&w, NOW + DAY - 3601, 3);
+	install(&w, NOW + DAY - 3601, 3, "could not fetch: file:");
+	assert_true(has(&w, "example-00000002.test", NULL));
+	fetch(&w, NOW + DAY, 3);
+	install(&w, NOW + DAY, 3, "timestamp.json: not there");
+	assert_false(has(&w, "example-00000002.test", NULL));
+	assert_true(has(&w, "example-00000003.test", NULL));
+	assert_int_equal(last_success(&w), NOW);
+	/* The mirror's own metadata have expired since: that is for want of newer ones. */
+	fetch(&w, NOW + 3 * DAY, 3);
+	install(&w, NOW + 3 * DAY, 3, "could not fetch: file:");
+	OK(job_load_state(&w.settings, &known, &ok_err));
+	health_judge(&w.settings, &known, NOW + 3 * DAY, &health);
+	assert_int_equal(health.level, HEALTH_WARNING);
+	assert_non_null(strstr(health.text, "no run has succeeded for 3 days; the last one: could not fetch"));
+	state_clear(&known);
+	fetch(&w, NOW + 14 * DAY, 3);
+	install(&w, NOW + 14 * DAY, 5, "has expired");
+	/* And nobody fetches any more. */
+	assert_int_equal(rename(gone, site), 0);
+	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
+	publish_spec(&w, (struct list_spec){.timestamp_s = NOW + 15 * DAY});
+	fetch(&w, NOW + 15 * DAY, 0);
+	install(&w, NOW + 15 * DAY, 0, NULL);
+	install(&w, NOW + 16 * DAY, 0, NULL);
+	assert_int_equal(last_success(&w), NOW + 15 * DAY);
+	install(&w, NOW + 16 * DAY + 1, 3, "could not fetch: the last fetching run was 2026-12-08T12:00:00Z");
+	free(site);
+	free(gone);
+	world_clear(&w);
+}
+
+/* Somebody holds newer metadata back from the one who fetches. */
+static void
+test_freeze(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w, "freeze", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	fetch(&w, NOW + 2 * DAY, 4);
+	install(&w, NOW + 2 * DAY, 4, "freeze, or this clock is wrong: could not fetch: ");
+	assert_true(has_version(&w, 1));
+	world_clear(&w);
+}
+
+/* --- a folder that somebody has taken over ------------------------------------------------------
+ */
+
+static void
+be_link(const char *path)
+{
+	char *to = xasprintf("%s.moved", path);
+
+	assert_int_equal(rename(path, to), 0);
+	assert_int_equal(symlink(to, path), 0);
+	free(to);
+}
+
+static void
+be_fifo(const char *path)
+{
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0644), 0);
+}
+
+static void
+be_folder(const char *path)
+{
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void
+be_half(const char *path)
+{
+	struct buf text;
+
+	read_bytes(path, &text);
+	write_text(path, text.data, text.len / 2);
+	buf_clear(&text);
+}
+
+static void
+be_altered(const char *path)
+{
+	struct buf text;
+
+	read_bytes(path, &text);
+	text.data[text.len / 2] ^= 1;
+	write_text(path, text.data, text.len);
+	buf_clear(&text);
+}
+
+static void
+be_endless(const char *path)
+{
+	assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+}
+
+static void
+be_shared(const char *path)
+{
+	char *to = xasprintf("%s.other", path);
+
+	assert_int_equal(link(path, to), 0);
+	free(to);
+}
+
+static void
+be_gone(const char *path)
+{
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+test_hostile(void **state UNUSED)
+{
+	static const struct {
+		const char *file;
+		void (*become)(const char *path);
+		int want;
+		const char *text;
+	} cases[] = {
+		{"metadata/timestamp.json", be_link, 4, "timestamp.json: behind a link"},
+		{"metadata/timestamp.json", be_fifo, 4, "timestamp.json: not a file"},
+		{"metadata/timestamp.json", be_folder, 4, "timestamp.json: not a file"},
+		{"metadata/timestamp.json", be_half, 4, "timestamp.json: "},
+		{"metadata/timestamp.json", be_endless, 4, "timestamp.json: "},
+		{"metadata/timestamp.json", be_gone, 3, "timestamp.json: not there"},
+		{"metadata/2.snapshot.json", be_altered, 4, "2.snapshot.json: "},
+		{"metadata/2.snapshot.json", be_half, 4, "2.snapshot.json: mix of versions, or altered"},
+		{"metadata/2.targets.json", be_link, 4, "2.targets.json: behind a link"},
+		{"metadata", be_link, 4, "root.json: behind a link"},
+		{"targets", be_link, 4, "list.json: behind a link"},
+		{"targets/*.list.json", be_altered, 4, "list.json: "},
+		{"targets/*.list.json", be_half, 4, "list.json: "},
+		{"targets/*.list.json", be_endless, 4, "list.json: "},
+		{"targets/*.list.json", be_fifo, 4, "list.json: not a file"},
+		{".", NULL, 4, "repository is a link, or no folder"},
+		{"../record.json", be_link, 4, "record.json: not a file of its own"},
+		{"../record.json", be_fifo, 4, "record.json: not a file of its own"},
+		{"../record.json", be_folder, 4, "record.json: not a file of its own"},
+		{"../record.json", be_endless, 4, "record.json: not a file of its own, or too large"},
+		{"../record.json", be_shared, 4, "record.json: not a file of its own"},
+		{"../record.json", be_half, 4, "record.json: "},
+		{"../record.json", be_gone, 3, "could not fetch: no run with --fetch-only"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *name = xasprintf("hostile-%zu", i), *path, *moved;
+		struct job_options online = {.now_s = NOW};
+		struct world w;
+
+		world_init(&w, name, NULL);
+		publish(&w);
+		/* By itself, so that all of the mirror is still to be read. */
+		expect_exit_code(&w.settings, &online, 0, NULL);
+		publish(&w);
+		fetch(&w, NOW + 60, 0);
+		if (cases[i].become != NULL) {
+			path = in_mirror(&w, cases[i].file);
+			/* Of a list they leave another name in the folder above, and that stays. */
+			if (strstr(path, "targets/") != NULL && cases[i].become != be_fifo) {
+				moved = xasprintf("%s.copy", path);
+				copy_file(path, moved);
+				assert_int_equal(rename(moved, path), 0);
+				free(moved);
+			}
+			cases[i].become(path);
+			free(path);
+		} else {
+			be_link(w.mirror);
+		}
+		install(&w, NOW + 120, cases[i].want, cases[i].text);
+		if (!has_version(&w, 1))
+			fail_msg("case %zu: the list was installed", i);
+		assert_int_equal(last_success(&w), NOW);
+		free(name);
+		world_clear(&w);
+	}
+}
+
+/* A repository of yesterday, signed as ever. */
+static void
+test_rollback(void **state UNUSED)
+{
+	struct world w;
+	char *path, *old;
+
+	world_init(&w, "rollback", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	path = in_mirror(&w, "metadata/timestamp.json");
+	old = in_temp("rollback.old");
+	copy_file(path, old);
+	install(&w, NOW, 0, NULL);
+	publish(&w);
+	fetch(&w, NOW + 60, 0);
+	install(&w, NOW + 60, 0, NULL);
+	copy_file(old, path);
+	install(&w, NOW + 120, 4, "rollback: version 1 is older than 2");
+	assert_true(has_version(&w, 2));
+	/* The next run mends it. */
+	fetch(&w, NOW + 180, 0);
+	install(&w, NOW + 180, 0, NULL);
+	free(old);
+	free(path);
+	world_clear(&w);
+}
+
+/* A list that was damaged on the disk before it was installed is fetched anew. */
+static void
+test_damaged(void **state UNUSED)
+{
+	struct world w;
+	char *path;
+	int fd;
+
+	world_init(&w, "damaged", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	path = in_mirror(&w, "targets/*.list.json");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, 5), 1);
+	(void)close(fd);
+	install(&w, NOW, 4, "list.json: ");
+	fetch(&w, NOW + 60, 0);
+	install(&w, NOW + 60, 0, NULL);
+	assert_true(has_version(&w, 1));
+	free(path);
+	world_clear(&w);
+}
+
+/* Killed at each step: what is there is whole, the other half says what has happened, and the next run
+ * completes the work. */
+static void
+test_killed(void **state UNUSED)
+{
+	struct world w;
+	int n, rc;
+
+	world_init(&w, "killed", "[brake]\ngone_percent = 100\n");
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	/* All of the first steps, and then some of the many that each make one more link. */
+	for (n = 0, rc = -1; rc != 0; n += 1 + n / 16) {
+		const struct job_options options = {.now_s = NOW + 60, .offline = true};
+		struct error err = {0};
+		int code;
+
+		assert_true(n < 500);
+		if (n % 7 == 3) {
+			repo_rotate(&w.repo, TUF_ROLE_TIMESTAMP);
+			repo_root(&w.repo, NULL);
+		}
+		publish(&w);
+		rc = fetch_at(&w, NOW + 60, n);
+		code = job_run(&w.settings, &options, &err) < 0 ? error_exit_code(&err) : 0;
+		if (code != 0 && (code != 3 || (strstr(err.text, "has not ended") == NULL &&
+						       strstr(err.text, "process crashed") == NULL)))
+			fail_msg("step %d: exit code %d: %s", n, code, err.text);
+		assert_true(has_version(&w, w.version) || has_version(&w, w.version - 1));
+		fetch(&w, NOW + 60, 0);
+		install(&w, NOW + 60, 0, NULL);
+		assert_true(has_version(&w, w.version));
+	}
+	assert_true(n > 20);
+	world_clear(&w);
+}
+
+/* --- the record ---------------------------------------------------------------------------------
+ */
+
+static void
+test_resolver_word(void **state UNUSED)
+{
+	const struct {
+		int64_t time_s;
+		enum resolver_answer want;
+	} cases[] = {{NOW, RESOLVER_VALIDATES}, {NOW - DAY, RESOLVER_VALIDATES},
+		{NOW - DAY - 1, RESOLVER_UNKNOWN}, {NOW + DAY + 1, RESOLVER_UNKNOWN},
+		{0, RESOLVER_UNKNOWN}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct fetch_record r = {.resolver = {RESOLVER_VALIDATES, cases[i].time_s}};
+
+		assert_int_equal(fetch_record_resolver(&r, NOW, DAY).answer, cases[i].want);
+	}
+}
+
+static void
+test_record(void **state UNUSED)
+{
+	static const char good[] =
+		"{\"began\":5,\"ended\":7,\"list_sha256\":\"\",\"list_version\":0,\"mirror\":0,"
+		"\"outcome\":\"temporary\",\"record_version\":1,\"resolver\":\"does-not\",\"resolver_time\":5,"
+		"\"why\":\"x\\u0007y\"}";
+	static const struct {
+		const char *from, *to;
+	} cases[] = {
+		{"\"record_version\":1", "\"record_version\":2"},
+		{"\"ended\":7", "\"ended\":4"},
+		{"\"ended\":7", "\"ended\":-1"},
+		{"\"ended\":7", "\"ended\":99999999999999"},
+		{"\"began\":5", "\"began\":\"5\""},
+		{"\"outcome\":\"temporary\"", "\"outcome\":\"none\""},
+		{"\"outcome\":\"temporary\"", "\"outcome\":\"bad\""},
+		{"\"why\":\"x\\u0007y\"", "\"why\":\"\""},
+		{"\"resolver\":\"does-not\"", "\"resolver\":1"},
+		{"\"list_sha256\":\"\"", "\"list_sha256\":\"../../etc/passwd\""},
+		{"\"list_version\":0", "\"list_version\":1e3"},
+		{"}", ""},
+	};
+	struct fetch_record r;
+	struct error err = {0};
+
+	OK(fetch_record_parse(good, strlen(good), &r, &ok_err));
+	assert_int_equal(r.outcome.kind, ERROR_TEMP);
+	assert_string_equal(r.outcome.text, "x\\x07y");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *at = strstr(good, cases[i].from);
+		char *text = xasprintf("%.*s%s%s", (int)(at - good), good, cases[i].to,
+			at + strlen(cases[i].from));
+
+		if (fetch_record_parse(text, strlen(text), &r, &err) != -1 || err.kind != ERROR_INPUT)
+			fail_msg("taken: %s", text);
+		assert_int_equal(r.began_s, 0);
+		free(text);
+	}
+}
+
+static int
+set_up(void **state)
+{
+	steps_left = mmap(NULL, sizeof(*steps_left), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (steps_left == MAP_FAILED)
+		return -1;
+	*steps_left = -1;
+	log_to_stderr("test", LOG_LEVEL_ERROR);
+	return make_temp_dir(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_other_anchor),
+		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_dead_network),
+		cmocka_unit_test(test_freeze),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_rollback),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_resolver_word),
+		cmocka_unit_test(test_record),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, remove_temp_dir);
+}
