@@ -91,11 +91,17 @@ confine_become(const struct confine_user *u, struct error *err)
 /* --- what it holds ------------------------------------------------------------------------------
  */
 
+/* Never raises it. */
 static int
 limit(int resource, rlim_t value)
 {
-	const struct rlimit l = {value, value};
+	struct rlimit l;
 
+	if (getrlimit((__rlimit_resource_t)resource, &l) < 0)
+		return -1;
+	if (l.rlim_max > value)
+		l.rlim_max = value;
+	l.rlim_cur = l.rlim_max;
 	return setrlimit((__rlimit_resource_t)resource, &l);
 }
 
@@ -109,7 +115,7 @@ by_number(const void *a, const void *b)
 static int
 shed_descriptors(const struct confine *c, int ruleset)
 {
-	size_t count = c->tree_count + 2;
+	size_t count = c->tree_count + c->file_count + 2;
 	int *kept = xcalloc(count, sizeof(*kept));
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC), rc = -1;
 	unsigned first = STDERR_FILENO + 1;
@@ -119,6 +125,8 @@ shed_descriptors(const struct confine *c, int ruleset)
 		goto out;
 	for (size_t i = 0; i < c->tree_count; i++)
 		kept[i] = c->trees[i];
+	for (size_t i = 0; i < c->file_count; i++)
+		kept[c->tree_count + i] = c->files[i];
 	kept[count - 2] = c->report;
 	kept[count - 1] = ruleset;
 	qsort(kept, count, sizeof(*kept), by_number);
@@ -236,7 +244,7 @@ make_ruleset(const struct confine *c)
 		abi >= 6 ? sizeof(all) : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t), 0);
 	if (fd < 0)
 		return -2;
-	rc = allow_below(fd, c->dir, MAY_READ);
+	rc = c->dir < 0 ? 0 : allow_below(fd, c->dir, MAY_READ);
 	for (size_t i = 0; rc == 0 && i < c->writable_count; i++)
 		rc = allow_below(fd, c->writable[i], MAY_WRITE & all.fs);
 	for (size_t i = 0; rc == 0 && i < c->tree_count; i++)
@@ -410,14 +418,14 @@ confine_enter(const struct confine *c, struct error *err)
 	int ruleset;
 
 	/* What root's environment holds may steer libraries. */
-	if (clearenv() != 0 || fchdir(c->dir) < 0)
+	if (clearenv() != 0 || (c->dir < 0 ? chdir("/") : fchdir(c->dir)) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: cannot enter its folder");
 	ruleset = make_ruleset(c);
 	if (ruleset < -1)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: Landlock");
 	/* In this order: the parent may have had more descriptors open than this process may. */
 	if (shed_descriptors(c, ruleset) < 0 || limit(RLIMIT_CORE, 0) < 0 ||
-		limit(RLIMIT_NOFILE, DESCRIPTORS_MAX) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0)
+		limit(RLIMIT_NOFILE, DESCRIPTORS_MAX + c->file_count) < 0 || limit(RLIMIT_MSGQUEUE, 0) < 0)
 		return error_set_errno(err, ERROR_CONFIG, "sandbox: limits");
 	if (confine_become(&c->user, err) < 0)
 		return error_prefix(err, "sandbox");

@@ -30,13 +30,15 @@ struct confine_user {
 struct confine {
 	struct confine_user user;
 	pid_t parent; /* it ends with this process */
-	int dir;      /* the working folder, which may be read; becomes the current one */
+	int dir; /* the working folder, which may be read; becomes the current one. -1: none */
 	const int *writable; /* folders that may be written, all below them too */
 	size_t writable_count;
 	int report; /* a descriptor that is kept */
 	bool network;
 	const int *trees; /* folders that may be read, all below them too; kept, for openat(2) */
 	size_t tree_count;
+	const int *files; /* kept as they are: for reading, opened so */
+	size_t file_count;
 };
 
 /* Who it is to be: name, or without one (NULL) _preload25 or else nobody. Not root: no change. No

@@ -1,12 +1,14 @@
 #include "updater/log_time.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/attr.h"
 #include "common/clock.h"
 #include "common/str.h"
+#include "common/xalloc.h"
 
 /* A line without a year may be of 29 February, which is as far back at most. */
 #define YEARS_BACK 8
@@ -176,4 +178,20 @@ log_time_parse(struct log_time *t, const char *line, size_t len, int64_t *out_s)
 						  : without_year(t, line, len, out_s);
 
 	return rc > 0 && *out_s >= 0 && *out_s <= CLOCK_MAX_S;
+}
+
+char *
+log_time_load_zone(void)
+{
+	const char *tz = getenv("TZ");
+
+	tzset();
+	return xstrdup(tz != NULL ? tz : "/etc/localtime");
+}
+
+void
+log_time_keep_zone(const char *zone)
+{
+	/* A name that is the one before is not looked for again, in glibc and in musl. */
+	(void)setenv("TZ", zone, 1);
 }

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/attr.h"
+
 struct log_time {
 	/* The latest time that a line may have, in this machine's zone: what a missing year is found by. */
 	int latest_year;
@@ -28,5 +30,10 @@ struct log_time {
 void log_time_begin(struct log_time *t, int64_t latest_s);
 /* 1 and seconds since the epoch (0 to CLOCK_MAX_S), 0 the line begins with no such time. */
 int log_time_parse(struct log_time *t, const char *line, size_t len, int64_t *out_s);
+
+/* The C library looks for the zone's file each time, and finds none where it may open no files: a process that is
+ * to be such calls the first before, and the second, with what that returned (the caller's), from then on. */
+char *log_time_load_zone(void) RETURNS_NONNULL;
+void log_time_keep_zone(const char *zone);
 
 #endif

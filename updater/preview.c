@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "updater/probe.h"
+#include "updater/probe_worker.h"
 
 /* Domains that are named on a terminal. */
 #define TABLE_MAX 20
@@ -33,25 +34,31 @@ tell_row(const struct traffic_domain *d, FILE *out)
 		d->n[TRAFFIC_OTHER_HOST], d->n[TRAFFIC_NOT_SENT]);
 }
 
-/* The verdict on a domain; more domains than are asked have none. */
+/* What was asked about the first so many of the survey's domains. */
+struct probed {
+	struct probe_result *results; /* owned */
+	size_t count;
+};
+
+/* The verdict on the i-th domain; more domains than are asked have none. */
 static enum probe_verdict
-verdict_on(const struct probe *p, const struct traffic_domain *d, const struct probe_result **result)
+verdict_on(const struct probed *p, size_t i, const struct probe_result **result)
 {
-	*result = probe_result(p, d->name);
+	*result = i < p->count ? &p->results[i] : NULL;
 	return *result != NULL ? (*result)->verdict : PROBE_NOT_ASKED;
 }
 
 static void
-count_verdicts(const struct survey *v, const struct probe *p, int64_t count[static PROBE_VERDICTS])
+count_verdicts(const struct survey *v, const struct probed *p, int64_t count[static PROBE_VERDICTS])
 {
 	const struct probe_result *r;
 
 	for (size_t i = 0; i < v->listed_count; i++)
-		count[verdict_on(p, v->listed[i], &r)]++;
+		count[verdict_on(p, i, &r)]++;
 }
 
 static void
-tell_probe(const struct survey *v, const struct probe *p, FILE *out)
+tell_probe(const struct survey *v, const struct probed *p, FILE *out)
 {
 	int64_t count[PROBE_VERDICTS] = {0};
 	int lines = 0;
@@ -63,7 +70,7 @@ tell_probe(const struct survey *v, const struct probe *p, FILE *out)
 			fprintf(out, "%9" PRId64 " %s\n", count[c], probe_words((enum probe_verdict)c));
 	for (size_t i = 0; i < v->listed_count && lines < TABLE_MAX; i++) {
 		const struct probe_result *r;
-		enum probe_verdict verdict = verdict_on(p, v->listed[i], &r);
+		enum probe_verdict verdict = verdict_on(p, i, &r);
 
 		if (r == NULL || verdict == PROBE_GOOD || verdict >= PROBE_DANE)
 			continue;
@@ -77,7 +84,7 @@ tell_probe(const struct survey *v, const struct probe *p, FILE *out)
 }
 
 static void
-tell(const struct survey *v, const struct probe *p, FILE *out)
+tell(const struct survey *v, const struct probed *p, FILE *out)
 {
 	static const struct {
 		enum traffic_count count;
@@ -90,7 +97,7 @@ tell(const struct survey *v, const struct probe *p, FILE *out)
 			"to a server that the entry does not name: these would have waited"},
 		{TRAFFIC_UNTOLD, "in a way that the log does not tell"},
 		{TRAFFIC_NOT_SENT, "not sent (deferred or bounced), list or no list"}};
-	const struct traffic_log read = traffic_log(v->traffic);
+	const struct traffic_log read = v->read;
 	int64_t all = read.attempts, total = traffic_sent(v->sum) + v->sum[TRAFFIC_NOT_SENT];
 	size_t domains = read.domains;
 
@@ -108,7 +115,7 @@ tell(const struct survey *v, const struct probe *p, FILE *out)
 }
 
 static json_t *
-json_probe(const struct survey *v, const struct probe *p)
+json_probe(const struct survey *v, const struct probed *p)
 {
 	json_t *doc = json_object(), *sum = json_object(), *domains = json_object();
 	int64_t count[PROBE_VERDICTS] = {0};
@@ -118,7 +125,7 @@ json_probe(const struct survey *v, const struct probe *p)
 		json_object_set_new(sum, probe_name((enum probe_verdict)c), json_integer(count[c]));
 	for (size_t i = 0; i < v->listed_count; i++) {
 		const struct probe_result *r;
-		enum probe_verdict verdict = verdict_on(p, v->listed[i], &r);
+		enum probe_verdict verdict = verdict_on(p, i, &r);
 		json_t *one = json_object();
 
 		json_object_set_new(one, "verdict", json_string(probe_name(verdict)));
@@ -132,7 +139,7 @@ json_probe(const struct survey *v, const struct probe *p)
 }
 
 static void
-tell_json(const struct survey *v, const struct probe *p, FILE *out)
+tell_json(const struct survey *v, const struct probed *p, FILE *out)
 {
 	/* What the list would mean; what it did is for stats. */
 	json_t *doc = survey_json(v, TRAFFIC_NOT_SENT + 1);
@@ -144,26 +151,18 @@ tell_json(const struct survey *v, const struct probe *p, FILE *out)
 int
 preview(const struct update_settings *s, const struct preview_options *options, struct error *err)
 {
-	struct probe *p = NULL;
+	struct probed probed = {0};
 	struct survey v;
 	int rc = survey_make(s, &options->survey, &v, err);
 
-	if (rc != 0)
-		goto out;
-	if (v.listed_count > 0)
+	if (rc == 0 && v.listed_count > 0)
 		qsort(v.listed, v.listed_count, sizeof(*v.listed), compare_worst);
-	if (options->probe) {
-		p = probe_new(s, &v, options->survey.now_s);
-		rc = probe_domains(p, v.listed, v.listed_count, err);
-		if (rc < 0)
-			goto out;
-	}
-	if (options->json)
-		tell_json(&v, p, options->out);
-	else
-		tell(&v, p, options->out);
-out:
-	probe_free(p);
+	if (rc == 0 && options->probe)
+		rc = probe_worker(
+			s, &v, options->survey.now_s, &probed.results, &probed.count, err);
+	if (rc == 0)
+		(options->json ? tell_json : tell)(&v, options->probe ? &probed : NULL, options->out);
+	free(probed.results);
 	survey_clear(&v);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/str.h"
@@ -15,12 +16,8 @@
 #include "updater/mx_lookup.h"
 #include "updater/overlay.h"
 #include "updater/render.h"
-#include "updater/settings.h"
-#include "updater/survey.h"
 #include "updater/traffic.h"
 
-/* Enough to see how one stands, and too few to be a burden to anybody. */
-#define DOMAINS_MAX  100
 #define SESSIONS_MAX 8
 /* A server that takes longer is slow for mail, too. */
 #define CONNECT_S 15L
@@ -51,9 +48,7 @@ struct subject {
 };
 
 struct probe {
-	const struct update_settings *s;
-	const struct survey *survey;
-	int64_t now_s;
+	const struct probe_work *work;
 	struct subject *subjects; /* owned; as they were given: the first ones first */
 	struct subject **by_name; /* owned */
 	size_t subject_count;
@@ -85,22 +80,9 @@ probe_words(enum probe_verdict v)
 	return verdicts[v].words;
 }
 
-struct probe *
-probe_new(const struct update_settings *s, const struct survey *survey, int64_t now_s)
+static void
+clear(struct probe *p)
 {
-	struct probe *p = xcalloc(1, sizeof(*p));
-
-	p->s = s;
-	p->survey = survey;
-	p->now_s = now_s;
-	return p;
-}
-
-void
-probe_free(struct probe *p)
-{
-	if (p == NULL)
-		return;
 	for (size_t i = 0; i < p->server_count; i++) {
 		if (p->servers[i]->curl != NULL)
 			curl_easy_cleanup(p->servers[i]->curl);
@@ -114,23 +96,12 @@ probe_free(struct probe *p)
 	free(p->servers);
 	free(p->by_name);
 	free(p->subjects);
-	free(p);
 }
 
 static int
 compare(const void *a, const void *b)
 {
 	return strcmp((*(struct subject *const *)a)->name, (*(struct subject *const *)b)->name);
-}
-
-const struct probe_result *
-probe_result(const struct probe *p, const char *domain)
-{
-	struct subject key = {.name = domain}, *wanted = &key, **found = NULL;
-
-	if (p->subject_count > 0)
-		found = bsearch(&wanted, p->by_name, p->subject_count, sizeof(wanted), compare);
-	return found != NULL ? &(*found)->result : NULL;
 }
 
 /* --- whom to ask -------------------------------------------------------------------------------
@@ -164,12 +135,11 @@ note_entry(struct subject *d, const struct list_entry *e, enum choice choice)
 }
 
 static int
-note_entries(struct probe *p, struct list_reader *list, struct error *err)
+note_entries(struct probe *p, struct error *err)
 {
-	const struct survey *v = p->survey;
-	const struct render_options options = {
-		.mta = p->s->mta, .recipe = &v->recipe, .rules = v->rules, .now_s = p->now_s};
-	struct overlay *overlay = overlay_new(list, v->rules, p->now_s);
+	const struct render_options *options = p->work->options;
+	struct list_reader *list = p->work->list;
+	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
 	const struct overlay_entry *o;
 	size_t i = 0;
 	int rc;
@@ -179,7 +149,7 @@ note_entries(struct probe *p, struct list_reader *list, struct error *err)
 			i++;
 		if (i < p->subject_count && strcmp(p->by_name[i]->name, o->entry.domain) == 0)
 			note_entry(p->by_name[i], &o->entry,
-				render_choose(&options, list_reader_header(list), o));
+				render_choose(options, list_reader_header(list), o));
 	}
 	overlay_free(overlay);
 	return rc;
@@ -215,6 +185,7 @@ set_options(const struct probe *p, struct server *server)
 {
 	char url[300];
 	CURL *c = server->curl;
+	const struct buf *pem = p->work->ca;
 	CURLcode rc = CURLE_OK;
 
 #define SET(option, value) \
@@ -230,7 +201,13 @@ set_options(const struct probe *p, struct server *server)
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_CAINFO, p->s->ca_file);
+	if (pem != NULL) {
+		struct curl_blob blob = {pem->data, pem->len, CURL_BLOB_NOCOPY};
+
+		SET(CURLOPT_CAINFO_BLOB, &blob);
+	} else {
+		SET(CURLOPT_CAINFO, p->work->ca_file);
+	}
 	SET(CURLOPT_PROXY, ""); /* nor the environment's */
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -408,30 +385,30 @@ judge(struct probe *p, struct subject *d)
 }
 
 int
-probe_domains(struct probe *p, struct traffic_domain *const *domains, size_t count, struct error *err)
+probe_domains(const struct probe_work *w, struct traffic_domain *const *domains, size_t count,
+	struct probe_result *out, struct error *err)
 {
-	struct list_reader *list = NULL;
+	struct probe p = {.work = w, .subject_count = count};
 	int rc;
 
-	p->subject_count = count < DOMAINS_MAX ? count : DOMAINS_MAX;
-	p->subjects = xcalloc(p->subject_count + 1, sizeof(*p->subjects));
-	p->by_name = xcalloc(p->subject_count + 1, sizeof(struct subject *));
-	for (size_t i = 0; i < p->subject_count; i++) {
-		p->subjects[i].name = domains[i]->name;
-		p->by_name[i] = &p->subjects[i];
+	p.subjects = xcalloc(count + 1, sizeof(*p.subjects));
+	p.by_name = xcalloc(count + 1, sizeof(struct subject *));
+	for (size_t i = 0; i < count; i++) {
+		p.subjects[i].name = domains[i]->name;
+		p.by_name[i] = &p.subjects[i];
 	}
-	if (p->subject_count > 0)
-		qsort(p->by_name, p->subject_count, sizeof(struct subject *), compare);
-	rc = list_reader_open(p->survey->list_path, &list, err);
-	if (rc == 0)
-		rc = note_entries(p, list, err);
-	list_reader_close(list);
-	if (rc < 0)
-		return -1;
-	look_all_up(p);
-	if (ask_all(p, err) < 0)
-		return -1;
-	for (size_t i = 0; i < p->subject_count; i++)
-		judge(p, &p->subjects[i]);
-	return 0;
+	if (count > 0)
+		qsort(p.by_name, count, sizeof(struct subject *), compare);
+	rc = note_entries(&p, err);
+	if (rc == 0) {
+		look_all_up(&p);
+		rc = ask_all(&p, err);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (rc == 0)
+			judge(&p, &p.subjects[i]);
+		out[i] = p.subjects[i].result;
+	}
+	clear(&p);
+	return rc;
 }

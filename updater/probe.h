@@ -1,14 +1,11 @@
 /*
  * probe: what the list would do today for the domains of a mail log: asks their mail servers now.
  *
- *	p = probe_new(s, survey, now_s);
- *	rc = probe_domains(p, domains, count, err);
- *	probe_result(p, domain) ...
- *	probe_free(p);
- *
  * One SMTP session with each server, shared by all domains that name it: EHLO, STARTTLS, the handshake with
  * the certificate checked against the system's authorities and the server's name, QUIT. No mail is sent. How
  * many domains and servers are asked, how many at once, and how long it may take is limited.
+ *
+ * It speaks with foreign hosts: for a process that nobody trusts (probe_worker.h).
  */
 #ifndef UPDATER_PROBE_H
 #define UPDATER_PROBE_H
@@ -18,11 +15,14 @@
 
 #include "common/attr.h"
 
+struct buf;
 struct error;
-struct probe;
-struct survey;
+struct list_reader;
+struct render_options;
 struct traffic_domain;
-struct update_settings;
+
+/* Enough to see how one stands, and too few to be a burden to anybody. */
+#define PROBE_DOMAINS_MAX 100
 
 enum probe_verdict {
 	PROBE_GOOD,        /* mail goes out, verified: by the first server that is fit */
@@ -48,16 +48,16 @@ const char *probe_name(enum probe_verdict v);
 /* For people. */
 const char *probe_words(enum probe_verdict v);
 
-/* The survey's list and rules are what counts; it is lent until probe_free(). */
-struct probe *probe_new(
-	const struct update_settings *s, const struct survey *survey, int64_t now_s) RETURNS_NONNULL;
-/* NULL is allowed. */
-void probe_free(struct probe *p);
+struct probe_work {
+	struct list_reader *list; /* at its beginning */
+	const struct render_options *options;
+	const char *ca_file;  /* the authorities, in PEM */
+	const struct buf *ca; /* what that file holds; NULL: it is to be read */
+};
 
-/* Asks about the domains, the first ones first. Those that answer nothing are no error. */
-int probe_domains(struct probe *p, struct traffic_domain *const *domains, size_t count,
-	struct error *err) MUST_CHECK;
-/* Lent. NULL: not among them. */
-const struct probe_result *probe_result(const struct probe *p, const char *domain);
+/* Asks about the domains, PROBE_DOMAINS_MAX of them at most: what of each would become, in their order. Those that
+ * answer nothing are no error. */
+int probe_domains(const struct probe_work *w, struct traffic_domain *const *domains, size_t count,
+	struct probe_result *out, struct error *err) MUST_CHECK;
 
 #endif

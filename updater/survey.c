@@ -4,119 +4,89 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/clock.h"
 #include "common/error.h"
-#include "common/file.h"
 #include "common/json.h"
-#include "export/list.h"
-#include "export/list_reader.h"
-#include "export/tuf_metadata.h"
-#include "updater/job.h"
-#include "updater/list_fetch.h"
+#include "updater/known_list.h"
 #include "updater/mta.h"
 #include "updater/render.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
-#include "updater/source.h"
-#include "updater/state.h"
-#include "updater/tuf_client.h"
+#include "updater/survey_worker.h"
 
 /* Lines of a table on a terminal. */
 #define TABLE_MAX 20
 
-/* The list that counts, or else the one that was fetched and verified but not installed. 0; 1 none (err says how
- * to get one); -1. */
 static int
-find_list(const struct update_settings *s, int64_t now_s, char **path, struct error *err)
+count(const struct update_settings *s, const struct survey_options *options, const struct log_span *span,
+	struct log_source *log, struct survey *out, struct error *err)
 {
-	struct tuf_client *c = NULL;
-	struct error ignored = {0};
-	struct tuf_file said;
-	struct state state;
-	char *dir;
-
-	if (job_load_state(s, &state, err) < 0)
-		return -1;
-	dir = job_metadata_dir(s, 0);
-	if (state.sources[0].list.sha256[0] != '\0')
-		*path = source_list_path(s->state_dir, state.sources[0].list.sha256);
-	else if (tuf_client_open(dir, NULL, now_s, &c, &ignored) == 0 &&
-		tuf_client_target(c, LIST_TARGET, &said) > 0)
-		*path = source_list_path(s->state_dir, said.sha256);
-	tuf_client_free(c);
-	free(dir);
-	state_clear(&state);
-	if (*path != NULL && file_exists(*path))
-		return 0;
-	error_set(err, ERROR_CONFIG,
-		"there is no list here yet: \"preload25-update --dry-run\" fetches it without "
-		"installing it");
-	return 1;
-}
-
-static int
-read_and_judge(const struct update_settings *s, const struct survey_options *options,
-	struct list_reader *list, struct survey *out, struct error *err)
-{
-	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
-	struct log_span span = {.path = options->path,
-		.since_s = days > 0 ? options->now_s - days * CLOCK_DAY_S : 0,
-		.now_s = options->now_s,
-		.place = options->place,
-		.again = traffic_line_again};
+	struct traffic *own = options->traffic == NULL ? traffic_new(span->since_s) : NULL;
 	const struct render_options render = {
 		.mta = s->mta, .recipe = &out->recipe, .rules = out->rules, .now_s = options->now_s};
+	const struct survey_work work = {.user = &out->user,
+		.time_ms = s->sandbox_time_s * INT64_C(1000),
+		.list = out->list,
+		.log = log,
+		.traffic = own != NULL ? own : options->traffic,
+		.options = &render,
+		.place = options->place};
+	int rc;
 
-	s->mta->decide(s, NULL, NULL, &out->recipe);
-	out->list_version = list_reader_header(list)->version;
-	if (out->traffic == NULL)
-		out->traffic = traffic_new(span.since_s);
 	if (!s->report_only && s->mta->checks_names != NULL && s->mta->checks_names(s))
-		traffic_names_checked(out->traffic);
-	if (log_source_read(s, &span, traffic_line, out->traffic, &out->said, err) < 0 ||
-		traffic_judge(out->traffic, list, &render, err) < 0)
-		return -1;
-	out->listed = traffic_listed(out->traffic, &out->listed_count);
-	for (size_t i = 0; i < out->listed_count; i++)
-		for (int c = 0; c < TRAFFIC_COUNTS; c++)
-			out->sum[c] += out->listed[i]->n[c];
-	return 0;
+		traffic_names_checked(work.traffic);
+	rc = survey_worker(&work, out, err);
+	traffic_free(own);
+	return rc;
 }
 
 int
 survey_make(const struct update_settings *s, const struct survey_options *options, struct survey *out,
 	struct error *err)
 {
-	struct list_reader *list = NULL;
+	int64_t days = options->days == 0 && options->path == NULL ? SURVEY_DAYS : options->days;
+	const struct log_span span = {.path = options->path,
+		.since_s = days > 0 ? options->now_s - days * CLOCK_DAY_S : 0,
+		.now_s = options->now_s,
+		.place = options->place,
+		.again = traffic_line_again};
+	struct log_source *log = NULL;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	out->traffic = options->traffic;
-	rc = find_list(s, options->now_s, &out->list_path, err);
-	if (rc == 0)
-		rc = list_reader_open(out->list_path, &list, err);
+	rc = known_list_open(s, &out->list, err);
 	if (rc == 0)
 		rc = rules_load(&s->rules, &out->rules, err);
 	if (rc == 0)
-		rc = read_and_judge(s, options, list, out, err);
-	list_reader_close(list);
+		rc = confine_find_user(s->sandbox_user, &out->user, err);
+	if (rc == 0)
+		rc = log_source_open(s, &span, &out->said, &log, err);
+	if (rc == 0) {
+		s->mta->decide(s, NULL, NULL, &out->recipe);
+		rc = count(s, options, &span, log, out, err);
+	}
+	log_source_close(log);
 	return rc;
 }
 
 void
 survey_clear(struct survey *survey)
 {
-	free(survey->list_path);
+	known_list_close(survey->list);
 	rules_free(survey->rules);
-	traffic_free(survey->traffic);
 	log_said_clear(&survey->said);
+	free(survey->domains);
+	free(survey->listed);
+	free(survey->waiting);
+	arena_free(survey->names);
 	memset(survey, 0, sizeof(*survey));
 }
 
 void
 survey_tell_source(const struct survey *survey, FILE *out)
 {
-	const struct traffic_log read = traffic_log(survey->traffic);
+	const struct traffic_log read = survey->read;
 	const struct log_said *said = &survey->said;
 	char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
 
@@ -174,7 +144,7 @@ survey_json_counts(const int64_t *n, enum traffic_count count)
 json_t *
 survey_json(const struct survey *survey, enum traffic_count count)
 {
-	const struct traffic_log read = traffic_log(survey->traffic);
+	const struct traffic_log read = survey->read;
 	const struct log_said *said = &survey->said;
 	json_t *doc = json_object(), *domains = json_object();
 

@@ -1,5 +1,6 @@
 /*
- * survey: the mail log set beside the list that is here: what preview, stats and report-only tell of.
+ * survey: the mail log set beside the list that is here: what preview, stats and report-only tell of. Both are read
+ * in another process (survey_worker.h).
  *
  *	rc = survey_make(s, &options, &survey, err);
  *	if (rc == 0) tell(&survey);
@@ -15,17 +16,21 @@
 #include <stdio.h>
 
 #include "common/attr.h"
+#include "updater/confine.h"
 #include "updater/log_source.h"
 #include "updater/mta.h"
 #include "updater/traffic.h"
 
+struct arena;
 struct error;
-struct list_reader;
+struct known_list;
 struct rules;
 struct update_settings;
 
 /* So many days are looked at when nobody says which log. */
 #define SURVEY_DAYS 7
+/* Messages that are followed from one survey to the next. */
+#define SURVEY_WAITING_MAX 10000
 
 struct survey_options {
 	const char *path; /* as in struct log_span */
@@ -33,19 +38,33 @@ struct survey_options {
 	int64_t now_s;
 	/* For counting on from an earlier time; NULL: all of the log, by itself. */
 	struct log_place *place; /* as in struct log_span */
-	struct traffic *traffic; /* to count into; the survey's from then on */
+	struct traffic *traffic; /* to count into; lent, and not changed by it */
+};
+
+/* A message that the list holds up. */
+struct survey_waiting {
+	uint64_t message; /* see traffic_follow() */
+	int64_t held_s;   /* 0: the log does not say */
+	const char *domain; /* lent by the survey */
 };
 
 struct survey {
 	int64_t list_version;
-	char *list_path;     /* owned */
-	struct rules *rules; /* owned */
-	struct recipe recipe;
-	struct traffic *traffic; /* owned */
-	struct log_said said;    /* owned */
-	struct traffic_domain **listed; /* lent by traffic; may be sorted anew */
+	struct traffic_log read;
+	bool speaks_tls;      /* see traffic_speaks_tls() */
+	struct log_said said; /* owned */
+	struct traffic_domain *domains; /* owned: those that are listed, by name */
+	struct traffic_domain **listed; /* owned: the same, and may be sorted anew */
 	size_t listed_count;
 	int64_t sum[TRAFFIC_COUNTS]; /* over those */
+	struct survey_waiting *waiting; /* owned; with a place: see traffic_each_waiting() */
+	size_t waiting_count;
+	struct arena *names; /* owned */
+	/* What it was judged by. */
+	struct known_list *list; /* owned */
+	struct rules *rules;     /* owned */
+	struct recipe recipe;
+	struct confine_user user; /* who reads foreign bytes */
 };
 
 /* 0; 1 there is no list here yet (err says how to get one); -1 error. out must be cleared in any case. */

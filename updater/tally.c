@@ -24,8 +24,6 @@
 #define TALLY_MODE 0600
 /* A server on which no connection has TLS for so long has rather been told not to log it. */
 #define SPOKEN_S (7 * CLOCK_DAY_S)
-/* Messages that are followed from one run to the next. */
-#define WAITING_MAX 10000
 /* No mail server tries for so long: what became of such a message the log has not told. */
 #define WAITING_S (30 * CLOCK_DAY_S)
 /* Digits of a message's hash. */
@@ -125,7 +123,7 @@ read_waiting(const json_t *doc, struct tally *t, struct error *err)
 
 	if (json_get_array(doc, "waiting", &list, err) < 0)
 		return -1;
-	if (json_array_size(list) > WAITING_MAX)
+	if (json_array_size(list) > SURVEY_WAITING_MAX)
 		return error_set(err, ERROR_INPUT, "too many messages wait");
 	t->waiting = xcalloc(json_array_size(list) + 1, sizeof(*t->waiting));
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -309,27 +307,22 @@ add_domains(struct tally *t, const struct survey *v)
 }
 
 static void
-keep_waiting(void *arg, uint64_t message, const char *domain, int64_t held_s)
-{
-	struct tally *t = arg;
-
-	if (t->waiting_count == WAITING_MAX)
-		return;
-	/* The log is no authority on what time it is. */
-	if (held_s <= 0 || held_s > t->until_s)
-		held_s = t->until_s;
-	t->waiting[t->waiting_count++] = (struct tally_waiting){
-		.message = message, .held_s = held_s, .domain = xstrdup(domain)};
-}
-
-static void
-replace_waiting(struct tally *t, const struct traffic *traffic)
+replace_waiting(struct tally *t, const struct survey *v)
 {
 	for (size_t i = 0; i < t->waiting_count; i++)
 		free(t->waiting[i].domain);
-	t->waiting_count = 0;
-	t->waiting = xreallocarray(t->waiting, WAITING_MAX + 1, sizeof(*t->waiting));
-	traffic_each_waiting(traffic, keep_waiting, t);
+	t->waiting_count = v->waiting_count;
+	t->waiting = xreallocarray(t->waiting, v->waiting_count + 1, sizeof(*t->waiting));
+	for (size_t i = 0; i < v->waiting_count; i++) {
+		int64_t held_s = v->waiting[i].held_s;
+
+		/* The log is no authority on what time it is. */
+		if (held_s <= 0 || held_s > t->until_s)
+			held_s = t->until_s;
+		t->waiting[i] = (struct tally_waiting){.message = v->waiting[i].message,
+			.held_s = held_s,
+			.domain = xstrdup(v->waiting[i].domain)};
+	}
 }
 
 /* Begins anew where nothing was counted yet, or in the other mode. */
@@ -349,7 +342,6 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 {
 	struct survey_options options = {.now_s = now_s};
 	struct survey v = {0};
-	struct traffic_log read;
 	struct tally t;
 	int rc = -1;
 
@@ -371,19 +363,19 @@ tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 		t.sum[c] += v.sum[c];
 	t.until_s = now_s;
 	add_domains(&t, &v);
-	replace_waiting(&t, v.traffic);
+	replace_waiting(&t, &v);
 	/* A line from the future must not hide those that come. */
-	read = traffic_log(v.traffic);
-	if (read.last_s > t.place.last_s && read.last_s <= now_s)
-		t.place.last_s = read.last_s;
-	if (traffic_speaks_tls(v.traffic))
+	if (v.read.last_s > t.place.last_s && v.read.last_s <= now_s)
+		t.place.last_s = v.read.last_s;
+	if (v.speaks_tls)
 		t.spoken_s = now_s;
 	for (size_t i = 0; i < v.said.skipped_count; i++)
 		log_warning("mail log: not counted: %s", v.said.skipped[i]);
-	if (read.silence != NULL)
-		log_info("mail log: %s", read.silence);
+	if (v.read.silence != NULL)
+		log_info("mail log: %s", v.read.silence);
 	rc = store(s, &t, err);
 out:
+	traffic_free(options.traffic);
 	survey_clear(&v);
 	tally_clear(&t);
 	return rc < 0 ? error_prefix(err, "counting mail") : rc;

@@ -14,8 +14,6 @@
 #include "updater/overlay.h"
 #include "updater/render.h"
 
-/* Domains that are counted apart; a log that names more is cut, and that is said. */
-#define DOMAINS_MAX 1000000
 /* Servers of one domain that are told apart; nobody has so many. */
 #define HOSTS_MAX 256
 /* Messages that are followed until something has become of them; of more only the holding is counted. */
@@ -153,7 +151,7 @@ domain_of(struct traffic *t, const char *name)
 
 	if (found != NULL)
 		return (struct domain *)(void *)(*found - offsetof(struct domain, name));
-	if (t->count == DOMAINS_MAX) {
+	if (t->count == TRAFFIC_DOMAINS_MAX) {
 		t->read.cut = true;
 		return NULL;
 	}

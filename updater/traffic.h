@@ -2,7 +2,7 @@
  * traffic: counts what a mail log says of the mail to each domain, and sets it beside the list.
  *
  *	t = traffic_new(since_s);
- *	log_source_read(s, &span, traffic_line, t, &said, err);
+ *	log_source_read(source, feeder, feeder_arg, traffic_line, t, &said, err);
  *	traffic_judge(t, list, &render_options, err);
  *	listed = traffic_listed(t, &count);
  *	traffic_free(t);
@@ -23,6 +23,9 @@ struct list_reader;
 struct log_time;
 struct render_options;
 struct traffic;
+
+/* Domains that are counted apart; a log that names more is cut, and that is said. */
+#define TRAFFIC_DOMAINS_MAX 1000000
 
 enum traffic_count {
 	/* Deliveries (one for each recipient), by how they went. */

@@ -1,0 +1,71 @@
+#!/bin/bash
+# Whatever reads foreign bytes does it in a confined process, whoever starts it: each process that the program forks,
+# and that runs no other program, is looked at when it ends.
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "$0")/lib.bash"
+# shellcheck source=tests/lab/tuf.bash
+. "$top/tests/lab/tuf.bash"
+
+: >"$tmp/log"
+confined "$tmp/who" true 2>/dev/null || { skip 'nothing can be traced here'; exit 77; }
+
+# shellcheck disable=SC2034 # tuf.bash reads them
+{
+	start=$(moment now) list_expires=$(moment '+10 days') expires=$(moment '+300 days')
+	timestamp_expires=$(moment '+2 days')
+	keys=$tmp/auth/keys
+}
+new_authority "$tmp/auth" >"$tmp/log" && new_site "$tmp/site" "$tmp/auth" || { not_ok 'an authority' "$tmp/log"; finish; }
+lines '"d1.example":{"auth":["pkix"],"max_age":2592000,"mode":"enforce","mxs":["mx.d1.example"],"source":"mta-sts","tls":"1.2"}' |
+	whole 1 >"$tmp/list"
+publish "$tmp/site" 1 "$tmp/list"
+for domain in d1 d2; do
+	echo "$start mail postfix/smtp[7]: A1: to=<u@$domain.example>, relay=mx.$domain.example[127.0.0.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)"
+done >"$tmp/mail.log"
+grep d2 "$tmp/mail.log" >"$tmp/other.log"
+printf '[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s\n[install]\nmta = texthash\npath = %s\ndane = no\nmode = report-only\n[log]\npath = %s\n[postfix]\nformat = plain\n' \
+	"$tmp/site" "$tmp/auth/root.json" "$tmp/state" "$tmp/map" "$tmp/mail.log" >"$tmp/conf"
+# Nobody else may go there: what is read must have been opened before.
+umask 077
+chmod 0700 "$tmp"
+chmod 0600 "$tmp/mail.log"
+
+# Who the process is to be: of root nobody is left, of others they themselves.
+wanted=$(id -u)
+if [ "$wanted" -eq 0 ]; then
+	if [ "$(awk '{ n += $3 } END { printf "%d", n }' /proc/self/uid_map)" -gt 65534 ]; then
+		wanted=$(id -u _preload25 2>/dev/null || id -u nobody)
+	fi
+fi
+
+# inside NAME COUNT COMMAND...: it succeeds, and reads in so many processes, all of which are confined.
+inside() {
+	local name=$1 count=$2
+	shift 2
+	if ! confined "$tmp/who" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null; then
+		not_ok "$name" "$tmp/err"
+		return
+	fi
+	grep -v "^uid=$wanted gid=[0-9]* groups=[0-9]* nonewprivs=1 seccomp=2\$" "$tmp/who" >"$tmp/differs"
+	[ "$(wc -l <"$tmp/who")" -eq "$count" ] || echo "processes: $(wc -l <"$tmp/who"), want $count" >>"$tmp/differs"
+	if [ -s "$tmp/differs" ]; then not_ok "$name" "$tmp/differs"; else ok "$name"; fi
+}
+
+export tmp
+inside 'the job: fetching, reading the list, counting mail' 3 preload25-update --config "$tmp/conf"
+inside 'preview: reading log and list' 1 preload25-update --config "$tmp/conf" preview
+check 'and it has read them' grep -q 'the log has 2 deliveries to 2 domains; list 1 has 1 of them' "$tmp/out"
+inside 'preview of standard input' 1 bash -c 'cat "$tmp/mail.log" | exec preload25-update --config "$tmp/conf" preview -'
+check 'and it has read that' grep -q 'the log has 2 deliveries to 2 domains; list 1 has 1 of them' "$tmp/out"
+inside 'stats' 1 preload25-update --config "$tmp/conf" stats
+inside 'preview --probe: reading, and asking the mail servers' 2 \
+	preload25-update --config "$tmp/conf" preview --probe "$tmp/other.log"
+if [ "$(id -u)" -eq 0 ]; then
+	{
+		cat "$tmp/conf"
+		printf '[sandbox]\nuser = no-such-user\n'
+	} >"$tmp/nobody.conf"
+	expect 'where there is nobody to do it, it is not done' 2 'there is no user no-such-user' \
+		preload25-update --config "$tmp/nobody.conf" preview
+fi
+finish
