@@ -5,13 +5,14 @@
 #include "common/str.h"
 #include "updater/mail_parsers.h"
 
-/* "== a@example.net R=preload25 T=preload25_pkix defer (-38) H=mx [192.0.2.1]: words". The numbers
- * are Exim's own: -37 TLS could not be set up, -38 it was required and not offered. */
+/* "== a@example.net R=preload25 T=preload25_pkix defer (-38) H=mx [192.0.2.1]: words". The numbers are
+ * Exim's own: -37 TLS could not be set up, -38 it was required and not offered, -58 an event_action said
+ * no, which in the transport that setup writes looks for TLSA records. */
 static enum mail_reason
 reason_of(struct span rest)
 {
 	/* The first: behind it may stand what the peer has said. */
-	struct span number = span_behind(rest, " defer ("), words;
+	struct span number = span_behind(rest, " defer (");
 
 	if (span_begins(span_behind(rest, " R="), "preload25_no_listed_mx "))
 		return MAIL_REASON_OTHER_HOST;
@@ -20,9 +21,9 @@ reason_of(struct span rest)
 	if (span_begins(number, "-37)"))
 		return span_find(number, "ertificate") != NULL ? MAIL_REASON_CERTIFICATE
 							       : MAIL_REASON_HANDSHAKE;
-	words = span_behind(span_behind(number, " H="), "]: ");
-	return span_begins(words, "preload25: no secure TLSA record") ? MAIL_REASON_DANE
-								      : MAIL_REASON_OTHER;
+	if (span_begins(number, "-58)") && span_begins(span_behind(rest, " T="), "preload25_dane "))
+		return MAIL_REASON_DANE;
+	return MAIL_REASON_OTHER;
 }
 
 /* "1vOabc-00000001abc-0001", or "1vOabc-0001ab-01" before Exim 4.97. */

@@ -95,7 +95,9 @@ reason_of(struct span status)
 		{"Server certificate not ", MAIL_REASON_CERTIFICATE},
 		{"TLSA ", MAIL_REASON_DANE}, /* "lookup error for ...", "records unusable" */
 		{"no TLSA records ", MAIL_REASON_DANE},
-		{"non DNSSEC destination", MAIL_REASON_DANE}};
+		{"non DNSSEC destination", MAIL_REASON_DANE},
+		/* Of those that DNS names the policy lets none be asked (mx_host_pattern). */
+		{"server unavailable or unable to receive mail", MAIL_REASON_OTHER_HOST}};
 	struct span text = span_behind(span_up_to(status, ")"), " (");
 
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)

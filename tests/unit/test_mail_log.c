@@ -143,6 +143,9 @@ test_reasons(void **state UNUSED)
 		{PUT_OFF("TLSA lookup error for mx1.good.test:25"), MAIL_REASON_DANE, "4A"},
 		{PUT_OFF("no TLSA records found"), MAIL_REASON_DANE, "4A"},
 		{PUT_OFF("non DNSSEC destination"), MAIL_REASON_DANE, "4A"},
+		{SMTP("7") "4A: to=<bob@e.test>, relay=none, delay=0, delays=0/0/0/0, dsn=4.3.0, status=deferred "
+			   "(server unavailable or unable to receive mail)",
+			MAIL_REASON_OTHER_HOST, "4A"},
 		{PUT_OFF("connect to mx1.good.test[192.0.2.1]:25: Connection refused"),
 			MAIL_REASON_OTHER, "4A"},
 		{PUT_OFF("host mx1.good.test[192.0.2.1] said: 450 (TLS is required, but I joke) "
@@ -164,10 +167,13 @@ test_reasons(void **state UNUSED)
 			  "failure while "
 			  "setting up TLS session"),
 			MAIL_REASON_HANDSHAKE, "1vOabc-00000001abc-0001"},
-		{EXIM_OFF("R=preload25 T=preload25_dane defer (0) H=mx1.good.test [192.0.2.1]: "
-			  "preload25: no secure "
-			  "TLSA record for mx1.good.test"),
-			MAIL_REASON_DANE, "1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_dane defer (-58)"), MAIL_REASON_DANE,
+			"1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=dnslookup T=remote_smtp defer (-58)"), MAIL_REASON_OTHER,
+			"1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25_no_listed_mx defer (-32): preload25: no MX of e.test is in its list "
+			  "entry"),
+			MAIL_REASON_OTHER_HOST, "1vOabc-00000001abc-0001"},
 		{EXIM_OFF("R=preload25_no_listed_mx defer (-1): preload25: no MX of good.test is "
 			  "in its list entry"),
 			MAIL_REASON_OTHER_HOST, "1vOabc-00000001abc-0001"},
