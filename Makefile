@@ -14,7 +14,7 @@ COMMON_PKGS = jansson libcrypto libidn2
 VERIFIER_PKGS = libevent libevent_openssl libcurl libssl libcrypto libidn2 libpsl jansson
 EXPORT_PKGS = jansson libcrypto libgit2 libzstd
 BUILDER_PKGS = sqlite3 jansson
-UPDATER_PKGS = libcurl jansson libcrypto libzstd libidn2 libpsl zlib libseccomp
+UPDATER_PKGS = libcurl jansson libssl libcrypto libzstd libidn2 libpsl zlib libseccomp
 ALL_PKGS = $(sort $(COMMON_PKGS) $(VERIFIER_PKGS) $(EXPORT_PKGS) $(BUILDER_PKGS) $(UPDATER_PKGS))
 
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS))

@@ -1,7 +1,6 @@
 #include "updater/mx_lookup.h"
 
 #include <arpa/nameser.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +57,7 @@ mx_lookup_parse(const unsigned char *answer, size_t len, const char *domain, str
 	memset(out, 0, sizeof(*out));
 	if (ns_initparse(answer, (int)len, &msg) < 0 || ns_msg_getflag(msg, ns_f_rcode) != ns_r_noerror)
 		return -1;
+	out->secure = ns_msg_getflag(msg, ns_f_ad) != 0;
 	for (int i = 0; i < ns_msg_count(msg, ns_s_an); i++) {
 		if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
 			return -1;

@@ -4,6 +4,7 @@
 #ifndef UPDATER_MX_LOOKUP_H
 #define UPDATER_MX_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Servers of one domain that count; a mail server does not try more either. */
@@ -12,6 +13,7 @@
 struct mx_list {
 	char hosts[MX_LOOKUP_MAX][254]; /* most preferred first; lower case, valid names */
 	size_t count;
+	bool secure; /* the resolver says that it has validated the answer */
 };
 
 /* Asks for the MX records; a domain without any is its own server (RFC 5321 section 5.1). Takes some seconds at

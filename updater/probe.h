@@ -2,8 +2,9 @@
  * probe: what the list would do today for the domains of a mail log: asks their mail servers now.
  *
  * One SMTP session with each server, shared by all domains that name it: EHLO, STARTTLS, the handshake with
- * the certificate checked against the system's authorities and the server's name, QUIT. No mail is sent. How
- * many domains and servers are asked, how many at once, and how long it may take is limited.
+ * the certificate checked against the system's authorities and the server's name, or its TLSA records, QUIT.
+ * No mail is sent. How many domains and servers are asked, how many at once, and how long it may take is
+ * limited.
  *
  * It speaks with foreign hosts: for a process that nobody trusts (probe_worker.h).
  */
@@ -30,9 +31,11 @@ enum probe_verdict {
 	PROBE_HANDSHAKE,   /* it would wait: TLS fails */
 	PROBE_CERTIFICATE, /* it would wait: the certificate is not trusted, or not for that name */
 	PROBE_OTHER_HOST,  /* it would wait: DNS names no server that the entry names */
+	PROBE_TLSA,        /* it would wait: the entry is enforced by DANE, and there are no secure TLSA
+			    * records that can be used */
 	PROBE_NO_ANSWER,   /* DNS or no server that counts answers: cannot be told, and mail waits list or no
 			    * list */
-	PROBE_DANE,        /* verified by TLSA records, which are not looked at here */
+	PROBE_DANE,        /* verified by TLSA records, which need a resolver that validates, and there is none */
 	PROBE_NOT_ASKED,   /* one domain too many, or no time was left */
 	PROBE_VERDICTS
 };

@@ -31,7 +31,8 @@ server_is_local(const struct __res_state *r, int i, char *text, socklen_t size)
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-/* The one that mail programs use, but with less patience. */
+/* The one that mail programs use, but with less patience. Whoever asks sets RES_TRUSTAD: without it glibc asks for no
+ * AD bit, and hides the one it gets; what there is in resolv.conf is not ours to change here. */
 static int
 open_resolver(struct __res_state *r)
 {
@@ -64,6 +65,7 @@ resolver_query(const char *name, int type, unsigned char *answer, size_t size)
 
 	if (open_resolver(&r) < 0)
 		return -1;
+	r.options |= RES_TRUSTAD;
 	len = send_query(&r, name, type, answer, size);
 	res_nclose(&r);
 	return len;
@@ -108,7 +110,6 @@ resolver_check(const struct resolver_said *said, char *why, size_t size)
 		(void)snprintf(why, size, "/etc/resolv.conf cannot be read");
 		return RESOLVER_UNKNOWN;
 	}
-	/* Without it glibc asks for no AD bit, and hides the one it gets. */
 	r.options |= RES_TRUSTAD;
 	answer = RESOLVER_VALIDATES;
 	for (int i = 0; i < r.nscount && answer == RESOLVER_VALIDATES; i++) {

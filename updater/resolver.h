@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 /* Asks for the records of a type (ns_t_mx) of a name, in the class of the internet: octets of the answer as it came
- * from the wire, without its error codes looked at; -1 there is none. Takes some seconds at most. */
+ * from the wire, without its error codes looked at, with the AD bit that the resolver has set; -1 there is none. Takes
+ * some seconds at most. */
 int resolver_query(const char *name, int type, unsigned char *answer, size_t size);
 
 enum resolver_answer {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # preview --probe against the mail servers of the lab, at port 25: one domain for each way in which they behave,
-# and what would become of mail to it. Then stats of the same log, from a file that was compressed.
+# and what would become of mail to it; by authorities, by DANE, and by DANE where nobody validates. Then stats of the
+# same log, from a file that was compressed.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
 # shellcheck source=tests/lab/tuf.bash
@@ -29,18 +30,38 @@ ways() {
 		refused no_answer
 	END
 }
-# A domain for each: as lines DOMAIN HOST BEHAVIOUR WHAT-BECOMES, and as a plan for lab extend.
+# The same by DANE: a name, how the zone is signed, the behaviour, the TLSA record ("-": none), what becomes of it.
+dane_ways() {
+	cat <<-'END'
+		end nsec unknown-ca 311 good
+		end-other-name nsec3 wrong-name 311 good
+		authority nsec3 dane-ta 201 good
+		authority-other-name nsec dane-ta-wrong-name 201 certificate
+		mismatch nsec ok 311bad certificate
+		stripped nsec starttls-stripped 311 no_tls
+		alert nsec tls-alert 311 handshake
+		missing nsec ok - tlsa
+		unusable nsec ok 111 tlsa
+		unsigned none ok 311 tlsa
+		bogus bad-tlsa ok 311 no_answer
+	END
+}
+# A domain for each: as lines DOMAIN HOST BEHAVIOUR WHAT-BECOMES AUTH ZONE TLSA, and as a plan for lab extend.
 cases() {
-	local how want
-	while read -r how want; do echo "way-$how.test mx1.way-$how.test $how $want"; done < <(ways)
+	local name zone how tlsa want
+	while read -r how want; do echo "way-$how.test mx1.way-$how.test $how $want pkix none -"; done < <(ways)
+	while read -r name zone how tlsa want; do
+		echo "dane-$name.test mx1.dane-$name.test $how $want dane $zone $tlsa"
+	done < <(dane_ways)
 }
 plan() {
-	local domain host how number=0
-	while read -r domain host how _; do
+	local domain host how zone tlsa number=0
+	while read -r domain host how _ _ zone tlsa; do
 		number=$((number + 1))
-		echo "zone $domain none"
+		echo "zone $domain $zone"
 		echo "host $host 127.249.0.$number $how"
 		echo "record $domain MX 10 $host."
+		[ "$tlsa" = - ] || echo "tlsa $host $how ${tlsa:0:1} ${tlsa:1:1} ${tlsa:2:1} ${tlsa:3}"
 	done < <(cases)
 }
 
@@ -66,21 +87,18 @@ fi
 }
 new_authority "$tmp/auth" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
 
-# An entry that names another server than DNS does; one for DANE.
+# An entry that names another server than DNS does; a domain that is not there.
 {
 	cases
-	echo 'bank.test mx.elsewhere.test moved other_host'
-	echo 'clinic.test mx1.clinic.test dane dane'
-	echo 'nowhere.invalid mx.nowhere.invalid gone no_answer'
+	echo 'bank.test mx.elsewhere.test moved other_host pkix'
+	echo 'nowhere.invalid mx.nowhere.invalid gone no_answer pkix'
 } | LC_ALL=C sort -u -k 1,1 >"$tmp/listed"
 
 entry() { # DOMAIN HOST AUTH
 	printf '"%s":{"auth":["%s"],"max_age":2592000,"mode":"enforce","mxs":["%s"],"source":"mta-sts","tls":"1.2"}' \
 		"$1" "$3" "$2"
 }
-mapfile -t entries < <(while read -r domain host how _; do
-	auth=pkix
-	[ "$how" != dane ] || auth=dane
+mapfile -t entries < <(while read -r domain host _ _ auth _; do
 	entry "$domain" "$host" "$auth"
 	echo
 done <"$tmp/listed")
@@ -117,7 +135,7 @@ expect 'preview --probe answers' 0 '' update preview --probe --json
 cp "$tmp/out" "$tmp/probe.json"
 check 'for every domain of the log' jq -e --argjson n "$(wc -l <"$tmp/listed")" \
 	'(.probe.by_domain | length == $n) and .listed.clear + .listed.untold + .listed.other_host >= $n' "$tmp/probe.json"
-while read -r domain _ how want; do
+while read -r domain _ how want _; do
 	jq -e --arg d "$domain" --arg w "$want" '.probe.by_domain[$d].verdict == $w' "$tmp/probe.json" >/dev/null ||
 		echo "$domain ($how): want $want, got $(jq -c --arg d "$domain" '.probe.by_domain[$d]' "$tmp/probe.json")"
 done <"$tmp/listed" >"$tmp/differs"
@@ -129,6 +147,14 @@ fi
 expect 'the same in words' 0 '' update preview --probe
 check 'says which would wait, and why' grep -qE '^ +[0-9]+ would wait: STARTTLS is not offered$' "$tmp/out"
 check 'and names them' grep -qE '^ +bank\.test +would wait: DNS names no server' "$tmp/out"
+
+check 'DANE, too' grep -qE '^ +[0-9]+ would wait: DNS has no secure TLSA records for it that can be used$' "$tmp/out"
+# The name server itself: it answers, and validates nothing.
+sed 's/^nameserver .*/nameserver 127.0.0.53/' /etc/resolv.conf >"$tmp/resolv.conf"
+cat "$tmp/resolv.conf" >/etc/resolv.conf
+expect 'preview --probe answers without a resolver that validates' 0 '' update preview --probe --json
+check 'DANE was not looked at' jq -e --argjson n "$(dane_ways | wc -l)" '.probe.sum.dane == $n and .probe.sum.tlsa == 0' "$tmp/out"
+check 'the rest was' jq -e '.probe.by_domain["way-ok.test"].verdict == "good"' "$tmp/out"
 
 # --- what the list did, from a log that was rotated and compressed -----------------------------------
 gzip "$tmp/mail.log" && mv "$tmp/mail.log.gz" "$tmp/mail.log.1.gz" && : >"$tmp/mail.log"
