@@ -156,6 +156,74 @@ expect 'preview --probe answers without a resolver that validates' 0 '' update p
 check 'DANE was not looked at' jq -e --argjson n "$(dane_ways | wc -l)" '.probe.sum.dane == $n and .probe.sum.tlsa == 0' "$tmp/out"
 check 'the rest was' jq -e '.probe.by_domain["way-ok.test"].verdict == "good"' "$tmp/out"
 
+# --- the same mail in the words of each mail server ---------------------------------------------------
+# One message verified, one in clear; one held up for want of TLS, and later delivered; one held up for its
+# certificate, until the queue gave it up.
+d=way-ok.test h=mx1.way-ok.test
+said_by_postfix() {
+	line() { echo "$start mail postfix/$1"; }
+	tls() { line "smtp[$1]: Verified TLS connection established to ${h}[127.0.0.9]:25: TLSv1.3 with cipher X"; }
+	to() { line "smtp[$1]: $2: to=<u@$d>, relay=${h}[127.0.0.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=$3"; }
+	tls 1 && to 1 A1 'sent (250 ok)'
+	to 2 A2 'sent (250 ok)'
+	to 3 A3 "deferred (TLS is required, but was not offered by host ${h}[127.0.0.9])"
+	to 4 A4 'deferred (Server certificate not verified)'
+	tls 5 && to 5 A3 'sent (250 ok)'
+	line 'qmgr[9]: A4: from=<a@home.test>, status=expired, returned to sender'
+}
+said_by_exim() {
+	line() { echo "${start:0:10} ${start:11:8} 1vOabc-00000001abc-000$1 $2 u@$d R=preload25 T=preload25_pkix$3"; }
+	line 1 '=>' " H=$h [127.0.0.9] X=TLS1.3:X:256 CV=yes C=\"250 ok\""
+	line 2 '=>' " H=$h [127.0.0.9] C=\"250 ok\""
+	line 3 == " defer (-38) H=$h [127.0.0.9]: a TLS session is required, but the server did not offer TLS support"
+	line 4 == " defer (-37) H=$h [127.0.0.9]: TLS session: (certificate verification failed): certificate invalid"
+	line 3 '=>' " H=$h [127.0.0.9] X=TLS1.3:X:256 CV=yes C=\"250 ok\""
+	line 4 '**' ': retry timeout exceeded'
+}
+said_by_sendmail() {
+	line() { echo "$start mail sm-mta[$1]: $2"; }
+	tls() { line "$1" "STARTTLS=client, relay=$h., version=TLSv1.3, verify=TRUSTED, cipher=X, bits=256/256"; }
+	to() { line "$1" "$2: to=<u@$d>, delay=00:00:00, xdelay=00:00:00, mailer=esmtp, pri=1, relay=$h. [192.0.2.9], $3"; }
+	no() { line "$1" "ruleset=tls_server, arg1=$2, relay=$h, reject=403 4.7.0 $3"; }
+	tls 1 && to 1 6A1 'dsn=2.0.0, stat=Sent (ok)'
+	to 2 6A2 'dsn=2.0.0, stat=Sent (ok)'
+	no 3 NONE 'other side does not support STARTTLS'
+	to 3 6A3 'dsn=4.7.0, stat=Deferred: 403 4.7.0 other side does not support STARTTLS'
+	no 4 FAIL 'authentication failed'
+	to 4 6A4 'dsn=4.7.0, stat=Deferred: 403 4.7.0 authentication failed'
+	tls 5 && to 5 6A3 'dsn=2.0.0, stat=Sent (ok)'
+	line 6 '6A4: 6A5: DSN: Cannot send message for 5 days'
+}
+said_by_opensmtpd() {
+	line() { echo "$start mail smtpd[7]: $1"; }
+	session() { line "000000000000000$1 mta $2"; }
+	asks() { session "$1" "connecting address=smtp+tls://192.0.2.$1:25 host=192.0.2.$1"; }
+	tls() { session "$1" 'tls ciphers=TLSv1.3:X:256' && session "$1" 'cert-check result="valid" fingerprint="X"'; }
+	to() {
+		session "$1" "delivery evpid=$2$2 from=<a@home.test> to=<u@$d> rcpt=<-> source=\"-\" relay=\"$3\" delay=0s result=\"$4\" stat=\"$5\""
+	}
+	fails() {
+		asks "$1" && session "$1" "error reason=$2"
+		later=$(date -u -d "$start + 2 seconds" +%Y-%m-%dT%H:%M:%SZ)
+		echo "$later mail smtpd[7]: smtp-out: No valid route for [connector:[]->[relay:$d,smtp+tls],0x0]"
+		to 0 "$3" "$d" TempFail 'Network error on destination MXs'
+		line "smtp-out: Enabling route [] <-> 192.0.2.$1 (192.0.2.$1)"
+	}
+	asks 1 && tls 1 && to 1 0000000a '192.0.2.1 (192.0.2.1)' Ok '250 ok'
+	asks 2 && to 2 0000000b '192.0.2.1 (192.0.2.1)' Ok '250 ok'
+	fails 3 'TLS required but not supported by remote host' 0000000c
+	fails 4 'IO Error: certificate verification failed: unable to get local issuer certificate' 0000000d
+	asks 5 && tls 5 && to 5 0000000c '192.0.2.1 (192.0.2.1)' Ok '250 ok'
+	line "relay: Expire for 0000000d0000000d: from=<a@home.test>, to=<u@$d>, rcpt=<->, delay=4d, stat=Envelope expired"
+}
+for mta in postfix exim sendmail opensmtpd; do
+	"said_by_$mta" >"$tmp/$mta.log"
+	expect "stats of $mta's log answers" 0 '' update stats --json "$tmp/$mta.log"
+	check "and tells what became of four messages" jq -e '.listed | del(.not_sent) | with_entries(select(.value != 0)) ==
+		{verified: 2, clear: 1, held: 2, held_no_tls: 1, held_certificate: 1, held_delivered: 1, held_bounced: 1}' \
+		"$tmp/out"
+done
+
 # --- what the list did, from a log that was rotated and compressed -----------------------------------
 gzip "$tmp/mail.log" && mv "$tmp/mail.log.gz" "$tmp/mail.log.1.gz" && : >"$tmp/mail.log"
 expect 'stats answers' 0 '' update stats --json

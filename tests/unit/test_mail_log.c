@@ -285,6 +285,9 @@ test_forged(void **state UNUSED)
 			   "relay=mx1.good.test[192.0.2.1]:25\"@home.test>, "
 			   "relay=mx.evil.test[192.0.2.9]" TAIL,
 			1, "evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
+		{SMTP("7") "4F: to=<\"u\\\">, relay=mx1.good.test[192.0.2.1]:25, delay=1, status=sent (\"@evil.test>, "
+			   "relay=mx.evil.test[192.0.2.9]" TAIL,
+			1, "evil.test", "mx.evil.test", MAIL_SENT, MAIL_TLS_NONE},
 		{SMTP("7") "4E: to=<\"u@good.test>, relay=mx1.good.test[192.0.2.1]" TAIL, NO},
 		/* Exim: senders, greetings, recipients, certificates. */
 		{EXIM "<= \"a => u@good.test H=mx1.good.test [192.0.2.1]\"@evil.test H=evil.test "
@@ -805,10 +808,56 @@ test_opensmtpd_shared(void **state UNUSED)
 				 "IO Error: Connection refused"),
 			 NO_ROUTE("40", "d.test,smtp+tls"), NO_SERVER("d.test")},
 			MAIL_REASON_OTHER},
+		{{FAILS_AT("0000000000000001", "32", "198.18.1.3", "IO Error: Connection refused"),
+			 FAILS_AT("0000000000000002", "32", "198.18.1.4", STRIPPED),
+			 NO_ROUTE("40", "d.test,smtp+tls"), NO_SERVER("d.test")},
+			MAIL_REASON_OTHER},
+		/* What has failed just now is another's. */
+		{{FAILS_AT("0000000000000001", "20", "198.18.1.3", "IO Error: Connection refused"),
+			 NO_ROUTE("22", "c.test,smtp+tls"),
+			 FAILS_AT("0000000000000002", "34", "198.18.1.4", STRIPPED),
+			 NO_ROUTE("34", "d.test,smtp+tls"), NO_SERVER("d.test")},
+			MAIL_REASON_OTHER},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check_reason(rows[i].lines, rows[i].reason);
+}
+
+/* How the log says that a message of session i went. */
+static enum mail_tls
+went(struct mail_log *log, unsigned i)
+{
+	char *line = xasprintf(OSMTPD "%016x mta " ENVELOPE "to=<bob@a.test> " WENT("Ok") "\"250 ok\"", i);
+	struct mail_delivery d;
+
+	assert_int_equal(mail_log_line(log, line, strlen(line), &d), 1);
+	free(line);
+	return d.tls;
+}
+
+/* More sessions than are remembered: the latest are, and of one that is forgotten nothing is said. */
+static void
+test_many(void **state UNUSED)
+{
+	struct mail_log *log = mail_log_new();
+	struct mail_delivery d;
+
+	for (unsigned i = 1; i <= 20000; i++) {
+		static const char *const parts[] = {
+			"connecting address=smtp://198.18.1.2:25 host=x", "cert-check result=\"valid\""};
+
+		for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
+			char *line = xasprintf(OSMTPD "%016x mta %s", i, parts[k]);
+
+			assert_int_equal(mail_log_line(log, line, strlen(line), &d), 0);
+			free(line);
+		}
+		if (i > 100)
+			assert_int_equal(went(log, i - 100), MAIL_TLS_VERIFIED);
+	}
+	assert_int_equal(went(log, 1), MAIL_TLS_UNKNOWN);
+	mail_log_free(log);
 }
 
 /* --- all -----------------------------------------------------------------------------------------
@@ -986,6 +1035,7 @@ main(void)
 		cmocka_unit_test(test_opensmtpd),
 		cmocka_unit_test(test_opensmtpd_reasons),
 		cmocka_unit_test(test_opensmtpd_shared),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_forged_newer),
