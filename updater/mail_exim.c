@@ -6,8 +6,9 @@
 #include "updater/mail_parsers.h"
 
 /* "== a@example.net R=preload25 T=preload25_pkix defer (-38) H=mx [192.0.2.1]: words". The numbers are
- * Exim's own: -37 TLS could not be set up, -38 it was required and not offered, -58 an event_action said
- * no, which in the transport that setup writes looks for TLSA records. */
+ * Exim's own: -37 TLS could not be set up, -38 it was required and not offered, -36
+ * DNS failed for it, -58 an event_action said no, which in the transport that setup writes looks for
+ * TLSA records. */
 static enum mail_reason
 reason_of(struct span rest)
 {
@@ -21,6 +22,8 @@ reason_of(struct span rest)
 	if (span_begins(number, "-37)"))
 		return span_find(number, "ertificate") != NULL ? MAIL_REASON_CERTIFICATE
 							       : MAIL_REASON_HANDSHAKE;
+	if (span_begins(number, "-36): DANE error: "))
+		return MAIL_REASON_DANE;
 	if (span_begins(number, "-58)") && span_begins(span_behind(rest, " T="), "preload25_dane "))
 		return MAIL_REASON_DANE;
 	return MAIL_REASON_OTHER;

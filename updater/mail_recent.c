@@ -50,7 +50,8 @@ value_of(struct mail_recent *r, const struct place *p)
 static struct place *
 place_of(struct mail_recent *r, uint64_t hash)
 {
-	struct place *set = &r->places[(hash >> 32) % SETS * WAYS], *oldest = set;
+	/* The last octets of a key move the lowest and the highest bits of this hash, and not all between. */
+	struct place *set = &r->places[(hash ^ hash >> 48) % SETS * WAYS], *oldest = set;
 
 	for (struct place *p = set; p < set + WAYS; p++) {
 		if (p->hash == hash)

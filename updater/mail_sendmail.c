@@ -279,6 +279,9 @@ on_delivery(struct mail_sendmail *s, struct span pid, struct span message, struc
 		span_copy_name(span_up_to(relay, " "), out->host);
 	else if (out->outcome == MAIL_SENT)
 		return 0;
+	else if (span_begins(span_behind(dsn, ", "), "stat=Deferred: Name server: ") &&
+		span_ends(dsn, " for TLSA RR"))
+		out->reason = MAIL_REASON_DANE; /* bogus; nobody was asked who could say so */
 	if (out->host[0] != '\0')
 		judge(s, pid, out);
 	s->speech.delivers = true;

@@ -169,6 +169,8 @@ test_reasons(void **state UNUSED)
 			MAIL_REASON_HANDSHAKE, "1vOabc-00000001abc-0001"},
 		{EXIM_OFF("R=preload25 T=preload25_dane defer (-58)"), MAIL_REASON_DANE,
 			"1vOabc-00000001abc-0001"},
+		{EXIM_OFF("R=preload25 T=preload25_dane defer (-36): DANE error: tlsa lookup DEFER"), MAIL_REASON_DANE,
+			"1vOabc-00000001abc-0001"},
 		{EXIM_OFF("R=dnslookup T=remote_smtp defer (-58)"), MAIL_REASON_OTHER,
 			"1vOabc-00000001abc-0001"},
 		{EXIM_OFF("R=preload25_no_listed_mx defer (-32): preload25: no MX of e.test is in its list "
@@ -520,6 +522,15 @@ test_sendmail_reasons(void **state UNUSED)
 			 PUT("Deferred")},
 			MAIL_REASON_DANE},
 		{{RCPT("450 4.7.0 <bob@d.test>... preload list lookup failed"), PUT("Deferred")},
+			MAIL_REASON_OTHER},
+		{{MTA("7") "6AR1: to=<bob@d.test>, " SERVED "relay=mx1.d.test., dsn=4.0.0, stat=Deferred: Name server: "
+			   "mx1.d.test.: host name lookup failure for TLSA RR"},
+			MAIL_REASON_DANE},
+		{{MTA("7") "6AR1: to=<bob@d.test>, " SERVED "relay=mx1.d.test., dsn=4.0.0, stat=Deferred: Name server: "
+			   "mx1.d.test.: host name lookup failure"},
+			MAIL_REASON_OTHER},
+		{{MTA("7") "6AR1: to=<bob@d.test>, " SERVED "relay=mx1.d.test. [198.18.1.7], dsn=4.0.0, stat=Deferred: "
+			   "Name server: x for TLSA RR"},
 			MAIL_REASON_OTHER},
 		/* What the peer says is not what the list does. */
 		{{CLIENT("7", "mx1.d.test", "OK"),
