@@ -30,6 +30,10 @@ choice_why_left(enum choice choice)
 		return "none: it names more servers than this mail server takes for one domain";
 	case CHOICE_LEFT_EXCEPTED:
 		return "none: excepted by the administrator";
+	case CHOICE_LEFT_TRIAL:
+		return "none: only a list has it that is being tested here";
+	case CHOICE_LEFT_UNTRUSTED:
+		return "none: only a list has it that is not trusted for this domain";
 	}
 	return NULL;
 }

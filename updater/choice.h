@@ -25,8 +25,10 @@ enum choice {
 	CHOICE_LEFT_DANE,    /* only DANE would do, and there is none here */
 	CHOICE_LEFT_LONG,    /* more names than this mail server takes for one domain */
 	CHOICE_LEFT_EXCEPTED, /* by a rule of the administrator */
+	CHOICE_LEFT_TRIAL,    /* only of a list that is itself being tested here */
+	CHOICE_LEFT_UNTRUSTED, /* only of lists that are not trusted for the domain */
 };
-#define CHOICES 10
+#define CHOICES 12
 
 /* Whether it is a line of the map. */
 bool choice_is_line(enum choice choice);
@@ -35,7 +37,7 @@ const char *choice_why_left(enum choice choice);
 
 /* What all mail servers have in common. dane: whether DANE lines may be written; any: whether there
  * are lines for "DANE or a certificate". Never CHOICE_WIDER, CHOICE_PINNED, CHOICE_LEFT_LONG or
- * CHOICE_LEFT_EXCEPTED. */
+ * what the configuration and the rules leave out. */
 enum choice choice_of(const struct list_header *header, const struct list_entry *entry, bool dane,
 	bool any, int64_t now_s);
 

@@ -103,27 +103,39 @@ out:
 	free(path);
 }
 
+/* Whether it may follow is for the installing run to say. */
+static int
+take_any(void *arg UNUSED, size_t i UNUSED, struct list_reader *list UNUSED, struct error *err UNUSED)
+{
+	return 0;
+}
+
 /* Which version a list has that is new here. */
 static int
 look_at_list(struct errand *e, const char *sha256, struct error *err)
 {
 	const struct render_options options = {.now_s = e->now_s};
+	const struct render_list list = {.sha256 = "", .next = sha256};
 	const struct render_work work = {.list_dir = e->dir,
-		.sha256 = sha256,
-		.other = "",
+		.lists = &list,
+		.list_count = 1,
 		.user = &e->user,
 		.time_ms = e->s->sandbox_time_s * INT64_C(1000),
-		.options = &options};
+		.options = &options,
+		.check = take_any};
 	struct render_counts nothing;
-	struct list_header header;
+	struct render_said said;
 
 	if (strcmp(sha256, e->record.list_sha256) == 0)
 		return 0;
-	if (render_worker(&work, NULL, &header, &nothing, err) == 0) {
-		e->record.list_version = header.version;
-		return 0;
+	if (render_worker(&work, NULL, &said, &nothing, err) < 0)
+		return -1;
+	if (said.rc < 0) {
+		*err = said.err;
+		return source_say_unsound(err);
 	}
-	return source_say_unsound(err);
+	e->record.list_version = said.header.version;
+	return 0;
 }
 
 static int

@@ -12,7 +12,9 @@
 #include "common/error.h"
 #include "common/str.h"
 #include "updater/job.h"
+#include "updater/list_set.h"
 #include "updater/map.h"
+#include "updater/report.h"
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/when.h"
@@ -21,8 +23,6 @@
 #define CODE_NO       1
 #define CODE_CONFIG   2
 #define CODE_SECURITY 4
-/* The sentinel's value is a number. */
-#define VERSION_TEXT_MAX 20
 
 const char *
 health_name(enum health_level level)
@@ -64,7 +64,7 @@ judge_map(const struct update_settings *s, const struct state *state, struct hea
 {
 	const char *path = state->map.path;
 	struct error why = {0};
-	char want[VERSION_TEXT_MAX + 1];
+	char want[STATE_SERIAL_SIZE];
 	struct buf value;
 	int rc;
 
@@ -75,8 +75,8 @@ judge_map(const struct update_settings *s, const struct state *state, struct hea
 			settle(h, HEALTH_UNKNOWN, "%s: %s", path, strerror(errno));
 		return false;
 	}
-	(void)snprintf(want, sizeof(want), "%" PRId64, state->map.version);
-	buf_init(&value, VERSION_TEXT_MAX);
+	state_serial(&state->map, want);
+	buf_init(&value, STATE_SERIAL_SIZE);
 	rc = map_find(s->kind, path, MAP_SENTINEL, &value, &why);
 	if (rc <= 0 || strcmp(buf_str(&value), want) != 0)
 		settle(h, HEALTH_CRITICAL,
@@ -98,14 +98,127 @@ judge_last_run(const struct state *state, struct health *h)
 	return h->level == HEALTH_OK;
 }
 
+/* "extra: ": which source, where there are several. */
+static const char *
+prefix_of(const struct update_settings *s, size_t i, char text[static SOURCE_NAME_SIZE + 2])
+{
+	text[0] = '\0';
+	if (s->source_count > 1)
+		(void)snprintf(text, SOURCE_NAME_SIZE + 2, "%s: ", s->sources[i].name);
+	return text;
+}
+
+/* Those that have expired, or soon do: of several the one that does first. */
+static bool
+judge_expiry(const struct update_settings *s, const struct state *state, int64_t now_s, bool soon,
+	struct health *h)
+{
+	char text[CLOCK_TEXT_SIZE], left[WHEN_SPAN_SIZE], name[SOURCE_NAME_SIZE + 2];
+	const struct state_list *first = NULL;
+	size_t from = 0;
+
+	for (size_t i = 0; i < state->source_count; i++) {
+		const struct state_list *l = &state->sources[i].list;
+
+		/* One of several may have none yet. */
+		if (l->version == 0 && s->source_count > 1)
+			continue;
+		if (first == NULL || l->expires_s < first->expires_s) {
+			first = l;
+			from = i;
+		}
+	}
+	if (first == NULL)
+		return true;
+	if (first->expires_s <= now_s) {
+		clock_format(first->expires_s, text);
+		settle(h, HEALTH_CRITICAL, "%slist %" PRId64 " has expired (%s)",
+			prefix_of(s, from, name), first->version, text);
+	} else if (soon && first->expires_s - now_s < s->monitor_expires_s) {
+		settle(h, HEALTH_WARNING,
+			"%slist %" PRId64 " expires in %s, and there is no newer one",
+			prefix_of(s, from, name), first->version,
+			when_span(first->expires_s - now_s, left));
+	}
+	return h->level == HEALTH_OK;
+}
+
+/* A source that does not answer, while others do: the run as a whole may have failed for another one. */
+static bool
+judge_sources(const struct update_settings *s, const struct state *state, int64_t now_s, struct health *h)
+{
+	char age[WHEN_SPAN_SIZE];
+
+	for (size_t i = 0; s->source_count > 1 && i < state->source_count; i++) {
+		const struct state_source *source = &state->sources[i];
+		int64_t since_s = now_s - source->trouble_s;
+
+		if (source->trouble == NULL || since_s <= s->monitor_success_s)
+			continue;
+		settle(h, HEALTH_WARNING, "%s: no run has succeeded for %s: %s", source->name,
+			when_span(since_s, age), source->trouble);
+		break;
+	}
+	return h->level == HEALTH_OK;
+}
+
+/* Whether the map is of the lists that count. */
+static bool
+is_current(const struct update_settings *s, const struct state *state)
+{
+	struct list_set present;
+	char digest[65];
+
+	if (s->source_count == 1)
+		return state->map.version == state->sources[0].list.version;
+	list_set_present(s, state, &present);
+	list_set_digest(&present, digest);
+	return strcmp(digest, state->map.sha256) == 0;
+}
+
+/* All is well: the list, or the lists, how old the oldest is, and when the first expires. */
+static void
+tell_well(const struct update_settings *s, const struct state *state, bool reports, int64_t now_s,
+	struct health *h)
+{
+	char left[WHEN_SPAN_SIZE], age[WHEN_SPAN_SIZE], lines[40] = "";
+	int64_t timestamp_s = INT64_MAX, expires_s = INT64_MAX;
+	struct list_set present;
+	struct buf text;
+
+	for (size_t i = 0; i < state->source_count; i++) {
+		const struct state_list *l = &state->sources[i].list;
+
+		if (l->version == 0)
+			continue;
+		if (l->timestamp_s < timestamp_s)
+			timestamp_s = l->timestamp_s;
+		if (l->expires_s < expires_s)
+			expires_s = l->expires_s;
+	}
+	buf_init(&text, LIST_SET_TEXT_MAX);
+	list_set_present(s, state, &present);
+	/* One whose file is damaged has its version still. */
+	if (s->source_count == 1)
+		buf_addf(&text, "list %" PRId64, state->sources[0].list.version);
+	else
+		list_set_format(&present, &text);
+	if (!reports)
+		(void)snprintf(lines, sizeof(lines), ", %" PRId64 " entries", state->map.lines);
+	settle(h, HEALTH_OK, "%s%s, %s old, expires in %s%s",
+		reports ? "report-only: nothing is enforced; " : "", buf_str(&text),
+		when_span(now_s > timestamp_s ? now_s - timestamp_s : 0, age),
+		when_span(expires_s - now_s, left), lines);
+	buf_clear(&text);
+}
+
 void
 health_judge(
 	const struct update_settings *s, const struct state *state, int64_t now_s, struct health *h)
 {
-	const struct state_list *l = &state->sources[0].list;
-	char text[CLOCK_TEXT_SIZE], left[WHEN_SPAN_SIZE], age[WHEN_SPAN_SIZE];
+	char age[WHEN_SPAN_SIZE];
 	int64_t since_s = now_s - state->last_success_s;
-	bool reports = s->report_only && l->version > 0 && state->map.path == NULL;
+	bool reports = report_is_all(s, state);
 
 	h->level = HEALTH_OK;
 	if (state->map.path == NULL && !reports) {
@@ -114,36 +227,19 @@ health_judge(
 			state->last_error != NULL ? state->last_error : "");
 		return;
 	}
-	if (!reports && !judge_map(s, state, h))
+	if ((!reports && !judge_map(s, state, h)) || !judge_expiry(s, state, now_s, false, h) ||
+		!judge_last_run(state, h) || !judge_expiry(s, state, now_s, true, h))
 		return;
-	if (l->expires_s <= now_s) {
-		clock_format(l->expires_s, text);
-		settle(h, HEALTH_CRITICAL, "list %" PRId64 " has expired (%s)", l->version, text);
-		return;
-	}
-	if (!judge_last_run(state, h))
-		return;
-	if (l->expires_s - now_s < s->monitor_expires_s)
-		settle(h, HEALTH_WARNING,
-			"list %" PRId64 " expires in %s, and there is no newer one", l->version,
-			when_span(l->expires_s - now_s, left));
-	else if (since_s > s->monitor_success_s)
+	if (since_s > s->monitor_success_s && judge_sources(s, state, now_s, h))
 		settle(h, HEALTH_WARNING, "no run has succeeded for %s%s%s", when_span(since_s, age),
 			state->last_code != 0 ? "; the last one: " : "",
 			state->last_code != 0 && state->last_error != NULL ? state->last_error
 									   : "");
-	else if (reports)
-		settle(h, HEALTH_OK,
-			"report-only: nothing is enforced; list %" PRId64 ", %s old, expires in %s",
-			l->version, when_span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
-			when_span(l->expires_s - now_s, left));
-	else if (state->map.version != l->version)
+	else if (h->level == HEALTH_OK && !reports && !is_current(s, state))
 		settle(h, HEALTH_WARNING, "list %" PRId64 " was accepted, but is not installed yet",
-			l->version);
-	else
-		settle(h, HEALTH_OK, "list %" PRId64 ", %s old, expires in %s, %" PRId64 " entries",
-			l->version, when_span(now_s > l->timestamp_s ? now_s - l->timestamp_s : 0, age),
-			when_span(l->expires_s - now_s, left), state->map.lines);
+			state->sources[0].list.version);
+	else if (h->level == HEALTH_OK)
+		tell_well(s, state, reports, now_s, h);
 }
 
 /* 'label'=value[unit];[warning];[critical];[minimum]. "N:" is alert below N. */
@@ -159,6 +255,14 @@ tell_figures(const struct update_settings *s, const struct state *state, int64_t
 		now_s - state->sources[0].list.timestamp_s, m->lines, left_out);
 	fprintf(out, " expires=%" PRId64 "s;%" PRId64 ":;0:", state->sources[0].list.expires_s - now_s,
 		s->monitor_expires_s);
+	for (size_t i = 1; i < state->source_count; i++) {
+		const struct state_source *source = &state->sources[i];
+
+		if (source->list.version > 0)
+			fprintf(out, " age_%s=%" PRId64 "s expires_%s=%" PRId64 "s;%" PRId64 ":;0:",
+				source->name, now_s - source->list.timestamp_s, source->name,
+				source->list.expires_s - now_s, s->monitor_expires_s);
+	}
 	if (m->next_end_s != 0)
 		fprintf(out, " next_end=%" PRId64 "s", m->next_end_s - now_s);
 	if (state->last_success_s != 0)

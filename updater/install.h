@@ -1,8 +1,8 @@
 /*
- * install: makes the map of a list, and puts it in the place of the old one.
+ * install: makes the map of the lists, and puts it in the place of the old one.
  *
  * It may be killed at any moment: the map is the old one or the new one, and the state says which
- * list to make it of again.
+ * lists to make it of again.
  */
 #ifndef UPDATER_INSTALL_H
 #define UPDATER_INSTALL_H
@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "common/attr.h"
+#include "common/error.h"
 #include "updater/confine.h"
 #include "updater/mta.h"
+#include "updater/source.h"
 #include "updater/state.h"
 
-struct error;
 struct rules;
-struct source_here;
 struct update_settings;
 
 struct install {
@@ -26,31 +26,42 @@ struct install {
 	struct state state; /* owned by the job */
 	struct recipe recipe;
 	const struct rules *rules; /* lent; NULL: none */
-	char anchor[65]; /* SHA-256 of the root file that lists are taken under; "": not looked at */
 	struct confine_user user; /* whom the process becomes that reads lists */
 	int64_t now_s;
 	bool dry_run;     /* writes neither map nor state */
 	bool allow_churn; /* without the brake */
 };
 
+/* A list of one source that is to follow the one that counts. */
+struct install_next {
+	const char *sha256; /* of a list that was verified, and lies in the state directory; "": there is none */
+	const char *anchor; /* of the root file that it is taken under */
+	struct source_here here;
+	/* What came of it: 1 the brake holds; -1 it may not follow (see source_check_list()), or is no list. */
+	int rc;
+	struct error err;
+};
+
 /* Writes the state, unless this is a dry run. */
 int install_remember(const struct install *in, struct error *err) MUST_CHECK;
 
-/* Whether the installed map is what the list that counts, the recipe and the administrator's rules
- * make of it now. NULL: it is; else why not. */
+/* Whether the installed map is what the lists that count, their order and how they are trusted, the recipe and
+ * the administrator's rules make of it now. NULL: it is; else why not. */
 const char *install_stale(const struct install *in);
 
-/* Makes a map of a list that was verified and lies in the state directory, has it answer to this
- * program and to the mail server's own tool, and puts it in place. The list counts from there on.
- * here: it is to follow the one that counts, so that first is asked whether it may (see
- * source_check_list()), and how many lines would go or come: 1 when the brake holds, and err says why.
- * NULL: it has been in force before. The list is read in a confined process. */
-int install_list(struct install *in, const struct source_here *here, const char *sha256,
-	struct error *err) MUST_CHECK;
+/* Makes a map of the lists that count, or of those that are to follow them, has it answer to this program and
+ * to the mail server's own tool, and puts it in place. The lists count from there on. next: one for each source;
+ * each is asked by itself whether it may follow, and how many of its lines would go or come; where it may not,
+ * the list that counts stays. Where none may, nothing is made. The lists are read in a confined process. */
+int install_next(struct install *in, struct install_next *next, struct error *err) MUST_CHECK;
+/* The same with the lists that count now, or with others that have been in force before; those of sources that
+ * the generation does not have count no more. */
+int install_again(struct install *in, struct error *err) MUST_CHECK;
+int install_generation(
+	struct install *in, const struct state_generation *g, struct error *err) MUST_CHECK;
 
-/* For report-only mode: as install_list(), but no map is made of the list. */
-int install_accept(struct install *in, const struct source_here *here, const char *sha256,
-	struct error *err) MUST_CHECK;
+/* For report-only mode: as install_next(), but no map is made. */
+int install_accept(struct install *in, struct install_next *next, struct error *err) MUST_CHECK;
 
 /* For report-only mode: where a map is in force it is replaced by one without entries, said aloud, since it
  * would hold mail back by entries that nobody renews or drops. 0, also where there is none. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/buf.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -19,29 +19,19 @@
 #include "updater/mta.h"
 #include "updater/offline.h"
 #include "updater/pins.h"
+#include "updater/refresh.h"
 #include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/source.h"
-#include "updater/source_worker.h"
 #include "updater/state.h"
 #include "updater/tally.h"
 
 #define DIR_MODE 0755
 
-/* One source in this run. */
-struct job_source {
-	struct state_source *state; /* the job's */
-	struct source source;
-	char *metadata_dir; /* owned */
-	int64_t floor;      /* no list of a lower version is taken */
-	bool frozen;        /* every mirror's metadata has expired, or worse */
-	struct offline offline; /* zeros, unless the job is */
-};
-
 struct job {
 	const struct update_settings *s;
 	struct install install; /* owns the state */
-	struct job_source sources[SOURCES_MAX];
+	struct refresh refresh;
 	struct rules *rules; /* owned */
 	char *state_path, *lock_path;
 	struct file_lock *lock;
@@ -57,12 +47,26 @@ job_state_path(const struct update_settings *s)
 	return xasprintf("%s/state.json", s->state_dir);
 }
 
+/* As the sources are configured now. */
+static void
+arrange(const struct update_settings *s, struct state *state)
+{
+	const char *names[SOURCES_MAX];
+
+	for (size_t i = 0; i < s->source_count; i++)
+		names[i] = s->sources[i].name;
+	state_arrange(state, names, s->source_count);
+	generations_prune(state);
+}
+
 int
 job_load_state(const struct update_settings *s, struct state *state, struct error *err)
 {
 	char *path = job_state_path(s);
 	int rc = state_load(path, state, err);
 
+	if (rc >= 0)
+		arrange(s, state);
 	free(path);
 	return rc;
 }
@@ -72,189 +76,152 @@ job_metadata_dir(const struct update_settings *s, size_t i)
 {
 	if (i == 0)
 		return xasprintf("%s/metadata", s->state_dir);
-	return xasprintf("%s/sources/%s/metadata", s->state_dir, s->sources[i].name);
+	return xasprintf("%s/sources/%s", s->state_dir, s->sources[i].name);
+}
+
+/* It was damaged, and is not had again yet. */
+static bool
+is_missing(const struct state_list *l)
+{
+	return l->version > 0 && l->sha256[0] == '\0';
 }
 
 /* Step 1: what is here already, before any network. */
 static int
 refresh_local(struct job *j, struct error *err)
 {
-	struct state_list *list = &j->install.state.sources[0].list;
+	struct state *state = &j->install.state;
 	const char *why;
-	char *path, sha256[sizeof(list->sha256)];
-	struct error damage = {0};
-	int rc = 0;
+	bool some = false, missing = false;
 
 	if (j->s->report_only)
 		return install_withdraw(&j->install, err);
-	if (list->version == 0 || list->sha256[0] == '\0')
-		return 0;
-	why = install_stale(&j->install);
+	for (size_t i = 0; i < state->source_count; i++) {
+		some = some || state->sources[i].list.sha256[0] != '\0';
+		missing = missing || is_missing(&state->sources[i].list);
+	}
+	why = some ? install_stale(&j->install) : NULL;
 	if (why == NULL)
 		return 0;
 	log_info("%s: %s", j->s->map_file, why);
-	path = source_list_path(j->s->state_dir, list->sha256);
-	if (source_list_intact(path, list->sha256, &damage) < 0) {
-		/* Fetched again below; its version still forbids going back. */
-		log_warning("%s", damage.text);
-		list->sha256[0] = '\0';
-	} else {
-		/* A copy: installing writes the state anew. */
-		(void)snprintf(sha256, sizeof(sha256), "%s", list->sha256);
-		rc = install_list(&j->install, NULL, sha256, err);
+	for (size_t i = 0; i < state->source_count; i++) {
+		struct state_list *list = &state->sources[i].list;
+		struct error damage = {0};
+		char *path;
+
+		if (list->sha256[0] == '\0')
+			continue;
+		path = source_list_path(j->s->state_dir, list->sha256);
+		if (source_list_intact(path, list->sha256, &damage) < 0) {
+			/* Fetched again below; its version still forbids going back. */
+			log_warning("%s", damage.text);
+			list->sha256[0] = '\0';
+			missing = true;
+		}
+		free(path);
 	}
-	free(path);
-	return rc;
+	/* Without one of them the map would lose its lines. */
+	return missing ? 0 : install_again(&j->install, err);
 }
 
-/* --- the list -----------------------------------------------------------------------------------
+/* --- the lists ----------------------------------------------------------------------------------
  */
 
-static struct source_here
-what_is_here(const struct job *j, const struct job_source *of)
-{
-	return (struct source_here){.list = &of->state->list,
-		.dir = j->s->state_dir,
-		.floor = of->floor,
-		.undone = j->install.allow_churn ? "" : of->state->undone};
-}
-
-/* A list that was fetched and is what the repository announces. 0, 1 the brake, -1. */
-static int
-take_list(struct job *j, const struct job_source *of, const struct tuf_file *said, struct error *err)
-{
-	struct source_here here = what_is_here(j, of);
-	int rc = (j->s->report_only ? install_accept : install_list)(
-		&j->install, &here, said->sha256, err);
-
-	return rc < 0 ? source_say_unsound(err) : rc;
-}
-
-/* Which anchor the list that counts was taken under is kept with it: under another one its version
- * forbids nothing. */
-static int
-read_anchor(struct job *j, struct job_source *of, struct error *err)
-{
-	if (source_anchor(&of->source, j->install.anchor, err) < 0)
-		return -1;
-	of->floor = of->state->list.version;
-	if (of->state->anchor[0] != '\0' && strcmp(of->state->anchor, j->install.anchor) != 0) {
-		log_warning("%s is another root than before: what was trusted under the old one is "
-			    "forgotten",
-			of->source.root);
-		of->floor = 0;
-	}
-	return 0;
-}
-
-static int
-ask(struct job *j, struct job_source *of, struct error *err)
+/* Removes all that nothing needs: not the lists that count, nor those to go back to, nor those that were
+ * announced. */
+static void
+remove_lists(const struct job *j)
 {
 	const struct state *state = &j->install.state;
-	struct source_here here;
-	struct source_found found;
-	int rc;
+	const char *keep[SOURCES_MAX * (STATE_GENERATIONS_MAX + 2)];
+	size_t count = 0;
 
-	if (read_anchor(j, of, err) < 0)
-		return -1;
-	here = what_is_here(j, of);
-	rc = source_worker_refresh(&of->source, &here, &j->install.user,
-		j->s->sandbox_time_s * INT64_C(1000), j->install.now_s, &found, err);
-	if (rc < 0) {
-		of->frozen = err->kind == ERROR_EXPIRED;
-		return -1;
-	}
-	of->state->asked_s = j->offline ? of->offline.record.mirror_s : j->install.now_s;
-	if (rc > 0)
-		rc = take_list(j, of, &found.list, err);
-	if (!j->install.dry_run) {
-		const char *const keep[] = {of->state->list.sha256,
-			state->generation_count > 0 ? state->generations[0].members[0].list.sha256 : "",
-			found.list.sha256};
+	bool known = false;
 
-		source_remove_lists(j->s->state_dir, keep, ARRAY_LEN(keep));
+	for (size_t i = 0; i < state->source_count; i++) {
+		known = known || j->refresh.sources[i].found.list.sha256[0] != '\0';
+		keep[count++] = state->sources[i].list.sha256;
+		keep[count++] = j->refresh.sources[i].found.list.sha256;
 	}
-	return rc;
+	if (!known)
+		return;
+	for (size_t i = 0; i < state->generation_count; i++)
+		for (size_t k = 0; k < state->generations[i].count; k++)
+			keep[count++] = state->generations[i].members[k].list.sha256;
+	source_remove_lists(j->s->state_dir, keep, count);
 }
 
+/* What is not of one source: 0, or -1. */
 static int
-update(struct job *j, struct job_source *of, struct error *err)
+update(struct job *j, struct error *err)
 {
-	bool told;
+	struct refresh *r = &j->refresh;
+	bool missing;
 	int rc = 0;
 
-	if (!j->offline)
-		return ask(j, of, err);
-	if (offline_has_news(&of->offline, of->state->asked_s, j->install.now_s))
-		rc = ask(j, of, err);
-	rc = offline_judge(&of->offline, rc, &told, err);
-	if (told)
-		of->frozen = err->kind == ERROR_EXPIRED;
+	r->user = &j->install.user;
+	r->allow_churn = j->install.allow_churn;
+	missing = refresh_all(r);
+	if (missing && r->next_count > 0)
+		rc = error_set(err, ERROR_TEMP,
+			"a list is damaged and cannot be had again yet: the old map stands");
+	else if (r->next_count > 0)
+		rc = (j->s->report_only ? install_accept : install_next)(&j->install, r->next, err);
+	/* The only list there is. */
+	if (rc < 0)
+		rc = source_say_unsound(err);
+	refresh_note_next(r);
+	if (!j->install.dry_run)
+		remove_lists(j);
 	return rc;
 }
 
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
-/* What fails here must not keep a newer list away, which may be what mends it: a Postfix that is
+/* What fails here must not keep newer lists away, which may be what mends it: a Postfix that is
  * stopped cannot reload, and yet the list goes on. */
-static int
-work(struct job *j, struct error *err)
+static struct outcome
+work(struct job *j)
 {
-	struct error local = {0};
-	bool failed = install_reload(&j->install, &local) < 0;
-	int rc;
+	struct outcome local = {0}, made = {0}, sources;
 
-	if (refresh_local(j, &local) < 0)
-		failed = true;
-	rc = update(j, &j->sources[0], err);
-	if (!failed || (rc == 0 && !j->install.state.reload_due && install_stale(&j->install) == NULL))
-		return rc;
-	if (rc < 0 && source_gravity(err->kind) > source_gravity(local.kind)) {
-		log_warning("%s", local.text);
-		return rc;
+	if (install_reload(&j->install, &local.err) < 0)
+		local.rc = -1;
+	if (refresh_local(j, &local.err) < 0)
+		local.rc = -1;
+	made.rc = update(j, &made.err);
+	if (local.rc < 0 && made.rc == 0 && !j->install.state.reload_due &&
+		install_stale(&j->install) == NULL)
+		local = (struct outcome){0};
+	if (made.rc < 0) {
+		if (local.rc < 0 && strcmp(local.err.text, made.err.text) != 0)
+			log_warning("%s", local.err.text);
+		local = made;
 	}
-	if (rc != 0 && strcmp(err->text, local.text) != 0)
-		log_warning("%s", err->text);
-	j->sources[0].frozen = false;
-	*err = local;
-	return -1;
-}
-
-/* Sees the failure, or the lack of news, in the light of the installed list's age. */
-static int
-judge(const struct job *j, int rc, struct error *err)
-{
-	const struct state_list *l = &j->install.state.sources[0].list;
-	char text[CLOCK_TEXT_SIZE];
-
-	if (l->version > 0 && l->expires_s <= j->install.now_s) {
-		clock_format(l->expires_s, text);
-		if (rc == 0)
-			return error_set(err, ERROR_EXPIRED,
-				"the installed list %" PRId64
-				" has expired (%s), and there is no newer one",
-				l->version, text);
-		if (rc < 0 && (err->kind == ERROR_TEMP || err->kind == ERROR_EXPIRED)) {
-			err->kind = ERROR_EXPIRED;
-			return error_prefix(err, "the installed list %" PRId64 " has expired (%s)",
-				l->version, text);
-		}
-	} else if (rc < 0 && j->sources[0].frozen) {
-		return source_say_freeze(err);
+	sources = refresh_judge(&j->refresh, local.rc < 0);
+	if (local.rc == 0)
+		return sources;
+	refresh_judge_local(&j->refresh, &local);
+	if (outcome_compare(&sources, &local) > 0) {
+		log_warning("%s", local.err.text);
+		return sources;
 	}
-	return rc;
+	if (sources.rc != 0 && strcmp(sources.err.text, local.err.text) != 0)
+		log_warning("%s", sources.err.text);
+	return local;
 }
 
 /* A run that only installs succeeds as of what was fetched: without any more of that, no run does. */
 static int64_t
 success_time(const struct job *j)
 {
+	const struct state *state = &j->install.state;
 	int64_t time_s = j->install.now_s;
 
-	for (size_t i = 0; i < j->s->source_count; i++)
-		if (j->offline && j->sources[i].state->asked_s < time_s)
-			time_s = j->sources[i].state->asked_s;
+	for (size_t i = 0; i < state->source_count; i++)
+		if (j->offline && state->sources[i].asked_s < time_s)
+			time_s = state->sources[i].asked_s;
 	return time_s;
 }
 
@@ -282,27 +249,6 @@ record(struct job *j, bool known, int rc, const struct error *err)
 		log_warning("%s", why.text);
 }
 
-static void
-begin_source(struct job *j, size_t i)
-{
-	const struct source_settings *s = &j->s->sources[i];
-	struct job_source *of = &j->sources[i];
-
-	of->metadata_dir = job_metadata_dir(j->s, i);
-	of->state = &j->install.state.sources[i];
-	of->source = (struct source){.urls = s->urls,
-		.url_count = s->url_count,
-		.root = s->root,
-		.fetch = &s->fetch,
-		.list_max = s->list_max,
-		.list_dir = j->s->state_dir,
-		.metadata_dir = of->metadata_dir};
-	if (j->offline) {
-		offline_open(&of->offline, j->s, s->name, j->install.now_s);
-		offline_source(&of->offline, &of->source);
-	}
-}
-
 /* Takes the lock and reads what is known. To be ended by end(), whatever it returns. */
 static int
 begin(struct job *j, const struct update_settings *s, const struct job_options *options,
@@ -314,18 +260,18 @@ begin(struct job *j, const struct update_settings *s, const struct job_options *
 	j->s = s;
 	j->state_path = job_state_path(s);
 	j->lock_path = xasprintf("%s/lock", s->state_dir);
-	j->offline = options->offline;
 	in->s = s;
 	in->state_path = j->state_path;
 	in->now_s = options->now_s;
 	in->dry_run = options->dry_run;
 	in->allow_churn = options->allow_churn;
-	for (size_t i = 0; i < s->source_count; i++)
-		begin_source(j, i);
+	j->offline = options->offline;
+	refresh_begin(&j->refresh, s, &in->state, options->now_s, options->offline);
 	if (file_mkdirs(s->state_dir, DIR_MODE, err) < 0 ||
 		file_lock_take(j->lock_path, &j->lock, err) < 0 ||
 		state_load(j->state_path, &in->state, err) < 0)
 		return -1;
+	arrange(s, &in->state);
 	return 0;
 }
 
@@ -355,10 +301,7 @@ end(struct job *j)
 	rules_free(j->rules);
 	state_clear(&j->install.state);
 	file_lock_free(j->lock);
-	for (size_t i = 0; i < j->s->source_count; i++) {
-		offline_close(&j->sources[i].offline);
-		free(j->sources[i].metadata_dir);
-	}
+	refresh_end(&j->refresh);
 	free(j->lock_path);
 	free(j->state_path);
 }
@@ -382,7 +325,7 @@ decide(struct job *j)
 
 	for (size_t i = 0; j->offline && i < s->source_count; i++) {
 		struct resolver_said said = fetch_record_resolver(
-			&j->sources[i].offline.record, j->install.now_s, s->monitor_success_s);
+			&j->refresh.sources[i].offline.record, j->install.now_s, s->monitor_success_s);
 
 		if (said.answer != RESOLVER_UNKNOWN && said.time_s > latest.time_s)
 			latest = said;
@@ -399,12 +342,17 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 
 	if (known) {
 		file_remove_stale_in(s->state_dir);
+		refresh_forget(s, options->dry_run);
 		decide(&j);
 		rc = find_sandbox(&j, err);
 		if (rc == 0)
 			rc = read_rules(&j, err);
-		if (rc == 0)
-			rc = judge(&j, work(&j, err), err);
+		if (rc == 0) {
+			const struct outcome o = work(&j);
+
+			rc = o.rc;
+			*err = o.err;
+		}
 	}
 	if (known && !j.install.dry_run && tally_wanted(s))
 		count_mail(&j);
@@ -415,50 +363,88 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 	return rc;
 }
 
-int
-job_undo(const struct update_settings *s, int64_t now_s, int64_t *version, struct error *err)
+/* What undo goes back to must be as it was. */
+static int
+check_generation(const struct update_settings *s, const struct state_generation *g, struct error *err)
 {
-	const struct job_options options = {.now_s = now_s};
-	struct job j;
-	struct state *state = &j.install.state;
-	struct state_list back;
-	struct error why = {0};
-	char *path = NULL;
-	int rc = begin(&j, s, &options, err);
+	for (size_t i = 0; i < g->count; i++) {
+		char *path = source_list_path(s->state_dir, g->members[i].list.sha256);
+		int rc = source_list_intact(path, g->members[i].list.sha256, err);
 
-	if (rc < 0)
-		goto out;
-	if (s->report_only) {
+		free(path);
+		if (rc < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The lists that are put away are not taken again; those are what the repositories announce now, also when this is
+ * the second step. Says which they are. */
+static void
+put_away(const struct update_settings *s, struct state *state, const struct state_generation *back,
+	struct buf *said)
+{
+	for (size_t i = 0; i < state->source_count; i++) {
+		struct state_source *source = &state->sources[i];
+		const struct state_member *m = generations_member(back, source->name);
+
+		if (strcmp(m != NULL ? m->list.sha256 : "", source->list.sha256) == 0)
+			continue;
+		if (source->undone[0] == '\0')
+			(void)snprintf(source->undone, sizeof(source->undone), "%s", source->list.sha256);
+		if (said->len > 0)
+			buf_add_str(said, "; ");
+		if (m != NULL)
+			buf_addf(said, "list %" PRId64, m->list.version);
+		else
+			buf_add_str(said, "no list");
+		if (s->source_count > 1)
+			buf_addf(said, " (%s)", source->name);
+		buf_add_str(said, " is in force again");
+		if (s->source_count > 1 && source->list.version > 0)
+			buf_addf(said, " in place of %" PRId64, source->list.version);
+	}
+	buf_add_str(said, s->source_count > 1
+			? "; what was is not taken any more, but the next newer lists are"
+			: "; the one that was is not taken any more, but the next newer one is");
+}
+
+static int
+undo(struct job *j, struct buf *said, struct error *err)
+{
+	struct state *state = &j->install.state;
+	struct state_generation back;
+	struct error why = {0};
+
+	if (j->s->report_only) {
 		error_set(err, ERROR_CONFIG, "report-only: nothing is installed that could be undone");
-		rc = 1;
-		goto out;
+		return 1;
 	}
 	if (state->generation_count == 0) {
 		error_set(err, ERROR_CONFIG, "there is no earlier list to go back to");
-		rc = 1;
-		goto out;
+		return 1;
 	}
-	back = state->generations[0].members[0].list;
-	path = source_list_path(s->state_dir, back.sha256);
-	rc = find_sandbox(&j, err);
-	if (rc == 0)
-		rc = read_rules(&j, err);
-	if (rc == 0)
-		rc = source_list_intact(path, back.sha256, err);
-	if (rc < 0)
-		goto out;
-	(void)snprintf(state->sources[0].undone, sizeof(state->sources[0].undone), "%s", state->sources[0].list.sha256);
-	s->mta->decide(s, state->map.recipe, NULL, &j.install.recipe);
-	rc = install_list(&j.install, NULL, back.sha256, err);
-	if (rc == 0) {
-		generations_pop(state);
-		*version = back.version;
-		rc = install_remember(&j.install, err);
-	}
-	if (rc == 0 && metrics_write(s, state, &why) < 0)
+	back = state->generations[0];
+	if (find_sandbox(j, err) < 0 || read_rules(j, err) < 0 || check_generation(j->s, &back, err) < 0)
+		return -1;
+	put_away(j->s, state, &back, said);
+	j->s->mta->decide(j->s, state->map.recipe, NULL, &j->install.recipe);
+	if (install_generation(&j->install, &back, err) < 0)
+		return -1;
+	if (metrics_write(j->s, state, &why) < 0)
 		log_warning("%s", why.text);
-out:
-	free(path);
+	return 0;
+}
+
+int
+job_undo(const struct update_settings *s, int64_t now_s, struct buf *said, struct error *err)
+{
+	const struct job_options options = {.now_s = now_s};
+	struct job j;
+	int rc = begin(&j, s, &options, err);
+
+	if (rc == 0)
+		rc = undo(&j, said, err);
 	end(&j);
 	return rc;
 }

@@ -1,9 +1,10 @@
 /*
- * job: what cron runs: drops what has run out, fetches the list, installs it.
+ * job: what cron runs: drops what has run out, fetches the lists, installs them.
  *
  * It may be killed at any moment: the map is the old one or the new one, and the next run goes on.
- * Files in the state directory: lock, state.json (says which list counts), list-SHA256.json (that
- * list, and perhaps one that was fetched but not installed), metadata/ (see tuf_client.h).
+ * Files in the state directory: lock, state.json (says which lists count), list-SHA256.json (those, those
+ * to go back to, and perhaps some that were fetched but not installed), metadata/ (see tuf_client.h) of
+ * [source] and sources/NAME/ of [source NAME].
  */
 #ifndef UPDATER_JOB_H
 #define UPDATER_JOB_H
@@ -14,6 +15,7 @@
 
 #include "common/attr.h"
 
+struct buf;
 struct error;
 struct state;
 struct update_settings;
@@ -33,10 +35,10 @@ struct job_options {
 int job_run(const struct update_settings *s, const struct job_options *options,
 	struct error *err) MUST_CHECK;
 
-/* Goes back to the list before the one that counts (*version), which is not taken again unless
- * allow_churn says so; what has run out since is left out all the same. 1: there is none to go back
- * to (err says so). */
-int job_undo(const struct update_settings *s, int64_t now_s, int64_t *version,
+/* Goes back to the set of lists before the one that counts; the lists that are put away are not taken again unless
+ * allow_churn says so, what has run out since is left out all the same. Again it goes one step further. said: one
+ * line for people is appended. 1: there is none to go back to (err says so). */
+int job_undo(const struct update_settings *s, int64_t now_s, struct buf *said,
 	struct error *err) MUST_CHECK;
 
 /* Paths in the state directory; the caller frees them. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/attr.h"
+#include "common/buf.h"
 #include "common/cli.h"
 #include "common/clock.h"
 #include "common/error.h"
@@ -24,6 +25,8 @@
 #define PROGRAM "preload25-update"
 /* As far back as --days goes. */
 #define DAYS_MAX 3650
+/* Octets of what undo says. */
+#define UNDO_MAX ((size_t)4096)
 
 struct app {
 	const char *config_path;
@@ -164,6 +167,7 @@ run_preview(struct app *app, const struct cli_call *call, struct error *err)
 
 	if (read_survey_options(app, call, &options.survey, err) < 0)
 		return -1;
+	options.survey.trial = true;
 	return answer(preview(&app->settings, &options, err), err);
 }
 
@@ -180,13 +184,14 @@ run_stats(struct app *app, const struct cli_call *call, struct error *err)
 static int
 run_undo(struct app *app, const struct cli_call *call UNUSED, struct error *err)
 {
-	int64_t version;
-	int rc = job_undo(&app->settings, app->now_s, &version, err);
+	struct buf said;
+	int rc;
 
+	buf_init(&said, UNDO_MAX);
+	rc = job_undo(&app->settings, app->now_s, &said, err);
 	if (rc == 0)
-		printf("list %" PRId64 " is in force again; the one that was is not taken any more, but "
-		       "the next newer one is\n",
-			version);
+		puts(buf_str(&said));
+	buf_clear(&said);
 	return answer(rc, err);
 }
 

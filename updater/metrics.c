@@ -1,6 +1,7 @@
 #include "updater/metrics.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/error.h"
@@ -58,6 +59,37 @@ add_list(struct buf *out, const struct state *state)
 		l->expires_s);
 }
 
+/* The same of each, where there are several. */
+static void
+add_sources(struct buf *out, const struct state *state)
+{
+	static const struct {
+		const char *name, *help;
+		size_t offset;
+	} figures[] = {{PREFIX "source_list_version", "Version of the list that counts, of each source.",
+			       offsetof(struct state_source, list.version)},
+		{PREFIX "source_list_timestamp_seconds", "When that list was made.",
+			offsetof(struct state_source, list.timestamp_s)},
+		{PREFIX "source_list_expires_timestamp_seconds", "When that list expires.",
+			offsetof(struct state_source, list.expires_s)},
+		{PREFIX "source_last_success_timestamp_seconds",
+			"When there was last nothing to complain of, of each source.",
+			offsetof(struct state_source, success_s)},
+		{PREFIX "source_entries", "Domains that are enforced, by the source of their entry.",
+			offsetof(struct state_source, lines)}};
+
+	for (size_t f = 0; f < ARRAY_LEN(figures); f++) {
+		metrics_family(out, figures[f].name, "gauge", figures[f].help);
+		for (size_t i = 0; i < state->source_count; i++) {
+			int64_t number;
+
+			memcpy(&number, (const char *)&state->sources[i] + figures[f].offset,
+				sizeof(number));
+			metrics_sample(out, figures[f].name, "source", state->sources[i].name, number);
+		}
+	}
+}
+
 static void
 add_map(struct buf *out, const struct state_map *m)
 {
@@ -105,6 +137,8 @@ metrics_write(const struct update_settings *s, const struct state *state, struct
 	add_runs(&text, state);
 	if (state->sources[0].list.version > 0)
 		add_list(&text, state);
+	if (state->source_count > 1)
+		add_sources(&text, state);
 	if (state->map.path != NULL)
 		add_map(&text, &state->map);
 	tally_metrics(s, &text);

@@ -1,5 +1,6 @@
 #include "updater/overlay.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,14 +8,17 @@
 #include "common/xalloc.h"
 #include "export/list_reader.h"
 #include "updater/rules.h"
+#include "updater/source.h"
 
 struct overlay {
-	struct list_reader *list;
+	const struct overlay_list *lists;
+	size_t count;
 	const struct rules *rules;
 	int64_t now_s;
-	const struct list_entry *head; /* of the list, not yet handed out; NULL: none is left */
+	const struct list_entry *heads[SOURCES_MAX]; /* not yet handed out; NULL: none is left */
+	bool due[SOURCES_MAX];                       /* what was handed out is over: read on */
+	struct overlay_share shares[SOURCES_MAX];
 	size_t next_rule;
-	bool begun;
 	struct overlay_entry out;
 };
 
@@ -22,6 +26,8 @@ struct overlay {
 struct rules_of_domain {
 	const struct rule *by_kind[RULE_KINDS];
 };
+
+static const struct list_header no_list;
 
 static void
 set_added(const struct rule *rule, struct list_entry *out)
@@ -39,30 +45,80 @@ set_added(const struct rule *rule, struct list_entry *out)
 			.tls = "1.2"}};
 }
 
+/* How much a list's entry is worth; the first of the most worth counts. */
+enum worth { WORTH_NOTHING, WORTH_UNTRUSTED, WORTH_TRIAL, WORTH_RUN_OUT, WORTH_IN_FORCE };
+
+static enum worth
+worth_of(const struct overlay_list *l, const struct list_entry *e, int64_t now_s)
+{
+	if (e == NULL)
+		return WORTH_NOTHING;
+	if (!trust_covers(l->domains, l->domain_count, e->domain))
+		return WORTH_UNTRUSTED;
+	if (l->trust == TRUST_TESTING)
+		return WORTH_TRIAL;
+	return list_entry_end(list_reader_header(l->list), e) > now_s ? WORTH_IN_FORCE : WORTH_RUN_OUT;
+}
+
+/* By the lists alone. */
+static void
+take_listed(const struct overlay_list *l, const struct list_entry *e, enum worth worth, struct overlay_entry *out)
+{
+	out->kind = worth == WORTH_UNTRUSTED ? OVERLAY_UNTRUSTED
+		: worth == WORTH_TRIAL       ? OVERLAY_TRIAL
+					     : OVERLAY_LISTED;
+	out->listed = true;
+	out->header = list_reader_header(l->list);
+	out->entry = *e;
+	if (out->kind == OVERLAY_LISTED && l->trust == TRUST_EARLY &&
+		e->policy.mode == LIST_MODE_TESTING) {
+		out->kind = OVERLAY_EARLY;
+		out->entry.policy.mode = LIST_MODE_ENFORCE;
+	}
+}
+
+/* Whether the rule lifts the entry: one for the domain also from a list that is only being tested, one for
+ * all only from what lists say of themselves. */
+static bool
+is_lifted(const struct overlay_entry *e, const struct rule *early)
+{
+	if (early == NULL)
+		return false;
+	return e->kind == OVERLAY_TRIAL ? early->domain != NULL
+					: e->kind == OVERLAY_LISTED && e->entry.policy.mode == LIST_MODE_TESTING;
+}
+
 /* The precedence of design.md section 9. */
 static bool
-decide(const struct list_entry *listed, const struct rules_of_domain *rules, int64_t now_s,
-	struct overlay_entry *out)
+decide(const struct overlay_list *lists, const struct list_entry *const *entries, size_t count,
+	const struct rules_of_domain *rules, int64_t now_s, struct overlay_entry *out)
 {
 	const struct rule *except = rules->by_kind[RULE_EXCEPT], *add = rules->by_kind[RULE_ADD],
 			  *early = rules->by_kind[RULE_EARLY];
+	enum worth best = WORTH_NOTHING;
 
-	if (listed == NULL && add == NULL)
+	*out = (struct overlay_entry){.header = &no_list};
+	for (size_t i = 0; i < count; i++) {
+		enum worth worth = worth_of(&lists[i], entries[i], now_s);
+
+		if (worth > best) {
+			best = worth;
+			out->from = i;
+		}
+	}
+	if (best == WORTH_NOTHING && add == NULL)
 		return false;
-	out->kind = OVERLAY_LISTED;
-	out->rule = NULL;
-	out->listed = listed != NULL;
+	if (best != WORTH_NOTHING)
+		take_listed(&lists[out->from], entries[out->from], best, out);
 	if (add != NULL) {
 		out->kind = OVERLAY_ADDED;
 		out->rule = add;
 		set_added(add, &out->entry);
-	} else {
-		out->entry = *listed;
 	}
 	if (except != NULL && rule_is_in_force(except, now_s)) {
 		out->kind = OVERLAY_EXCEPTED;
 		out->rule = except;
-	} else if (early != NULL && out->entry.policy.mode == LIST_MODE_TESTING) {
+	} else if (is_lifted(out, early)) {
 		out->kind = OVERLAY_EARLY;
 		out->rule = early;
 		out->entry.policy.mode = LIST_MODE_ENFORCE;
@@ -71,24 +127,28 @@ decide(const struct list_entry *listed, const struct rules_of_domain *rules, int
 }
 
 bool
-overlay_decide(const char *domain, const struct list_entry *listed, const struct rules *rules,
-	int64_t now_s, struct overlay_entry *out)
+overlay_decide(const char *domain, const struct overlay_list *lists, const struct list_entry *const *entries,
+	size_t count, const struct rules *rules, int64_t now_s, struct overlay_entry *out)
 {
 	struct rules_of_domain of;
 
 	for (int k = 0; k < RULE_KINDS; k++)
 		of.by_kind[k] = rules_find(rules, (enum rule_kind)k, domain);
-	return decide(listed, &of, now_s, out);
+	return decide(lists, entries, count, &of, now_s, out);
 }
 
 struct overlay *
-overlay_new(struct list_reader *list, const struct rules *rules, int64_t now_s)
+overlay_new(const struct overlay_list *lists, size_t count, const struct rules *rules, int64_t now_s)
 {
 	struct overlay *o = xcalloc(1, sizeof(*o));
 
-	o->list = list;
+	assert(count <= SOURCES_MAX);
+	o->lists = lists;
+	o->count = count;
 	o->rules = rules;
 	o->now_s = now_s;
+	for (size_t i = 0; i < count; i++)
+		o->due[i] = true;
 	return o;
 }
 
@@ -98,23 +158,41 @@ overlay_free(struct overlay *o)
 	free(o);
 }
 
-static int
-read_list(struct overlay *o, struct error *err)
+struct overlay_share
+overlay_share(const struct overlay *o, size_t i)
 {
-	int rc = list_reader_next(o->list, &o->head, err);
-
-	if (rc <= 0)
-		o->head = NULL;
-	return rc < 0 ? -1 : 0;
+	return o->shares[i];
 }
 
-/* The domain that comes next of both streams; its rules are taken. NULL: both have ended. */
+/* What was handed out is the caller's until now. */
+static int
+read_lists(struct overlay *o, struct error *err)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		int rc;
+
+		if (!o->due[i])
+			continue;
+		rc = list_reader_next(o->lists[i].list, &o->heads[i], err);
+		if (rc <= 0)
+			o->heads[i] = NULL;
+		if (rc < 0)
+			return -1;
+		o->due[i] = false;
+	}
+	return 0;
+}
+
+/* The domain that comes next of all streams; its rules are taken. NULL: all have ended. */
 static const char *
 take_rules(struct overlay *o, struct rules_of_domain *out)
 {
 	size_t count = rules_count(o->rules);
-	const char *domain = o->head != NULL ? o->head->domain : NULL, *first;
+	const char *domain = NULL, *first;
 
+	for (size_t i = 0; i < o->count; i++)
+		if (o->heads[i] != NULL && (domain == NULL || strcmp(o->heads[i]->domain, domain) < 0))
+			domain = o->heads[i]->domain;
 	memset(out, 0, sizeof(*out));
 	out->by_kind[RULE_EARLY] = rules_early_all(o->rules);
 	if (o->next_rule == count)
@@ -132,25 +210,53 @@ take_rules(struct overlay *o, struct rules_of_domain *out)
 	return domain;
 }
 
+/* The lists' entries for the domain; they are handed out with it. */
+static void
+take_heads(struct overlay *o, const char *domain, const struct list_entry *entries[static SOURCES_MAX])
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct list_entry *head = o->heads[i];
+
+		entries[i] = NULL;
+		if (head == NULL || (head->domain != domain && strcmp(head->domain, domain) != 0))
+			continue;
+		entries[i] = head;
+		o->due[i] = true;
+	}
+}
+
+static void
+count_shares(struct overlay *o, const struct list_entry *const *entries)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct overlay_list *l = &o->lists[i];
+
+		if (entries[i] == NULL)
+			continue;
+		o->shares[i].entries++;
+		if (!trust_covers(l->domains, l->domain_count, entries[i]->domain))
+			o->shares[i].untrusted++;
+		else if (o->out.from != i)
+			o->shares[i].behind++;
+	}
+}
+
 int
 overlay_next(struct overlay *o, const struct overlay_entry **out, struct error *err)
 {
-	/* What was handed out is the caller's until now. */
-	bool taken = o->begun && o->out.listed;
+	const struct list_entry *entries[SOURCES_MAX];
 
-	if ((!o->begun || taken) && read_list(o, err) < 0)
+	if (read_lists(o, err) < 0)
 		return -1;
-	o->begun = true;
-	o->out.listed = false;
 	for (;;) {
 		struct rules_of_domain rules;
 		const char *domain = take_rules(o, &rules);
-		bool listed = domain != NULL && o->head != NULL &&
-			(domain == o->head->domain || strcmp(domain, o->head->domain) == 0);
 
 		if (domain == NULL)
 			return 0;
-		if (decide(listed ? o->head : NULL, &rules, o->now_s, &o->out)) {
+		take_heads(o, domain, entries);
+		if (decide(o->lists, entries, o->count, &rules, o->now_s, &o->out)) {
+			count_shares(o, entries);
 			*out = &o->out;
 			return 1;
 		}

@@ -110,16 +110,14 @@ answers(const struct map_kind *kind, const char *file, const char *key, const ch
 }
 
 bool
-pins_are(const struct update_settings *s, int64_t version)
+pins_are(const struct update_settings *s, const char *serial)
 {
 	char *hosts = pins_hosts_file(s), *set = pins_set_file(s);
-	char want[24];
 	bool ok;
 
-	(void)snprintf(want, sizeof(want), "%" PRId64, version);
 	ok = !pins_wanted(s) ||
-		(answers(&map_texthash, hosts, MAP_SENTINEL, want) &&
-			answers(&map_db_set, set, MAP_SENTINEL, want));
+		(answers(&map_texthash, hosts, MAP_SENTINEL, serial) &&
+			answers(&map_db_set, set, MAP_SENTINEL, serial));
 	free(set);
 	free(hosts);
 	return ok;
@@ -273,14 +271,11 @@ check_answer(const struct pins *p, const struct kept *k, struct error *err)
 }
 
 int
-pins_finish(struct pins *p, int64_t version, struct error *err)
+pins_finish(struct pins *p, const char *serial, struct error *err)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%" PRId64, version);
-
 	let_go(p, NULL);
-	map_writer_add(p->hosts, MAP_SENTINEL, text, (size_t)n);
-	map_writer_add(p->set, MAP_SENTINEL, text, (size_t)n);
+	map_writer_add(p->hosts, MAP_SENTINEL, serial, strlen(serial));
+	map_writer_add(p->set, MAP_SENTINEL, serial, strlen(serial));
 	if (map_writer_finish(p->hosts, err) < 0 || map_writer_finish(p->set, err) < 0)
 		return -1;
 	return p->count == 0 || (check_answer(p, &p->first, err) == 0 &&

@@ -17,7 +17,7 @@
  *
  *	pins_open(s, now_s, &p, err)
  *	pins_add(p, domain, host)                 sticky: the first error is remembered
- *	pins_finish(p, version, err)              synced, complete, looked into; still beside
+ *	pins_finish(p, serial, err)               synced, complete, looked into; still beside
  *	pins_install(p, err)
  *	pins_free(p)                              removes what was not installed
  */
@@ -50,8 +50,8 @@ char *pins_set_file(const struct update_settings *s) RETURNS_NONNULL;
 /* Whether there is anything to write: they are asked for, or have been and smtpd.conf may still
  * name them. */
 bool pins_wanted(const struct update_settings *s);
-/* Whether both maps are those of that version of the list, or need not be. */
-bool pins_are(const struct update_settings *s, int64_t version);
+/* Whether both maps are of the serial that the main one has, or need not be. */
+bool pins_are(const struct update_settings *s, const char *serial);
 /* The server that mail to the domain is bound to now: 1 with it appended, 0 none, -1. */
 int pins_find(const struct update_settings *s, const char *domain, struct buf *host,
 	struct error *err) MUST_CHECK;
@@ -60,7 +60,7 @@ int pins_open(const struct update_settings *s, int64_t now_s, struct pins **out,
 	struct error *err) MUST_CHECK;
 /* Domains come in ascending order of octets. */
 void pins_add(struct pins *p, const char *domain, const char *host);
-int pins_finish(struct pins *p, int64_t version, struct error *err) MUST_CHECK;
+int pins_finish(struct pins *p, const char *serial, struct error *err) MUST_CHECK;
 /* -1 also when OpenSMTPD runs and does not take FILE-hosts: then the set of before stands. Where it is
  * not to pin any more and knows neither table, all files go. */
 int pins_install(struct pins *p, struct error *err) MUST_CHECK;

@@ -83,6 +83,20 @@ tell_probe(const struct survey *v, const struct probed *p, FILE *out)
 		fprintf(out, "  ... --json has all\n");
 }
 
+/* Domains for which nothing is enforced as long as their list is only being tested. */
+static void
+tell_trial(const struct survey *v, FILE *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->listed_count; i++)
+		count += v->listed[i]->trial;
+	if (count > 0)
+		fprintf(out, "%zu of these domains %s only on a list that is being tested here: nothing is "
+			     "enforced for %s yet\n",
+			count, count == 1 ? "is" : "are", count == 1 ? "it" : "them");
+}
+
 static void
 tell(const struct survey *v, const struct probed *p, FILE *out)
 {
@@ -101,13 +115,15 @@ tell(const struct survey *v, const struct probed *p, FILE *out)
 	int64_t all = read.attempts, total = traffic_sent(v->sum) + v->sum[TRAFFIC_NOT_SENT];
 	size_t domains = read.domains;
 
-	fprintf(out, "the log has %" PRId64 " deliver%s to %zu domain%s; list %" PRId64 " has %zu of them, "
-		     "with %" PRId64 " deliver%s:\n",
-		all, all == 1 ? "y" : "ies", domains, domains == 1 ? "" : "s", v->list_version,
-		v->listed_count, total, total == 1 ? "y" : "ies");
+	fprintf(out, "the log has %" PRId64 " deliver%s to %zu domain%s; ", all, all == 1 ? "y" : "ies",
+		domains, domains == 1 ? "" : "s");
+	survey_tell_lists(v, out);
+	fprintf(out, " %s %zu of them, with %" PRId64 " deliver%s:\n",
+		v->lists.count == 1 ? "has" : "have", v->listed_count, total, total == 1 ? "y" : "ies");
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		if (v->sum[lines[i].count] > 0)
 			fprintf(out, "%9" PRId64 " %s\n", v->sum[lines[i].count], lines[i].what);
+	tell_trial(v, out);
 	survey_tell_source(v, out);
 	survey_tell_table(v, " verified encrypted     clear     other  not sent", tell_row, out);
 	if (p != NULL)

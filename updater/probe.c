@@ -118,8 +118,7 @@ static int
 note_entries(struct probe *p, struct error *err)
 {
 	const struct render_options *options = p->work->options;
-	struct list_reader *list = p->work->list;
-	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
+	struct overlay *overlay = overlay_new(p->work->lists, p->work->list_count, options->rules, options->now_s);
 	const struct overlay_entry *o;
 	size_t i = 0;
 	int rc;
@@ -129,7 +128,7 @@ note_entries(struct probe *p, struct error *err)
 			i++;
 		if (i < p->subject_count && strcmp(p->by_name[i]->name, o->entry.domain) == 0)
 			note_entry(p->by_name[i], &o->entry,
-				render_choose(options, list_reader_header(list), o));
+				render_choose(options, o));
 	}
 	overlay_free(overlay);
 	return rc;

@@ -18,7 +18,7 @@
 
 struct buf;
 struct error;
-struct list_reader;
+struct overlay_list;
 struct render_options;
 struct traffic_domain;
 
@@ -52,7 +52,8 @@ const char *probe_name(enum probe_verdict v);
 const char *probe_words(enum probe_verdict v);
 
 struct probe_work {
-	struct list_reader *list; /* at its beginning */
+	const struct overlay_list *lists; /* at their beginnings */
+	size_t list_count;
 	const struct render_options *options;
 	const char *ca_file;  /* the authorities, in PEM */
 	const struct buf *ca; /* what that file holds; NULL: it is to be read */

@@ -10,8 +10,8 @@
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "export/list.h"
-#include "export/list_reader.h"
-#include "updater/known_list.h"
+#include "updater/known_lists.h"
+#include "updater/list_set.h"
 #include "updater/probe.h"
 #include "updater/render.h"
 #include "updater/settings.h"
@@ -23,7 +23,7 @@
 
 struct errand {
 	const struct survey *survey;
-	struct probe_work work; /* the list is opened inside */
+	struct probe_work work; /* the lists are opened inside */
 	size_t count;
 };
 
@@ -36,13 +36,16 @@ ask(void *arg, struct buf *report, struct error *err)
 	const struct errand *e = arg;
 	struct probe_result *results = xcalloc(e->count + 1, sizeof(*results));
 	struct probe_work work = e->work;
-	int rc = known_list_reader(e->survey->list, &work.list, err);
+	struct overlay_list lists[SOURCES_MAX];
+	size_t from[SOURCES_MAX];
+	int rc = known_lists_read(e->survey->known, lists, from, &work.list_count, err);
 
+	work.lists = lists;
 	if (rc == 0)
 		rc = probe_domains(&work, e->survey->listed, e->count, results, err);
 	if (rc == 0)
 		(void)buf_add(report, results, e->count * sizeof(*results));
-	list_reader_close(work.list);
+	list_set_close(lists);
 	free(results);
 	return rc;
 }
@@ -84,7 +87,11 @@ probe_worker(const struct update_settings *s, const struct survey *survey, int64
 	struct probe_result **results, size_t *count, struct error *err)
 {
 	const struct render_options options = {
-		.mta = s->mta, .recipe = &survey->recipe, .rules = survey->rules, .now_s = now_s};
+		.mta = s->mta,
+		.recipe = &survey->recipe,
+		.rules = survey->rules,
+		.now_s = now_s,
+		.trial = survey->trial};
 	struct errand e = {.survey = survey, .work = {.options = &options, .ca_file = s->ca_file}};
 	struct worker worker = {.what = "asking the mail servers",
 		.confine = {.user = survey->user, .dir = -1, .network = true},
@@ -96,7 +103,7 @@ probe_worker(const struct update_settings *s, const struct survey *survey, int64
 	int rc;
 
 	e.count = survey->listed_count < PROBE_DOMAINS_MAX ? survey->listed_count : PROBE_DOMAINS_MAX;
-	worker.confine.files = known_list_fds(survey->list, &worker.confine.file_count);
+	worker.confine.files = known_lists_fds(survey->known, &worker.confine.file_count);
 	/* What cannot be read here is asked for inside. */
 	buf_init(&ca, CA_MAX);
 	if (s->ca_file != NULL && file_read_if_exists(s->ca_file, &ca, &ignored) > 0)

@@ -1,6 +1,5 @@
 #include "updater/render.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,6 @@
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "export/list.h"
-#include "export/list_reader.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/overlay.h"
@@ -55,14 +53,10 @@ render_put_pin(void *arg, const char *domain, const char *host)
 }
 
 void
-render_end(struct render_target *t, int64_t version)
+render_end(struct render_target *t, const char *serial)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%" PRId64, version);
-
-	/* Last: the list is sorted, and some kinds of map are smaller when they are filled in
-	 * order. */
-	map_writer_add(t->map, MAP_SENTINEL, text, (size_t)n);
+	/* Last: lines are sorted, and some kinds of map are smaller when they are filled in order. */
+	map_writer_add(t->map, MAP_SENTINEL, serial, strlen(serial));
 }
 
 void
@@ -75,17 +69,27 @@ render_target_clear(struct render_target *t)
 }
 
 enum choice
-render_choose(const struct render_options *options, const struct list_header *header,
-	const struct overlay_entry *e)
+render_choose(const struct render_options *options, const struct overlay_entry *e)
 {
-	if (e->kind == OVERLAY_EXCEPTED)
+	switch (e->kind) {
+	case OVERLAY_EXCEPTED:
 		return CHOICE_LEFT_EXCEPTED;
-	return options->mta->choose(options->recipe, header, &e->entry, options->now_s);
+	case OVERLAY_TRIAL:
+		if (!options->trial)
+			return CHOICE_LEFT_TRIAL;
+		break;
+	case OVERLAY_UNTRUSTED:
+		return CHOICE_LEFT_UNTRUSTED;
+	case OVERLAY_LISTED:
+	case OVERLAY_EARLY:
+	case OVERLAY_ADDED:
+		break;
+	}
+	return options->mta->choose(options->recipe, e->header, &e->entry, options->now_s);
 }
 
 static void
-count_line(struct render_counts *counts, const struct list_header *header,
-	const struct overlay_entry *e)
+count_line(struct render_counts *counts, const struct overlay_entry *e)
 {
 	int64_t end_s;
 
@@ -95,17 +99,28 @@ count_line(struct render_counts *counts, const struct list_header *header,
 		counts->added_listed += e->listed;
 		return;
 	}
-	end_s = list_entry_end(header, &e->entry);
+	counts->shares[e->from].lines++;
+	end_s = list_entry_end(e->header, &e->entry);
 	if (counts->next_end_s == 0 || end_s < counts->next_end_s)
 		counts->next_end_s = end_s;
 }
 
+static void
+count_left(struct render_counts *counts, const struct render_options *options, const struct overlay_entry *e,
+	enum choice choice)
+{
+	if (e->kind != OVERLAY_ADDED)
+		return;
+	counts->left_added++;
+	if (options->on_left != NULL)
+		options->on_left(options->on_left_arg, e, choice);
+}
+
 int
-render_to(struct list_reader *list, const struct render_options *options,
+render_to(const struct overlay_list *lists, size_t count, const struct render_options *options,
 	const struct render_sink *sink, struct render_counts *counts, struct error *err)
 {
-	const struct list_header *header = list_reader_header(list);
-	struct overlay *overlay = overlay_new(list, options->rules, options->now_s);
+	struct overlay *overlay = overlay_new(lists, count, options->rules, options->now_s);
 	const struct overlay_entry *e;
 	struct buf value;
 	int rc;
@@ -114,24 +129,27 @@ render_to(struct list_reader *list, const struct render_options *options,
 	buf_init(&value, MTA_VALUE_MAX);
 	while ((rc = overlay_next(overlay, &e, err)) > 0) {
 		const struct list_entry *entry = &e->entry;
-		enum choice choice = render_choose(options, header, e);
+		enum choice choice = render_choose(options, e);
 
 		counts->entries++;
 		counts->choices[choice]++;
 		if (!choice_is_line(choice)) {
-			if (e->kind == OVERLAY_ADDED) {
-				counts->left_added++;
-				if (options->on_left != NULL)
-					options->on_left(options->on_left_arg, e, choice);
-			}
+			count_left(counts, options, e, choice);
 			continue;
 		}
-		count_line(counts, header, e);
+		count_line(counts, e);
 		buf_reset(&value);
 		options->mta->format(options->recipe, entry, choice, &value);
 		sink->line(sink->arg, entry->domain, value.data, value.len);
 		if (choice == CHOICE_PINNED)
 			sink->pin(sink->arg, entry->domain, pins_host(&entry->policy));
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct overlay_share share = overlay_share(overlay, i);
+
+		counts->shares[i].entries = share.entries;
+		counts->shares[i].behind = share.behind;
+		counts->shares[i].untrusted = share.untrusted;
 	}
 	buf_clear(&value);
 	overlay_free(overlay);
@@ -151,29 +169,26 @@ render_lines(const struct render_counts *counts)
 
 /* The next entry of the list that gets a line: 1, 0 none is left, -1. */
 static int
-next_line(struct overlay *overlay, const struct list_header *header,
-	const struct render_options *options, const struct overlay_entry **e, struct error *err)
+next_line(struct overlay *overlay, const struct render_options *options, const struct overlay_entry **e,
+	struct error *err)
 {
 	int rc;
 
 	while ((rc = overlay_next(overlay, e, err)) > 0)
-		if ((*e)->kind != OVERLAY_ADDED &&
-			choice_is_line(render_choose(options, header, *e)))
+		if ((*e)->kind != OVERLAY_ADDED && choice_is_line(render_choose(options, *e)))
 			return 1;
 	return rc;
 }
 
 int
-render_compare(struct list_reader *before, struct list_reader *after,
+render_compare(const struct overlay_list *before, const struct overlay_list *after,
 	const struct render_options *options, struct render_change *out, struct error *err)
 {
-	const struct list_header *header_a = list_reader_header(before),
-				 *header_b = list_reader_header(after);
-	struct overlay *overlay_a = overlay_new(before, options->rules, options->now_s),
-		       *overlay_b = overlay_new(after, options->rules, options->now_s);
+	struct overlay *overlay_a = overlay_new(before, 1, options->rules, options->now_s),
+		       *overlay_b = overlay_new(after, 1, options->rules, options->now_s);
 	const struct overlay_entry *a = NULL, *b = NULL;
-	int rc_a = next_line(overlay_a, header_a, options, &a, err);
-	int rc_b = rc_a < 0 ? -1 : next_line(overlay_b, header_b, options, &b, err);
+	int rc_a = next_line(overlay_a, options, &a, err);
+	int rc_b = rc_a < 0 ? -1 : next_line(overlay_b, options, &b, err);
 
 	memset(out, 0, sizeof(*out));
 	while (rc_a >= 0 && rc_b >= 0 && (rc_a > 0 || rc_b > 0)) {
@@ -186,9 +201,9 @@ render_compare(struct list_reader *before, struct list_reader *after,
 		out->gone += order < 0;
 		out->fresh += order > 0;
 		if (order <= 0)
-			rc_a = next_line(overlay_a, header_a, options, &a, err);
+			rc_a = next_line(overlay_a, options, &a, err);
 		if (order >= 0 && rc_a >= 0)
-			rc_b = next_line(overlay_b, header_b, options, &b, err);
+			rc_b = next_line(overlay_b, options, &b, err);
 	}
 	overlay_free(overlay_a);
 	overlay_free(overlay_b);

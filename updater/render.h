@@ -1,5 +1,5 @@
 /*
- * render: a list document, with the administrator's rules on top, turned into lines for a mail server.
+ * render: list documents, one over the other, with the administrator's rules on top, turned into lines for a mail server.
  */
 #ifndef UPDATER_RENDER_H
 #define UPDATER_RENDER_H
@@ -10,13 +10,14 @@
 
 #include "common/attr.h"
 #include "updater/choice.h"
+#include "updater/source.h"
 
 struct error;
-struct list_header;
 struct list_reader;
 struct map_writer;
 struct mta;
 struct overlay_entry;
+struct overlay_list;
 struct pins;
 struct recipe;
 struct rules;
@@ -26,6 +27,7 @@ struct render_options {
 	const struct recipe *recipe;
 	const struct rules *rules; /* NULL: none */
 	int64_t now_s;
+	bool trial; /* lists that are only being tested count as if they were not */
 	/* Told of each addition that gets no line; NULL: nobody is. */
 	void (*on_left)(void *arg, const struct overlay_entry *added, enum choice choice);
 	void *on_left_arg;
@@ -39,6 +41,11 @@ struct render_counts {
 	int64_t added_listed;     /* stand in for an entry of the list */
 	int64_t early;            /* lines of entries in testing mode */
 	int64_t left_added;       /* additions that get no line */
+	/* Of each list: entries; lines of them; entries behind which another list's stands; entries that it is not
+	 * trusted for. */
+	struct render_share {
+		int64_t entries, lines, behind, untrusted;
+	} shares[SOURCES_MAX];
 };
 
 int64_t render_lines(const struct render_counts *counts);
@@ -51,8 +58,9 @@ struct render_sink {
 	void *arg;
 };
 
-/* Reads the list to its end and gives a line per entry that gets one to the sink. In constant memory. */
-int render_to(struct list_reader *list, const struct render_options *options,
+/* Reads the lists (see overlay.h) to their ends and gives a line per entry that gets one to the sink. In constant
+ * memory. */
+int render_to(const struct overlay_list *lists, size_t count, const struct render_options *options,
 	const struct render_sink *sink, struct render_counts *counts, struct error *err) MUST_CHECK;
 
 /* Keys remembered for looking them up afterwards. */
@@ -72,22 +80,21 @@ struct render_target {
 void render_put_line(void *target, const char *key, const char *value, size_t len);
 void render_put_pin(void *target, const char *domain, const char *host);
 /* Behind the last line: adds the sentinel. */
-void render_end(struct render_target *target, int64_t version);
+void render_end(struct render_target *target, const char *serial);
 /* Frees the samples. */
 void render_target_clear(struct render_target *target);
 
-/* What becomes of one entry: mta->choose(), but for those that are excepted. */
-enum choice render_choose(const struct render_options *options, const struct list_header *header,
-	const struct overlay_entry *e);
+/* What becomes of one entry: mta->choose(), but for those that are left out whatever they ask for. */
+enum choice render_choose(const struct render_options *options, const struct overlay_entry *e);
 
-/* What installing the new list instead of the old one would do to the lines: both under the rules as
- * they are now, and without the administrator's own entries, so that rules are no change. */
+/* What installing a new list instead of an old one of the same source would do to its lines: both under the
+ * rules as they are now, and without the administrator's own entries, so that rules are no change. */
 struct render_change {
 	int64_t before, after, gone, fresh;
 };
 
-/* Merges both lists, opened and not yet read from, to their ends. */
-int render_compare(struct list_reader *before, struct list_reader *after,
+/* Merges both lists to their ends, as if there were no others. */
+int render_compare(const struct overlay_list *before, const struct overlay_list *after,
 	const struct render_options *options, struct render_change *out,
 	struct error *err) MUST_CHECK;
 

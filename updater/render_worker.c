@@ -13,7 +13,9 @@
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
 #include "updater/mta.h"
+#include "updater/overlay.h"
 #include "updater/render.h"
+#include "updater/settings.h"
 #include "updater/source.h"
 #include "updater/worker.h"
 #include "updater/workdir.h"
@@ -29,7 +31,12 @@ struct record {
 
 /* The report. */
 struct made {
-	int64_t version, timestamp_s, expires_s, confirmed_since_s, vantages;
+	struct made_list {
+		int64_t version, timestamp_s, expires_s, confirmed_since_s, vantages;
+		int32_t rc, kind;
+		char text[sizeof(((struct error *)NULL)->text)];
+	} lists[SOURCES_MAX];
+	int32_t lines; /* were made */
 	struct render_counts counts;
 };
 
@@ -69,49 +76,109 @@ put_pin(void *arg, const char *domain, const char *host)
 }
 
 static void
-report_made(const struct list_header *h, const struct render_counts *counts, struct buf *report)
+note_header(const struct list_header *h, struct made_list *out)
 {
-	const struct made made = {.version = h->version,
-		.timestamp_s = h->timestamp_s,
-		.expires_s = h->expires_s,
-		.confirmed_since_s = h->confirmed_since_s,
-		.vantages = h->vantages,
-		.counts = *counts};
+	out->version = h->version;
+	out->timestamp_s = h->timestamp_s;
+	out->expires_s = h->expires_s;
+	out->confirmed_since_s = h->confirmed_since_s;
+	out->vantages = h->vantages;
+}
 
-	(void)buf_add(report, &made, sizeof(made));
+/* Whether the next list may follow: 0, or what stands in the way. */
+static int
+ask(const struct render_work *w, size_t i, struct made_list *out)
+{
+	char *path = source_list_path(".", w->lists[i].next);
+	struct list_reader *list = NULL;
+	struct error why = {0};
+	int rc = list_reader_open(path, &list, &why);
+
+	if (rc == 0)
+		rc = w->check(w->check_arg, i, list, &why);
+	if (rc == 0)
+		note_header(list_reader_header(list), out);
+	out->rc = rc;
+	out->kind = why.kind;
+	memcpy(out->text, why.text, sizeof(out->text));
+	list_reader_close(list);
+	free(path);
+	return rc;
+}
+
+static int
+open_list(const struct source_settings *s, const char *sha256, struct overlay_list *out, struct error *err)
+{
+	char *path = source_list_path(".", sha256);
+	int rc = list_reader_open(path, &out->list, err);
+
+	free(path);
+	if (s == NULL)
+		return rc;
+	out->trust = s->trust;
+	out->domains = s->domains;
+	out->domain_count = s->domain_count;
+	return rc;
+}
+
+/* The lines of all lists, the next ones where they may follow. */
+static int
+make_lines(const struct render_work *w, struct made *made, struct error *err)
+{
+	struct overlay_list lists[SOURCES_MAX] = {0};
+	struct render_counts counts = {0};
+	size_t source[SOURCES_MAX], count = 0;
+	struct buf piece;
+	const struct render_sink sink = {put_line, put_pin, &piece};
+	int rc = 0;
+
+	buf_init(&piece, WORKER_PIECE_MAX);
+	for (size_t i = 0; rc == 0 && i < w->list_count; i++) {
+		const struct render_list *l = &w->lists[i];
+		const char *sha256 = l->next[0] != '\0' && made->lists[i].rc == 0 ? l->next : l->sha256;
+
+		if (sha256[0] == '\0')
+			continue;
+		rc = open_list(l->source, sha256, &lists[count], err);
+		if (rc == 0)
+			note_header(list_reader_header(lists[count].list), &made->lists[i]);
+		source[count++] = i;
+	}
+	if (rc == 0)
+		rc = render_to(lists, count, w->options, &sink, &counts, err);
+	if (rc == 0) {
+		flush(&piece);
+		made->lines = 1;
+		made->counts = counts;
+		memset(made->counts.shares, 0, sizeof(made->counts.shares));
+		for (size_t i = 0; i < count; i++)
+			made->counts.shares[source[i]] = counts.shares[i];
+	}
+	for (size_t i = 0; i < count; i++)
+		list_reader_close(lists[i].list);
+	buf_clear(&piece);
+	return rc;
 }
 
 static int
 make(void *arg, struct buf *report, struct error *err)
 {
 	const struct render_work *w = arg;
-	char *path = source_list_path(".", w->sha256);
-	struct list_reader *list = NULL;
-	struct render_counts counts;
-	struct buf piece;
-	const struct render_sink sink = {put_line, put_pin, &piece};
+	size_t asked = 0, follow = 0;
+	struct made made;
 	int rc = 0;
 
-	buf_init(&piece, WORKER_PIECE_MAX);
-	if (w->check != NULL) {
-		rc = list_reader_open(path, &list, err);
-		if (rc == 0)
-			rc = w->check(w->check_arg, list, err);
-		list_reader_close(list);
-		list = NULL;
+	memset(&made, 0, sizeof(made));
+	for (size_t i = 0; i < w->list_count; i++) {
+		if (w->lists[i].next[0] == '\0')
+			continue;
+		asked++;
+		follow += ask(w, i, &made.lists[i]) == 0;
 	}
+	if (w->begin != NULL && (asked == 0 || follow > 0))
+		rc = make_lines(w, &made, err);
 	if (rc == 0)
-		rc = list_reader_open(path, &list, err);
-	memset(&counts, 0, sizeof(counts));
-	if (rc == 0 && w->begin != NULL)
-		rc = render_to(list, w->options, &sink, &counts, err);
-	if (rc == 0) {
-		flush(&piece);
-		report_made(list_reader_header(list), &counts, report);
-	}
-	list_reader_close(list);
-	buf_clear(&piece);
-	free(path);
+		(void)buf_add(report, &made, sizeof(made));
 	return rc;
 }
 
@@ -222,6 +289,16 @@ is_time(int64_t t)
 }
 
 static bool
+can_be_list(const struct made_list *l)
+{
+	if (l->rc != 0)
+		return (l->rc == 1 || l->rc == -1) && l->kind > ERROR_NONE && l->kind <= ERROR_EXPIRED &&
+			memchr(l->text, '\0', sizeof(l->text)) != NULL;
+	return is_count(l->version) && is_count(l->vantages) && is_time(l->timestamp_s) &&
+		is_time(l->expires_s) && is_time(l->confirmed_since_s);
+}
+
+static bool
 can_be(const struct made *m, int64_t lines)
 {
 	const struct render_counts *c = &m->counts;
@@ -229,31 +306,68 @@ can_be(const struct made *m, int64_t lines)
 	for (size_t i = 0; i < CHOICES; i++)
 		if (!is_count(c->choices[i]) || c->choices[i] > c->entries)
 			return false;
-	return m->version > 0 && is_count(m->version) && is_count(m->vantages) &&
-		is_count(c->entries) && is_count(c->added) && is_count(c->added_listed) &&
-		is_count(c->early) && is_count(c->left_added) && is_time(m->timestamp_s) &&
-		is_time(m->expires_s) && is_time(m->confirmed_since_s) && is_time(c->next_end_s) &&
-		render_lines(c) == lines;
+	for (size_t i = 0; i < SOURCES_MAX; i++) {
+		const struct render_share *s = &c->shares[i];
+
+		if (!can_be_list(&m->lists[i]) || !is_count(s->entries) || !is_count(s->lines) ||
+			!is_count(s->behind) || !is_count(s->untrusted))
+			return false;
+	}
+	return is_count(c->entries) && is_count(c->added) && is_count(c->added_listed) &&
+		is_count(c->early) && is_count(c->left_added) && is_time(c->next_end_s) &&
+		(m->lines == 1 ? render_lines(c) == lines : m->lines == 0 && lines == 0);
+}
+
+/* Of every list that lines were made of, or that may follow. */
+static bool
+has_headers(const struct made *m, const struct render_work *w)
+{
+	for (size_t i = 0; i < w->list_count; i++) {
+		const struct render_list *l = &w->lists[i];
+		bool follows = l->next[0] != '\0' && m->lists[i].rc == 0;
+
+		if ((follows || (m->lines == 1 && l->sha256[0] != '\0')) && m->lists[i].version <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* What was said of a list; a header that was noted is one of a list. */
+static void
+take_said(const struct worker *worker, const struct made_list *m, struct render_said *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->rc = m->rc;
+	if (m->rc != 0) {
+		char *text = worker_named(worker, m->text);
+
+		/* Nothing of it may reach a terminal as it is. */
+		out->err.kind = (enum error_kind)m->kind;
+		str_escape_controls(text, strlen(text), out->err.text, sizeof(out->err.text));
+		free(text);
+	}
+	out->header = (struct list_header){.confirmed_since_s = m->confirmed_since_s,
+		.expires_s = m->expires_s,
+		.timestamp_s = m->timestamp_s,
+		.vantages = m->vantages,
+		.version = m->version};
 }
 
 static int
-take_report(const struct buf *text, int64_t lines, struct list_header *header,
-	struct render_counts *counts, struct error *err)
+take_report(const struct worker *worker, const struct buf *text, int64_t lines, const struct render_work *w,
+	struct render_said *said, struct render_counts *counts, struct error *err)
 {
 	struct made m;
 
 	if (text->len == sizeof(m))
 		memcpy(&m, text->data, sizeof(m));
-	if (text->len != sizeof(m) || !can_be(&m, lines))
+	if (text->len != sizeof(m) || !can_be(&m, lines) || !has_headers(&m, w))
 		return error_set(err, ERROR_SECURITY,
 			"reading the list: the sandboxed process has reported what cannot be");
-	*header = (struct list_header){.confirmed_since_s = m.confirmed_since_s,
-		.expires_s = m.expires_s,
-		.timestamp_s = m.timestamp_s,
-		.vantages = m.vantages,
-		.version = m.version};
+	for (size_t i = 0; i < w->list_count; i++)
+		take_said(worker, &m.lists[i], &said[i]);
 	*counts = m.counts;
-	return 0;
+	return m.lines;
 }
 
 /* A list that is not there is missed inside. */
@@ -269,9 +383,34 @@ link_list(
 	return rc < 0 ? -1 : 0;
 }
 
+static bool
+was_linked(const struct render_work *w, size_t i, const char *sha256)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(w->lists[k].sha256, sha256) == 0 || strcmp(w->lists[k].next, sha256) == 0)
+			return true;
+	return false;
+}
+
+/* Two sources may have the same list. */
+static int
+link_lists(struct workdir *dir, const struct render_work *w, struct error *err)
+{
+	for (size_t i = 0; i < w->list_count; i++) {
+		const struct render_list *l = &w->lists[i];
+
+		if (!was_linked(w, i, l->sha256) && link_list(dir, w, l->sha256, err) < 0)
+			return -1;
+		if (strcmp(l->next, l->sha256) != 0 && !was_linked(w, i, l->next) &&
+			link_list(dir, w, l->next, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int
-render_worker(const struct render_work *w, struct render_target *target,
-	struct list_header *header, struct render_counts *counts, struct error *err)
+render_worker(const struct render_work *w, struct render_target *target, struct render_said *said,
+	struct render_counts *counts, struct error *err)
 {
 	char *path = xasprintf("%s/work", w->list_dir), *lists = xasprintf("%s/", w->list_dir);
 	const struct worker_name names[] = {{"./", lists}};
@@ -292,18 +431,16 @@ render_worker(const struct render_work *w, struct render_target *target,
 
 	buf_init(&text, sizeof(struct made));
 	buf_init(&arrival.value, MTA_VALUE_MAX);
-	if (workdir_open(path, &dir, err) == 0 && link_list(dir, w, w->sha256, err) == 0 &&
-		(strcmp(w->other, w->sha256) == 0 || link_list(dir, w, w->other, err) == 0) &&
+	if (workdir_open(path, &dir, err) == 0 && link_lists(dir, w, err) == 0 &&
 		workdir_give(dir, w->user, err) == 0) {
 		worker.confine.dir = workdir_fd(dir);
 		rc = worker_run(&worker, &text, err);
 	}
-	/* A list without lines has its map, too. */
-	if (rc == 0 && w->begin != NULL)
-		rc = begin(&arrival, err);
-	if (rc == 0)
-		rc = take_report(
-			&text, w->begin != NULL ? target->lines : 0, header, counts, err);
+	if (rc >= 0)
+		rc = take_report(&worker, &text, w->begin != NULL ? target->lines : 0, w, said, counts, err);
+	/* Lists without lines have their map, too. */
+	if (rc > 0 && begin(&arrival, err) < 0)
+		rc = -1;
 	workdir_close(dir);
 	buf_clear(&arrival.value);
 	buf_clear(&text);

@@ -151,7 +151,7 @@ tell_rule(const char *label, const struct rule *rule, FILE *out)
 
 void
 report_rules_winner(const struct overlay_entry *e, const struct list_entry *listed,
-	const struct list_header *header, const struct rules *rules, int64_t now_s, FILE *out)
+	const char *tag, const struct rules *rules, int64_t now_s, FILE *out)
 {
 	const char *domain = e->entry.domain;
 	const struct rule *except = rules_find(rules, RULE_EXCEPT, domain),
@@ -165,13 +165,17 @@ report_rules_winner(const struct overlay_entry *e, const struct list_entry *list
 	if (e->kind == OVERLAY_EXCEPTED && add != NULL)
 		tell_rule("instead of", add, out);
 	if (e->rule != NULL && listed != NULL)
-		fprintf(out, "instead of   list %" PRId64 ", mode %s\n", header->version,
+		fprintf(out, "instead of   list %" PRId64 "%s, mode %s\n", e->header->version, tag,
 			list_mode_name(listed->policy.mode));
 	switch (e->kind) {
 	case OVERLAY_LISTED:
+	case OVERLAY_TRIAL:
+	case OVERLAY_UNTRUSTED:
 		break;
 	case OVERLAY_EARLY:
-		fprintf(out, "why          your rules go before the list: testing counts as enforce\n");
+		fprintf(out, "why          %s: testing counts as enforce\n",
+			e->rule != NULL ? "your rules go before the list"
+					: "its list has trust = early-adopter");
 		break;
 	case OVERLAY_ADDED:
 		fprintf(out, "why          your additions go before the list\n");

@@ -11,7 +11,6 @@
 
 struct error;
 struct list_entry;
-struct list_header;
 struct overlay_entry;
 struct rule;
 struct rules;
@@ -23,10 +22,10 @@ struct update_settings;
 int report_rules_status(const struct update_settings *s, const struct state_map *m, int64_t now_s,
 	FILE *out, struct error *err) MUST_CHECK;
 
-/* Of one domain: the rule that counts, what it stands in the place of, and why. listed: the list's
- * entry; NULL: there is none. */
+/* Of one domain: the rule that counts, what it stands in the place of, and why. listed: the entry of the list
+ * that e is from; NULL: there is none. tag: which list that is, " (extra)", or "". */
 void report_rules_winner(const struct overlay_entry *e, const struct list_entry *listed,
-	const struct list_header *header, const struct rules *rules, int64_t now_s, FILE *out);
+	const char *tag, const struct rules *rules, int64_t now_s, FILE *out);
 /* The rule of a domain that nothing is listed for, and which so has no effect; NULL: none. */
 const struct rule *report_rules_idle(const struct rules *rules, const char *domain, int64_t now_s);
 

@@ -8,11 +8,13 @@
 #include "common/xalloc.h"
 #include "updater/map.h"
 #include "updater/mta.h"
+#include "updater/state.h"
 
 #define SECTION_MAIN "source"
 
 const struct config_key update_settings_keys[] = {
 	{.section = "source",
+		.named = true,
 		.name = "url",
 		.type = CONFIG_STRING,
 		.repeat = true,
@@ -20,18 +22,22 @@ const struct config_key update_settings_keys[] = {
 			"holds "
 			"metadata/ and targets/"},
 	{.section = "source",
+		.named = true,
 		.name = "root",
 		.type = CONFIG_STRING,
 		.help = "the authority's root file, got from it by a way you trust"},
 	{.section = "source",
+		.named = true,
 		.name = "ca_file",
 		.type = CONFIG_STRING,
 		.help = "certificates for https:; default: the system's"},
 	{.section = "source",
+		.named = true,
 		.name = "proxy",
 		.type = CONFIG_STRING,
 		.help = "proxy for http: and https:; the environment is not asked"},
 	{.section = "source",
+		.named = true,
 		.name = "connect_timeout",
 		.type = CONFIG_INT,
 		.fallback = "15",
@@ -39,6 +45,7 @@ const struct config_key update_settings_keys[] = {
 		.max = 3600,
 		.help = "seconds until a mirror must have accepted the connection"},
 	{.section = "source",
+		.named = true,
 		.name = "timeout",
 		.type = CONFIG_INT,
 		.fallback = "1800",
@@ -46,6 +53,7 @@ const struct config_key update_settings_keys[] = {
 		.max = 86400,
 		.help = "seconds for one file"},
 	{.section = "source",
+		.named = true,
 		.name = "low_speed",
 		.type = CONFIG_INT,
 		.fallback = "1000",
@@ -53,6 +61,7 @@ const struct config_key update_settings_keys[] = {
 		.max = 1000000000,
 		.help = "bytes per second below which a mirror is given up after low_speed_time"},
 	{.section = "source",
+		.named = true,
 		.name = "low_speed_time",
 		.type = CONFIG_INT,
 		.fallback = "30",
@@ -60,12 +69,26 @@ const struct config_key update_settings_keys[] = {
 		.max = 3600,
 		.help = "seconds that it may be so slow"},
 	{.section = "source",
+		.named = true,
 		.name = "list_max",
 		.type = CONFIG_INT,
 		.fallback = "8589934592",
 		.min = 1024,
 		.max = INT64_C(1) << 40,
 		.help = "bytes that a list may have"},
+	{.section = "source",
+		.named = true,
+		.name = "trust",
+		.type = CONFIG_STRING,
+		.fallback = "enforce",
+		.help = "enforce: as the list says; early-adopter: its entries in testing mode count as "
+			"enforced; testing: none of its entries is enforced, only counted"},
+	{.section = "source",
+		.named = true,
+		.name = "domains",
+		.type = CONFIG_STRING,
+		.repeat = true,
+		.help = "take entries for this domain and those below it only; default: all"},
 	{.section = "state",
 		.name = "dir",
 		.type = CONFIG_STRING,
@@ -120,6 +143,13 @@ const struct config_key update_settings_keys[] = {
 			"/etc/postfix/preload.cdb, /etc/preload25/exim.cdb, "
 			"/etc/preload25/domains.db "
 			"(opensmtpd), /etc/mail/preload25.db (sendmail)"},
+	{.section = "install",
+		.name = "keep",
+		.type = CONFIG_INT,
+		.fallback = "3",
+		.min = 1,
+		.max = STATE_GENERATIONS_MAX,
+		.help = "earlier lists that are kept for undo, so many steps back"},
 	{.section = "install",
 		.name = "reload",
 		.type = CONFIG_BOOL,
@@ -356,6 +386,21 @@ read_fetch(const struct config *c, struct source_settings *out)
 #undef SECTION_OF
 }
 
+/* Each list is trusted by what stands in its own section only. */
+static int
+read_trust(const struct update_settings *s, struct source_settings *out, struct error *err)
+{
+	if (!trust_from_name(config_string(s->config, out->section, "trust"), &out->trust))
+		return wrong(s, out->section, "trust", "neither enforce, early-adopter nor testing", err);
+	out->domains = strings_of(s->config, out->section, "domains", &out->domain_count);
+	for (size_t i = 0; i < out->domain_count; i++)
+		if (!trust_domain_valid(out->domains[i]))
+			return error_set(err, ERROR_CONFIG,
+				"%s: domains = %s: not a domain in lower case, without a dot at its ends",
+				config_where(s->config, out->section, "domains"), out->domains[i]);
+	return 0;
+}
+
 static int
 read_source(
 	const struct update_settings *s, const char *section, struct source_settings *out, struct error *err)
@@ -365,7 +410,7 @@ read_source(
 	out->section = section;
 	out->name = blank != NULL ? blank + 1 : SOURCE_MAIN;
 	read_fetch(s->config, out);
-	return read_urls(s, out, err);
+	return read_urls(s, out, err) < 0 || read_trust(s, out, err) < 0 ? -1 : 0;
 }
 
 /* One with a name is there to be fetched. */
@@ -373,7 +418,7 @@ static int
 check_named(const struct update_settings *s, const struct source_settings *source, struct error *err)
 {
 	const char *what = source->url_count == 0 ? "url" : source->root == NULL ? "root" : NULL;
-	const char *file = config_where(s->config, SECTION_MAIN, "url");
+	const char *file = config_where(s->config, SECTION_MAIN, "trust");
 
 	if (strcmp(source->name, SOURCE_MAIN) == 0)
 		return error_set(err, ERROR_CONFIG, "%s: [%s]: " SOURCE_MAIN " is what [source] is called",
@@ -445,6 +490,7 @@ read_install(struct update_settings *s, struct error *err)
 	}
 	if (update_settings_choose_mta(s, mta, err) < 0)
 		return -1;
+	s->keep = config_int(s->config, "install", "keep");
 	s->reload = config_bool(s->config, "install", "reload");
 	i = word_of(s, "install", "mode", mode, ARRAY_LEN(mode), "neither enforce nor report-only", err);
 	if (i < 0)
@@ -527,8 +573,10 @@ update_settings_load(const char *path, struct update_settings *out, struct error
 void
 update_settings_clear(struct update_settings *s)
 {
-	for (size_t i = 0; i < s->source_count; i++)
+	for (size_t i = 0; i < s->source_count; i++) {
 		free(s->sources[i].urls);
+		free(s->sources[i].domains);
+	}
 	free(s->map_file);
 	config_free(s->config);
 	memset(s, 0, sizeof(*s));

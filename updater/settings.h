@@ -14,6 +14,7 @@
 #include "updater/postfix_policy.h"
 #include "updater/rules.h"
 #include "updater/source.h"
+#include "updater/trust.h"
 
 struct error;
 struct map_kind;
@@ -23,7 +24,7 @@ struct mta;
 
 enum dane_setting { DANE_AUTO, DANE_YES, DANE_NO };
 
-/* One list: where it is had. Strings are lent by the configuration. */
+/* One list: where it is had, and how far it is trusted. Strings are lent by the configuration. */
 struct source_settings {
 	const char *section; /* "source", "source NAME" */
 	const char *name;    /* SOURCE_MAIN, "NAME" */
@@ -32,6 +33,9 @@ struct source_settings {
 	const char *root; /* NULL: not configured, of [source] only */
 	struct fetch_options fetch;
 	int64_t list_max; /* octets of a list document */
+	enum trust trust;
+	const char **domains; /* entries for these and below are taken; none: all. Owned, as an array */
+	size_t domain_count;
 };
 
 struct update_settings {
@@ -60,6 +64,7 @@ struct update_settings {
 	const char *metrics_textfile; /* NULL: none is wanted */
 	int64_t monitor_expires_s, monitor_success_s;
 	bool report_only; /* nothing is installed */
+	int64_t keep;     /* earlier sets of lists, for undo */
 	bool log_count;
 	const char *log_path, *journalctl; /* NULL: to be found */
 	int64_t gone_percent, gone_min, new_percent, new_min;

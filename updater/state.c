@@ -1,5 +1,6 @@
 #include "updater/state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,10 +59,18 @@ static const struct field source_fields[] = {
 	FIELD_OF("undone_sha256", FIELD_HASH, state_source, undone, true),
 	FIELD_OF("anchor_sha256", FIELD_HASH, state_source, anchor, false),
 	FIELD_OF("source_asked", FIELD_TIME, state_source, asked_s, true),
+	FIELD_OF("source_success", FIELD_TIME, state_source, success_s, true),
+	FIELD_OF("source_trouble", FIELD_TEXT, state_source, trouble, true),
+	FIELD_OF("source_trouble_time", FIELD_TIME, state_source, trouble_s, true),
+	FIELD_OF("source_entries", FIELD_INT, state_source, entries, true),
+	FIELD_OF("source_lines", FIELD_INT, state_source, lines, true),
+	FIELD_OF("source_behind", FIELD_INT, state_source, behind, true),
+	FIELD_OF("source_untrusted", FIELD_INT, state_source, untrusted, true),
 };
 
 static const struct field fields[] = {
 	FIELD("map_path", FIELD_TEXT, map.path),
+	LATER("map_serial", FIELD_TEXT, map.serial),
 	FIELD("map_recipe", FIELD_TEXT, map.recipe),
 	FIELD("map_list_sha256", FIELD_HASH, map.sha256),
 	FIELD("map_version", FIELD_INT, map.version),
@@ -75,6 +84,8 @@ static const struct field fields[] = {
 	FIELD("left_run_out", FIELD_INT, map.left_run_out),
 	FIELD("left_dane", FIELD_INT, map.left_dane),
 	LATER("left_long", FIELD_INT, map.left_long),
+	LATER("left_trial", FIELD_INT, map.left_trial),
+	LATER("left_untrusted", FIELD_INT, map.left_untrusted),
 	LATER("map_rules_sha256", FIELD_HASH, map.rules),
 	LATER("map_lines_added", FIELD_INT, map.lines_added),
 	LATER("map_lines_added_listed", FIELD_INT, map.lines_added_listed),
@@ -102,6 +113,8 @@ const struct state_left state_left[STATE_LEFT_COUNT] = {
 	{"long", "that name more servers than fit", offsetof(struct state_map, left_long)},
 	{"run_out", "not confirmed for too long", offsetof(struct state_map, left_run_out)},
 	{"excepted", "by your exceptions", offsetof(struct state_map, left_excepted)},
+	{"list_testing", "of lists that are only tested here", offsetof(struct state_map, left_trial)},
+	{"untrusted", "of lists that are not trusted for them", offsetof(struct state_map, left_untrusted)},
 };
 
 int64_t
@@ -113,17 +126,32 @@ state_left_count(const struct state_map *m, const struct state_left *left)
 	return count;
 }
 
+void
+state_serial(const struct state_map *m, char out[static STATE_SERIAL_SIZE])
+{
+	if (m->serial != NULL)
+		(void)snprintf(out, STATE_SERIAL_SIZE, "%s", m->serial);
+	else
+		(void)snprintf(out, STATE_SERIAL_SIZE, "%" PRId64, m->version);
+}
+
 static void *
 at(void *base, const struct field *f)
 {
 	return (char *)base + f->offset;
 }
 
+static void
+set_name(struct state_source *source, const char *name)
+{
+	(void)snprintf(source->name, sizeof(source->name), "%s", name);
+}
+
 void
 state_init(struct state *s)
 {
 	memset(s, 0, sizeof(*s));
-	(void)snprintf(s->sources[0].name, sizeof(s->sources[0].name), SOURCE_MAIN);
+	set_name(&s->sources[0], SOURCE_MAIN);
 	s->source_count = 1;
 }
 
@@ -142,6 +170,8 @@ state_clear(struct state *s)
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (fields[i].type == FIELD_TEXT)
 			state_set(at(s, &fields[i]), NULL);
+	for (size_t i = 0; i < s->source_count; i++)
+		state_set(&s->sources[i].trouble, NULL);
 	free(s->generations);
 	state_init(s);
 }
@@ -254,16 +284,18 @@ read_sources(const json_t *doc, struct state *s, struct error *err)
 		get_array(doc, "sources", SOURCES_MAX - 1, &array, err) < 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(array); i++) {
-		struct state_source *source = &s->sources[s->source_count];
 		const json_t *element = json_array_get(array, i);
+		struct state_source *source = &s->sources[s->source_count];
+		char name[SOURCE_NAME_SIZE];
 
-		if (read_name(element, source->name, err) < 0)
+		if (read_name(element, name, err) < 0)
 			return -1;
-		if (state_find(s, source->name) != NULL)
-			return error_set(err, ERROR_INPUT, "source \"%s\" is there twice", source->name);
+		if (state_find(s, name) != NULL)
+			return error_set(err, ERROR_INPUT, "source \"%s\" is there twice", name);
+		set_name(source, name);
+		s->source_count++;
 		if (read_source(element, "", source, err) < 0)
 			return -1;
-		s->source_count++;
 	}
 	return 0;
 }
@@ -366,6 +398,50 @@ state_load(const char *path, struct state *s, struct error *err)
 	}
 	buf_clear(&text);
 	return rc;
+}
+
+static bool
+is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Without the lists of sources that are not among these. */
+static void
+forget_members(struct state_generation *g, const char *const *names, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		if (is_one_of(g->members[i].name, names, count))
+			g->members[kept++] = g->members[i];
+	g->count = kept;
+}
+
+void
+state_arrange(struct state *s, const char *const *names, size_t count)
+{
+	struct state_source before[SOURCES_MAX];
+	const size_t before_count = s->source_count;
+
+	memcpy(before, s->sources, sizeof(before));
+	memset(s->sources, 0, sizeof(s->sources));
+	s->source_count = count;
+	for (size_t i = 0; i < count; i++)
+		set_name(&s->sources[i], names[i]);
+	for (size_t i = 0; i < before_count; i++) {
+		struct state_source *now = state_find(s, before[i].name);
+
+		if (now != NULL)
+			*now = before[i];
+		else
+			free(before[i].trouble);
+	}
+	for (size_t i = 0; i < s->generation_count; i++)
+		forget_members(&s->generations[i], names, count);
 }
 
 /* --- writing ------------------------------------------------------------------------------------

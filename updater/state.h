@@ -35,6 +35,11 @@ struct state_source {
 	char undone[65]; /* SHA-256 of a list that undo has put away; "": none */
 	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
 	int64_t asked_s; /* when the repository was, of which the trusted metadata are a copy; 0: never */
+	int64_t success_s; /* when it was last found to have nothing newer, or that was taken; 0: never */
+	char *trouble;     /* what the last run said of it, since when it fails; NULL: nothing */
+	int64_t trouble_s;
+	/* Of the map: see struct render_share. */
+	int64_t entries, lines, behind, untrusted;
 };
 
 /* The lists of all sources that counted together: what undo goes back to. Their files are kept. */
@@ -49,14 +54,15 @@ struct state_generation {
 /* The map that was made of the lists. */
 struct state_map {
 	char *path;         /* NULL: none was installed */
+	char *serial;       /* what its sentinel answers; NULL: the version */
 	char *recipe;       /* how lines were made; another recipe makes another map */
 	char rules[65];     /* digest of the administrator's rules; "": none were in force */
-	char sha256[65];    /* of the list it was made of */
-	int64_t version;    /* of that list */
+	char sha256[65];    /* of the list it was made of; of several, see list_set_digest() */
+	int64_t version;    /* of that list; of several, of the first source's */
 	int64_t rendered_s; /* when */
 	int64_t since_s;    /* since when this version is installed */
 	int64_t lines, lines_dane, lines_wider, lines_pinned;
-	int64_t left_testing, left_run_out, left_dane, left_long;
+	int64_t left_testing, left_run_out, left_dane, left_long, left_trial, left_untrusted;
 	/* By the administrator's rules: lines of his own, and how many of them stand in for an entry of
 	 * the list; lines of entries in testing mode; entries without a line; additions without one. */
 	int64_t lines_added, lines_added_listed, lines_early, left_excepted, left_added;
@@ -71,7 +77,7 @@ struct state_left {
 	const char *why;  /* behind "left out N" */
 	size_t offset;    /* of the count in struct state_map; see state_left_count() */
 };
-#define STATE_LEFT_COUNT 5
+#define STATE_LEFT_COUNT 7
 extern const struct state_left state_left[STATE_LEFT_COUNT];
 
 struct state {
@@ -101,8 +107,15 @@ int state_format(const struct state *s, struct buf *out, struct error *err) MUST
 int state_load(const char *path, struct state *s, struct error *err) MUST_CHECK;
 int state_store(const char *path, const struct state *s, struct error *err) MUST_CHECK;
 
+/* Puts the sources into this order, the first of which is SOURCE_MAIN: those that are new are empty, and others
+ * are forgotten, in earlier sets of lists too. */
+void state_arrange(struct state *s, const char *const *names, size_t count);
 /* The source of that name; NULL: nothing is known of it. */
 struct state_source *state_find(struct state *s, const char *name);
+
+/* What the sentinel of the map answers. */
+#define STATE_SERIAL_SIZE 40
+void state_serial(const struct state_map *m, char out[static STATE_SERIAL_SIZE]);
 
 /* How many entries were left out for the reason. */
 int64_t state_left_count(const struct state_map *m, const struct state_left *left);

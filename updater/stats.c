@@ -74,8 +74,9 @@ tell_counts(const int64_t *n, FILE *out)
 static void
 tell(const struct survey *v, const struct tally *counted, FILE *out)
 {
-	fprintf(out, "to %zu domain%s of list %" PRId64 ", ", v->listed_count,
-		v->listed_count == 1 ? "" : "s", v->list_version);
+	fprintf(out, "to %zu domain%s of ", v->listed_count, v->listed_count == 1 ? "" : "s");
+	survey_tell_lists(v, out);
+	fputs(", ", out);
 	survey_tell_source(v, out);
 	tell_counts(v->sum, out);
 	survey_tell_table(v, "protected unprotected   held up     later   waiting", tell_row, out);

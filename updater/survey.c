@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/json.h"
-#include "updater/known_list.h"
+#include "updater/known_lists.h"
 #include "updater/mta.h"
 #include "updater/render.h"
 #include "updater/rules.h"
@@ -24,10 +25,15 @@ count(const struct update_settings *s, const struct survey_options *options, con
 {
 	struct traffic *own = options->traffic == NULL ? traffic_new(span->since_s) : NULL;
 	const struct render_options render = {
-		.mta = s->mta, .recipe = &out->recipe, .rules = out->rules, .now_s = options->now_s};
+		.mta = s->mta,
+		.recipe = &out->recipe,
+		.rules = out->rules,
+		.now_s = options->now_s,
+		.trial = options->trial};
 	const struct survey_work work = {.user = &out->user,
 		.time_ms = s->sandbox_time_s * INT64_C(1000),
-		.list = out->list,
+		.known = out->known,
+		.s = s,
 		.log = log,
 		.traffic = own != NULL ? own : options->traffic,
 		.options = &render,
@@ -55,7 +61,8 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = known_list_open(s, &out->list, err);
+	out->trial = options->trial;
+	rc = known_lists_open(s, &out->known, err);
 	if (rc == 0)
 		rc = rules_load(&s->rules, &out->rules, err);
 	if (rc == 0)
@@ -73,7 +80,7 @@ survey_make(const struct update_settings *s, const struct survey_options *option
 void
 survey_clear(struct survey *survey)
 {
-	known_list_close(survey->list);
+	known_lists_close(survey->known);
 	rules_free(survey->rules);
 	log_said_clear(&survey->said);
 	free(survey->domains);
@@ -81,6 +88,17 @@ survey_clear(struct survey *survey)
 	free(survey->waiting);
 	arena_free(survey->names);
 	memset(survey, 0, sizeof(*survey));
+}
+
+void
+survey_tell_lists(const struct survey *survey, FILE *out)
+{
+	struct buf text;
+
+	buf_init(&text, LIST_SET_TEXT_MAX);
+	list_set_format(&survey->lists, &text);
+	fputs(buf_str(&text), out);
+	buf_clear(&text);
 }
 
 void
@@ -141,6 +159,17 @@ survey_json_counts(const int64_t *n, enum traffic_count count)
 	return one;
 }
 
+static json_t *
+json_lists(const struct list_set *set)
+{
+	json_t *list = json_object();
+
+	for (size_t i = 0; i < set->count; i++)
+		json_object_set_new(
+			list, set->items[i].source->name, json_integer(set->items[i].version));
+	return list;
+}
+
 json_t *
 survey_json(const struct survey *survey, enum traffic_count count)
 {
@@ -155,7 +184,8 @@ survey_json(const struct survey *survey, enum traffic_count count)
 	json_object_set_new(doc, "last", json_time(read.last_s));
 	json_object_set_new(doc, "read", json_names(said->read, said->read_count));
 	json_object_set_new(doc, "skipped", json_names(said->skipped, said->skipped_count));
-	json_object_set_new(doc, "list_version", json_integer(survey->list_version));
+	json_object_set_new(doc, "list_version", json_integer(survey->lists.items[0].version));
+	json_object_set_new(doc, "lists", json_lists(&survey->lists));
 	json_object_set_new(doc, "deliveries", json_integer(read.attempts));
 	json_object_set_new(doc, "domains", json_integer((json_int_t)read.domains));
 	json_object_set_new(doc, "cut", json_boolean(read.cut));

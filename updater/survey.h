@@ -17,13 +17,14 @@
 
 #include "common/attr.h"
 #include "updater/confine.h"
+#include "updater/list_set.h"
 #include "updater/log_source.h"
 #include "updater/mta.h"
 #include "updater/traffic.h"
 
 struct arena;
 struct error;
-struct known_list;
+struct known_lists;
 struct rules;
 struct update_settings;
 
@@ -36,6 +37,7 @@ struct survey_options {
 	const char *path; /* as in struct log_span */
 	int64_t days;     /* how far back lines count; 0: as far as a log goes that is named, else SURVEY_DAYS */
 	int64_t now_s;
+	bool trial;       /* as in struct render_options */
 	/* For counting on from an earlier time; NULL: all of the log, by itself. */
 	struct log_place *place; /* as in struct log_span */
 	struct traffic *traffic; /* to count into; lent, and not changed by it */
@@ -49,7 +51,8 @@ struct survey_waiting {
 };
 
 struct survey {
-	int64_t list_version;
+	struct list_set lists; /* without their digests */
+	bool trial;
 	struct traffic_log read;
 	bool speaks_tls;      /* see traffic_speaks_tls() */
 	struct log_said said; /* owned */
@@ -61,7 +64,7 @@ struct survey {
 	size_t waiting_count;
 	struct arena *names; /* owned */
 	/* What it was judged by. */
-	struct known_list *list; /* owned */
+	struct known_lists *known; /* owned */
 	struct rules *rules;     /* owned */
 	struct recipe recipe;
 	struct confine_user user; /* who reads foreign bytes */
@@ -72,6 +75,8 @@ int survey_make(const struct update_settings *s, const struct survey_options *op
 	struct error *err) MUST_CHECK;
 void survey_clear(struct survey *survey);
 
+/* "list 42": those that were looked at. */
+void survey_tell_lists(const struct survey *survey, FILE *out);
 /* "2026-11-20T06:25:01Z to 2026-11-26T12:00:00Z, from /var/log/mail.log and 2 more", a line; and what is missing in
  * the numbers and why, a line each. */
 void survey_tell_source(const struct survey *survey, FILE *out);

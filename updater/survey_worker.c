@@ -15,9 +15,11 @@
 #include "export/list.h"
 #include "export/list_reader.h"
 #include "export/tuf_metadata.h"
-#include "updater/known_list.h"
+#include "updater/known_lists.h"
+#include "updater/list_set.h"
 #include "updater/log_feed.h"
 #include "updater/log_source.h"
+#include "updater/settings.h"
 #include "updater/survey.h"
 #include "updater/traffic.h"
 #include "updater/worker.h"
@@ -36,7 +38,7 @@ enum record_type {
 	RECORD_FEED = 1, /* message: the part that is wanted */
 	RECORD_READ,     /* text */
 	RECORD_SKIPPED,  /* text */
-	RECORD_DOMAIN,   /* text, n */
+	RECORD_DOMAIN,   /* text, n; message: 1 where only a list has it that is being tested */
 	RECORD_WAITING,  /* text: the domain; message; n[0]: when it was held */
 	RECORD_SILENCE   /* text */
 };
@@ -48,7 +50,8 @@ struct record {
 
 /* The report. */
 struct counted {
-	int64_t list_version, attempts, domains, first_s, last_s;
+	int64_t versions[SOURCES_MAX]; /* of the lists, by their sources; 0: none */
+	int64_t attempts, domains, first_s, last_s;
 	int32_t cut, speaks_tls, listed, waiting;
 	struct log_place place;
 };
@@ -117,7 +120,7 @@ ask_for(void *arg, enum log_feed what, tool_sink *sink, void *sink_arg, struct e
 }
 
 static void
-send_counts(struct inside *in, const struct log_said *said, int64_t list_version, struct buf *report)
+send_counts(struct inside *in, const struct log_said *said, const int64_t *versions, struct buf *report)
 {
 	const struct survey_work *w = in->work;
 	const struct traffic_log read = traffic_log(w->traffic);
@@ -133,7 +136,7 @@ send_counts(struct inside *in, const struct log_said *said, int64_t list_version
 		put(in, &r, read.silence);
 	}
 	for (size_t i = 0; i < listed; i++) {
-		struct record r = {.type = RECORD_DOMAIN};
+		struct record r = {.type = RECORD_DOMAIN, .message = domains[i]->trial};
 
 		memcpy(r.n, domains[i]->n, sizeof(r.n));
 		put(in, &r, domains[i]->name);
@@ -142,7 +145,7 @@ send_counts(struct inside *in, const struct log_said *said, int64_t list_version
 		traffic_each_waiting(w->traffic, put_waiting, in);
 	flush(in);
 	memset(&c, 0, sizeof(c));
-	c.list_version = list_version;
+	memcpy(c.versions, versions, sizeof(c.versions));
 	c.attempts = read.attempts;
 	c.domains = (int64_t)read.domains;
 	c.first_s = read.first_s;
@@ -161,21 +164,25 @@ count(void *arg, struct buf *report, struct error *err)
 {
 	struct inside *in = arg;
 	const struct survey_work *w = in->work;
-	struct list_reader *list = NULL;
+	struct overlay_list lists[SOURCES_MAX];
+	size_t from[SOURCES_MAX], lists_count = 0;
+	int64_t versions[SOURCES_MAX] = {0};
 	struct log_said said = {0};
 	int rc;
 
 	log_time_keep_zone(in->zone);
 	buf_init(&in->piece, WORKER_PIECE_MAX);
-	rc = known_list_reader(w->list, &list, err);
+	rc = known_lists_read(w->known, lists, from, &lists_count, err);
+	for (size_t i = 0; rc == 0 && i < lists_count; i++)
+		versions[from[i]] = list_reader_header(lists[i].list)->version;
 	if (rc == 0)
 		rc = log_source_read(w->log, ask_for, in, traffic_line, w->traffic, &said, err);
 	if (rc == 0)
-		rc = traffic_judge(w->traffic, list, w->options, err);
+		rc = traffic_judge(w->traffic, lists, lists_count, w->options, err);
 	if (rc == 0)
-		send_counts(in, &said, list_reader_header(list)->version, report);
+		send_counts(in, &said, versions, report);
 	log_said_clear(&said);
-	list_reader_close(list);
+	list_set_close(lists);
 	buf_clear(&in->piece);
 	return rc;
 }
@@ -238,7 +245,7 @@ take_domain(struct arrival *a, const struct record *r, const char *domain)
 	struct survey *v = a->survey;
 	struct traffic_domain *d;
 
-	if (strcmp(a->domain, domain) >= 0 || v->listed_count == TRAFFIC_DOMAINS_MAX)
+	if (strcmp(a->domain, domain) >= 0 || r->message > 1 || v->listed_count == TRAFFIC_DOMAINS_MAX)
 		return false;
 	for (int c = 0; c < TRAFFIC_COUNTS; c++)
 		if (!is_count(r->n[c]))
@@ -251,6 +258,7 @@ take_domain(struct arrival *a, const struct record *r, const char *domain)
 	d = &v->domains[v->listed_count++];
 	memcpy(d->n, r->n, sizeof(d->n));
 	d->name = arena_strdup(v->names, domain);
+	d->trial = r->message == 1;
 	for (int c = 0; c < TRAFFIC_COUNTS; c++)
 		v->sum[c] += d->n[c];
 	return true;
@@ -342,7 +350,14 @@ is_place(const struct log_place *p)
 static bool
 can_be(const struct counted *c, const struct survey *v)
 {
-	return c->list_version > 0 && c->list_version <= TUF_INT_MAX && is_count(c->attempts) &&
+	bool some = false;
+
+	for (size_t i = 0; i < SOURCES_MAX; i++) {
+		if (c->versions[i] < 0 || c->versions[i] > TUF_INT_MAX)
+			return false;
+		some = some || c->versions[i] > 0;
+	}
+	return some && is_count(c->attempts) &&
 		c->domains >= c->listed && c->domains <= TRAFFIC_DOMAINS_MAX && is_time(c->first_s) &&
 		is_time(c->last_s) && c->listed >= 0 && (size_t)c->listed == v->listed_count &&
 		c->waiting >= 0 && (size_t)c->waiting == v->waiting_count && is_place(&c->place);
@@ -358,7 +373,12 @@ take_report(const struct survey_work *w, const struct buf *text, struct survey *
 	memcpy(&c, text->data, sizeof(c));
 	if (!can_be(&c, out))
 		return cannot_be(err);
-	out->list_version = c.list_version;
+	list_set_begin(w->s, &out->lists);
+	for (size_t i = 0; i < w->s->source_count; i++)
+		if (c.versions[i] > 0)
+			list_set_add(&out->lists, &w->s->sources[i], c.versions[i], NULL);
+	if (out->lists.count == 0)
+		return cannot_be(err);
 	out->read = (struct traffic_log){.attempts = c.attempts,
 		.domains = (size_t)c.domains,
 		.first_s = c.first_s,
@@ -385,7 +405,7 @@ static int *
 all_files(const struct survey_work *w, int feed, size_t *count)
 {
 	size_t lists, logs;
-	const int *list = known_list_fds(w->list, &lists), *log = log_source_fds(w->log, &logs);
+	const int *list = known_lists_fds(w->known, &lists), *log = log_source_fds(w->log, &logs);
 	int *fds = xcalloc(lists + logs + 1, sizeof(*fds));
 
 	memcpy(fds, list, lists * sizeof(*fds));

@@ -15,16 +15,18 @@
 
 struct confine_user;
 struct error;
-struct known_list;
+struct known_lists;
 struct log_source;
 struct render_options;
 struct survey;
 struct traffic;
+struct update_settings;
 
 struct survey_work {
 	const struct confine_user *user;
 	int64_t time_ms;
-	const struct known_list *list;
+	const struct update_settings *s;
+	const struct known_lists *known;
 	struct log_source *log;
 	struct traffic *traffic; /* counted into, inside: what it is by now */
 	const struct render_options *options;

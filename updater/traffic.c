@@ -385,9 +385,12 @@ way_of(const struct traffic *t, enum mail_tls tls)
 }
 
 static void
-judge(const struct traffic *t, struct domain *d, const struct list_entry *e)
+judge(const struct traffic *t, struct domain *d, const struct overlay_entry *o)
 {
+	const struct list_entry *e = &o->entry;
+
 	d->listed = true;
+	d->seen.trial = o->kind == OVERLAY_TRIAL;
 	for (const struct served *h = d->hosts; h != NULL; h = h->next) {
 		bool named = h->host[0] == '\0' ||
 			traffic_names(e->policy.mxs, e->policy.mxs_count, h->host);
@@ -405,10 +408,9 @@ compare_domains(const void *a, const void *b)
 
 /* Merges the sorted domains with the sorted entries. */
 int
-traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
-	struct error *err)
+traffic_judge(struct traffic *t, const struct overlay_list *lists, size_t count,
+	const struct render_options *options, struct error *err)
 {
-	const struct list_header *header = list_reader_header(list);
 	const struct overlay_entry *e;
 	struct overlay *overlay;
 	size_t i = 0;
@@ -417,7 +419,7 @@ traffic_judge(struct traffic *t, struct list_reader *list, const struct render_o
 	t->listed = xcalloc(t->count + 1, sizeof(struct traffic_domain *));
 	if (t->count == 0)
 		return 0;
-	overlay = overlay_new(list, options->rules, options->now_s);
+	overlay = overlay_new(lists, count, options->rules, options->now_s);
 	qsort(t->domains, t->count, sizeof(struct domain *), compare_domains);
 	while ((rc = overlay_next(overlay, &e, err)) > 0) {
 		const char *domain = e->entry.domain;
@@ -425,8 +427,8 @@ traffic_judge(struct traffic *t, struct list_reader *list, const struct render_o
 		while (i < t->count && strcmp(t->domains[i]->name, domain) < 0)
 			i++;
 		if (i < t->count && strcmp(t->domains[i]->name, domain) == 0 &&
-			choice_is_line(render_choose(options, header, e)))
-			judge(t, t->domains[i], &e->entry);
+			choice_is_line(render_choose(options, e)))
+			judge(t, t->domains[i], e);
 	}
 	overlay_free(overlay);
 	if (rc < 0)

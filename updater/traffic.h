@@ -1,9 +1,9 @@
 /*
- * traffic: counts what a mail log says of the mail to each domain, and sets it beside the list.
+ * traffic: counts what a mail log says of the mail to each domain, and sets it beside the lists.
  *
  *	t = traffic_new(since_s);
  *	log_source_read(source, feeder, feeder_arg, traffic_line, t, &said, err);
- *	traffic_judge(t, list, &render_options, err);
+ *	traffic_judge(t, lists, count, &render_options, err);
  *	listed = traffic_listed(t, &count);
  *	traffic_free(t);
  *
@@ -19,7 +19,7 @@
 #include "common/attr.h"
 
 struct error;
-struct list_reader;
+struct overlay_list;
 struct log_time;
 struct render_options;
 struct traffic;
@@ -55,6 +55,7 @@ const char *traffic_count_name(enum traffic_count c);
 struct traffic_domain {
 	int64_t n[TRAFFIC_COUNTS]; /* the first five: once it is judged */
 	const char *name;          /* lent */
+	bool trial;                /* only a list has it that is being tested */
 };
 
 /* Lines of before since_s are not counted (0: all are). */
@@ -85,8 +86,8 @@ void traffic_line_again(void *t, struct log_time *when, const char *line, size_t
 
 /* Tells which domains are on the list or added to it by the administrator, and how the mail to them went, seen
  * from their entries. Entries that make no line of this mail server's map do not count; the administrator's
- * rules are taken into account. Reads the list to its end, or not at all where nothing is to be judged. */
-int traffic_judge(struct traffic *t, struct list_reader *list, const struct render_options *options,
+ * rules are taken into account. Reads the lists to their ends, or not at all where nothing is to be judged. */
+int traffic_judge(struct traffic *t, const struct overlay_list *lists, size_t count, const struct render_options *options,
 	struct error *err) MUST_CHECK;
 /* After judging: the domains that are listed, by name; lent, the array as well. */
 struct traffic_domain **traffic_listed(struct traffic *t, size_t *count);

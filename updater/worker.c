@@ -123,10 +123,9 @@ be_the_process(const struct worker *w, int out, pid_t parent, size_t report_max)
 /* --- outside ------------------------------------------------------------------------------------
  */
 
-/* What is said by the names inside, by those that people know; they stand at the beginning, or
- * behind a prefix. The caller frees it. */
-static char *
-rename_in(const struct worker *w, const char *text)
+/* Names stand at the beginning, or behind a prefix. */
+char *
+worker_named(const struct worker *w, const char *text)
 {
 	struct buf out;
 	char *said;
@@ -203,7 +202,7 @@ on_line(const struct worker *w, int fd, size_t len, int64_t deadline_ms, struct 
 	if (text[0] < LOG_LEVEL_DEBUG || text[0] > LOG_LEVEL_ERROR)
 		return is_none(w, err);
 	text[len] = '\0';
-	said = rename_in(w, text + 1);
+	said = worker_named(w, text + 1);
 	log_at((enum log_level)text[0], "%s", said);
 	free(said);
 	return rc;
@@ -363,7 +362,7 @@ worker_run(const struct worker *w, struct buf *report, struct error *err)
 		buf_reset(report);
 		return rc < 0 ? -1 : say_how_it_ended(w, status, err);
 	}
-	said = rename_in(w, answer.text);
+	said = worker_named(w, answer.text);
 	if (answer.kind != ERROR_NONE) {
 		/* It was made by error_set(), or is hostile: nothing of it may reach a terminal,
 		 * and nothing be escaped twice. */

@@ -44,6 +44,9 @@ struct worker {
 #define WORKER_PIECE_MAX ((size_t)1024 * 1024)
 void worker_send(const void *data, size_t len);
 
+/* What was said inside, by the names that people know. The caller frees it. */
+char *worker_named(const struct worker *w, const char *text) RETURNS_NONNULL;
+
 /* What work returned, with its err (whose text may explain a 1) and its report, up to the maximum of
  * report. Where there was no answer, report is empty and the result -1: ERROR_CONFIG it could not be
  * confined; ERROR_TEMP it crashed or took too long; ERROR_SECURITY it did what only somebody does

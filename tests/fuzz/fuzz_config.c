@@ -166,6 +166,8 @@ check_updater(const char *path)
 		assert(i == 0 || (source->url_count > 0 && source->root != NULL));
 		for (size_t k = 0; k < source->url_count; k++)
 			assert(fetch_url_valid(source->urls[k]));
+		for (size_t k = 0; k < source->domain_count; k++)
+			assert(source->domains[k][0] != '.');
 	}
 	update_settings_clear(&s);
 }

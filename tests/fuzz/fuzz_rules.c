@@ -34,7 +34,7 @@ check_decision(const struct rules *r, const struct rule *rule)
 {
 	struct overlay_entry e;
 
-	if (!overlay_decide(rule->domain, NULL, r, NOW, &e)) {
+	if (!overlay_decide(rule->domain, NULL, NULL, 0, r, NOW, &e)) {
 		assert(rules_find(r, RULE_ADD, rule->domain) == NULL);
 		return;
 	}

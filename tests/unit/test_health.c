@@ -428,7 +428,7 @@ test_metrics(void **unused UNUSED)
 	state.last_code = 3;
 	assert_int_equal(metrics_write(&settings, &state, &err), 0);
 	text = written();
-	expect_valid(text, 16);
+	expect_valid(text, 18);
 	expect_line(text, "preload25_update_last_exit_code 3");
 	expect_line(text, "preload25_update_list_timestamp_seconds 1795428000");
 	expect_line(text, "preload25_update_entries 1000");
@@ -479,10 +479,10 @@ test_counted(void **unused UNUSED)
 		text = written();
 		expect_line(text, "preload25_update_entries 1000");
 		if (settings.report_only) {
-			expect_valid(text, 30);
+			expect_valid(text, 32);
 			expect_line(text, line);
 		} else {
-			expect_valid(text, 16);
+			expect_valid(text, 18);
 		}
 		free(text);
 	}

@@ -206,7 +206,7 @@ test_life(void **state UNUSED)
 	assert_string_equal(where(&w, 5), "");
 	assert_string_equal(where(&w, 6), "");
 	assert_string_equal(where(&w, 9), "lph");
-	assert_true(pins_are(&w.settings, 1));
+	assert_true(pins_are(&w.settings, "1"));
 	read_bytes(w.asked, &asked);
 	assert_string_equal(buf_str(&asked), "update table preload25-hosts\n");
 	buf_clear(&asked);
@@ -317,7 +317,7 @@ test_first(void **state UNUSED)
 	publish(&w, 1, NOW, 3, NULL);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 3), "lph");
-	assert_true(pins_are(&w.settings, 1));
+	assert_true(pins_are(&w.settings, "1"));
 	/* From now on it may name them. */
 	publish(&w, 2, NOW, 4, NULL);
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts (command failed)");
@@ -414,7 +414,7 @@ test_empty(void **state UNUSED)
 	world_init(&w, "empty");
 	set = pins_set_file(&w.settings);
 	assert_int_equal(job_make_empty_map(&w.settings, &err), 1);
-	assert_true(pins_are(&w.settings, 0));
+	assert_true(pins_are(&w.settings, "0"));
 	assert_int_equal(job_make_empty_map(&w.settings, &err), 0);
 	assert_int_equal(unlink(set), 0);
 	assert_int_equal(job_make_empty_map(&w.settings, &err), 1);

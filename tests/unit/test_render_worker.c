@@ -12,6 +12,7 @@
 #include "updater/map.h"
 #include "updater/map_kinds.h"
 #include "updater/mta.h"
+#include "updater/overlay.h"
 #include "updater/render.h"
 #include "updater/render_worker.h"
 #include "updater/source.h"
@@ -37,7 +38,7 @@ format_badly(const struct recipe *r, const struct list_entry *entry, enum choice
 }
 
 static int
-refuse(void *arg, struct list_reader *list, struct error *err)
+refuse(void *arg, size_t i UNUSED, struct list_reader *list, struct error *err)
 {
 	const int64_t *version = arg;
 
@@ -83,20 +84,23 @@ open_nothing(void *arg UNUSED, struct render_target *target UNUSED, struct error
 	return error_set(err, ERROR_CONFIG, "no map here");
 }
 
-/* The map of the list, by the sandbox; made.text is its text, if the kind is one. */
+/* The map of the list, by the sandbox; made.text is its text, if the kind is one. Where there is a check the
+ * list follows none, and 1 is what the check has said. */
 static int
 make_map(const struct mta *mta, struct render_work *work, struct made *made, struct error *err)
 {
 	const struct render_options options = {.mta = mta, .recipe = &recipe, .now_s = NOW};
-	struct list_header header;
+	const struct render_list list = {.sha256 = work->check != NULL ? "" : SHA256,
+		.next = work->check != NULL ? SHA256 : ""};
+	struct render_said said;
 	int rc;
 
 	error_clear(err);
 	memset(made, 0, sizeof(*made));
 	opened = 0;
 	work->list_dir = temp_dir;
-	work->sha256 = SHA256;
-	work->other = "";
+	work->lists = &list;
+	work->list_count = 1;
 	work->user = &user;
 	work->time_ms = 20000;
 	work->options = &options;
@@ -104,18 +108,24 @@ make_map(const struct mta *mta, struct render_work *work, struct made *made, str
 		work->begin = open_map;
 	if (work->begin_arg == NULL)
 		work->begin_arg = (void *)(uintptr_t)&map_texthash;
-	rc = render_worker(work, &made->target, &header, &made->counts, err);
+	rc = render_worker(work, &made->target, &said, &made->counts, err);
 	if (rc == 0) {
+		*err = said.err;
+		return said.rc;
+	}
+	if (rc > 0) {
 		char *path = in_temp("map"), *file = map_file(work->begin_arg, path);
 
-		render_end(&made->target, header.version);
+		assert_int_equal(said.rc, 0);
+		assert_int_equal(said.header.version, 7);
+		render_end(&made->target, "7");
 		OK(map_writer_finish(made->target.map, &ok_err));
 		OK(map_writer_install(made->target.map, false, &ok_err));
 		read_bytes(file, &made->text);
 		free(file);
 		free(path);
 	}
-	return rc;
+	return rc < 0 ? -1 : 0;
 }
 
 static void
@@ -126,13 +136,13 @@ test_same_map(void **state UNUSED)
 	struct made inside, outside = {.counts = {0}};
 	const struct render_sink sink = {render_put_line, render_put_pin, &outside.target};
 	struct render_work work = {.check = NULL};
-	struct list_reader *list;
+	struct overlay_list list = {.trust = TRUST_ENFORCE};
 	struct error err = {0};
 
-	OK(list_reader_open(list_path, &list, &ok_err));
+	OK(list_reader_open(list_path, &list.list, &ok_err));
 	OK(map_writer_open(&map_texthash, path, &outside.target.map, &ok_err));
-	OK(render_to(list, &options, &sink, &outside.counts, &ok_err));
-	render_end(&outside.target, 7);
+	OK(render_to(&list, 1, &options, &sink, &outside.counts, &ok_err));
+	render_end(&outside.target, "7");
 	OK(map_writer_finish(outside.target.map, &ok_err));
 	OK(map_writer_install(outside.target.map, false, &ok_err));
 	read_bytes(path, &outside.text);
@@ -149,7 +159,7 @@ test_same_map(void **state UNUSED)
 	assert_memory_equal(&inside.counts, &outside.counts, sizeof(inside.counts));
 	made_clear(&inside);
 	made_clear(&outside);
-	list_reader_close(list);
+	list_reader_close(list.list);
 	free(path);
 	free(list_path);
 }

@@ -421,14 +421,14 @@ overlay_text(const char *rules, int first, int last, struct buf *out)
 	char *path = in_temp("overlay.list");
 	struct rules *r = rules != NULL ? rules_of(rules) : NULL;
 	const struct overlay_entry *e;
-	struct list_reader *list;
+	struct overlay_list list = {.trust = TRUST_ENFORCE};
 	struct overlay *o;
 	struct error err = {0};
 	int rc;
 
 	write_list(path, &spec);
-	OK(list_reader_open(path, &list, &ok_err));
-	o = overlay_new(list, r, NOW);
+	OK(list_reader_open(path, &list.list, &ok_err));
+	o = overlay_new(&list, 1, r, NOW);
 	buf_init(out, 1 << 20);
 	while ((rc = overlay_next(o, &e, &err)) > 0) {
 		struct overlay_entry alone;
@@ -440,14 +440,14 @@ overlay_text(const char *rules, int first, int last, struct buf *out)
 		/* One alone is decided as in the stream. */
 		assert_int_equal(e->rule != NULL, e->kind != OVERLAY_LISTED);
 		if (!e->listed) {
-			assert_true(overlay_decide(e->entry.domain, NULL, r, NOW, &alone));
+			assert_true(overlay_decide(e->entry.domain, NULL, NULL, 0, r, NOW, &alone));
 			assert_int_equal(alone.kind, e->kind);
 			assert_ptr_equal(alone.rule, e->rule);
 		}
 	}
 	assert_int_equal(rc, 0);
 	overlay_free(o);
-	list_reader_close(list);
+	list_reader_close(list.list);
 	rules_free(r);
 	free(path);
 }
@@ -517,7 +517,7 @@ test_overlay_unsound(void **state UNUSED)
 {
 	char *path = in_temp("unsound.list");
 	const struct overlay_entry *e;
-	struct list_reader *list;
+	struct overlay_list list = {.trust = TRUST_ENFORCE};
 	struct rules *r = rules_of("add zz.test mx mx.zz.test");
 	struct error err = {0};
 	struct overlay *o;
@@ -531,14 +531,14 @@ test_overlay_unsound(void **state UNUSED)
 	assert_non_null(at);
 	at[1] = 'E';
 	write_text(path, text.data, text.len);
-	OK(list_reader_open(path, &list, &ok_err));
-	o = overlay_new(list, r, NOW);
+	OK(list_reader_open(path, &list.list, &ok_err));
+	o = overlay_new(&list, 1, r, NOW);
 	while ((rc = overlay_next(o, &e, &err)) > 0)
 		assert_string_not_equal(e->entry.domain, "zz.test");
 	assert_int_equal(rc, -1);
 	assert_int_equal(err.kind, ERROR_INPUT);
 	overlay_free(o);
-	list_reader_close(list);
+	list_reader_close(list.list);
 	rules_free(r);
 	buf_clear(&text);
 	free(path);

@@ -132,6 +132,22 @@ expect_exit_code(const struct update_settings *s, const struct job_options *opti
 			text != NULL ? text : "");
 }
 
+/* text (NULL: any) must be in what is said. */
+static UNUSED int
+run_undo(const struct update_settings *s, const char *text, struct error *err)
+{
+	struct buf said;
+	int rc;
+
+	error_clear(err);
+	buf_init(&said, 4096);
+	rc = job_undo(s, NOW, &said, err);
+	if (rc == 0 && text != NULL && strstr(buf_str(&said), text) == NULL)
+		fail_msg("undo says \"%s\", want \"%s\"", buf_str(&said), text);
+	buf_clear(&said);
+	return rc;
+}
+
 /* A new key for one role; the old one is gone. */
 static UNUSED void
 repo_rotate(struct repo *r, enum tuf_role role)

@@ -1,0 +1,358 @@
+#!/bin/bash
+# overlays.sh: several lists, each of an authority of its own, one over the other: which entry counts, how far
+# each is trusted, what one that is dead, rolled back, expired, unsound or braked does to the others, and the way back.
+# shellcheck source=tests/integration/lib.bash
+. "$(dirname "$0")/lib.bash"
+# shellcheck source=tests/lab/tuf.bash
+. "$top/tests/lab/tuf.bash"
+
+start=2026-11-23T12:00:00Z
+export PRELOAD25_NOW=$start
+# shellcheck disable=SC2034 # tuf.bash's
+expires=2027-10-01T00:00:00Z
+list_expires=2026-12-07T12:00:00Z
+# shellcheck disable=SC2034 # tuf.bash's
+timestamp_expires=2026-12-31T12:00:00Z
+
+# --- three authorities ------------------------------------------------------------------------------
+for a in main extra third; do
+	new_authority "$tmp/$a.auth" >"$tmp/log" || { not_ok "authority $a" "$tmp/log"; finish; }
+	new_site "$tmp/$a" "$tmp/$a.auth"
+done
+entry() { # DOMAIN MODE MX [MAX_AGE]
+	printf '"%s":{"auth":["pkix"],"max_age":%s,"mode":"%s","mxs":["%s"],"source":"mta-sts","tls":"1.3"}' \
+		"$1" "${4:-2592000}" "$2" "$3"
+}
+many() { # many PREFIX N: entries
+	local i
+	for ((i = 100; i < 100 + $2; i++)); do entry "$1$i.test" enforce "mx.$1.test"; echo; done
+}
+# offer AUTHORITY VERSION [TUF-VERSION] <ENTRIES, a line each, in any order
+offer() {
+	local keys=$tmp/$1.auth/keys
+	sort | sed '$!s/$/,/' | whole "$2" >"$tmp/$1.list$2"
+	publish "$tmp/$1" "${3:-$2}" "$tmp/$1.list$2"
+}
+main_entries() {
+	entry a.test enforce mx.main.test; echo
+	entry b.test enforce mx.main.test; echo
+	entry short.test enforce mx.main.test 86400; echo
+	entry tm.test testing mx.main.test; echo
+	many m 40
+}
+extra_entries() {
+	entry b.test enforce mx.extra.test; echo
+	entry c.test enforce mx.extra.test; echo
+	entry e.org enforce mx.extra.test; echo
+	entry short.test enforce mx.extra.test; echo
+	entry te.test testing mx.extra.test; echo
+	many x 40
+}
+third_entries() {
+	entry a.test enforce mx.third.test; echo
+	entry d.test enforce mx.third.test; echo
+	entry te.test enforce mx.third.test; echo
+}
+check 'the first list' offer main 1 < <(main_entries)
+check 'the second list' offer extra 1 < <(extra_entries)
+check 'the third list' offer third 1 < <(third_entries)
+
+# --- configurations ---------------------------------------------------------------------------------
+source_of() { # source_of NAME [LINE...]
+	local name=$1
+	shift
+	if [ "$name" = main ]; then echo '[source]'; else echo "[source $name]"; fi
+	printf '%s\n' "url = file:$tmp/$name" "root = $tmp/$name.auth/root.json" "$@"
+}
+write_conf() { # write_conf <SOURCES
+	{
+		cat
+		cat <<-END2
+			[state]
+			dir = $tmp/state
+			[rules]
+			file = $tmp/rules
+			[install]
+			mta = texthash
+			path = $tmp/map
+			dane = no
+			[postfix]
+			format = plain
+			[brake]
+			gone_min = 5
+			new_min = 50
+			[metrics]
+			textfile = $tmp/prom
+		END2
+	} >"$tmp/u.conf"
+}
+program() { preload25-update --config "$tmp/u.conf" "$@"; }
+update() { program "$@"; }
+says() { # says NAME TEXT: in what the command before printed
+	if grep -qF -- "$2" "$tmp/out"; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/out"; fi
+}
+tells() { # tells NAME CODE TEXT COMMAND...: it prints that
+	local name=$1 text=$3
+	expect "$1" "$2" '' "${@:4}"
+	says "$name: $text" "$text"
+}
+warns() { # warns NAME CODE REGEX COMMAND...: the last line of several on standard error
+	local name=$1 code=$2 regex=$3 rc=0
+	shift 3
+	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	if [ "$rc" -eq "$code" ] && tail -n 1 "$tmp/err" | grep -qE "$regex"; then ok "$name"; else
+		not_ok "$name (exit code $rc, want $code, '$regex')" "$tmp/err"
+	fi
+}
+is() { # is NAME MX DOMAIN: of the map; MX '': no line
+	sed -n "s/^$3 secure match=\([^ ]*\) .*/\1/p" "$tmp/map" >"$tmp/seen"
+	if [ "$(cat "$tmp/seen")" = "$2" ]; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/seen"; fi
+}
+state_is() { # state_is NAME WANT JQ-FILTER: of status --json
+	program status --json >"$tmp/json" 2>"$tmp/log"
+	if [ "$(jq -c "$3" "$tmp/json")" = "$2" ]; then ok "$1"; else
+		jq -c "$3" "$tmp/json" >"$tmp/seen"
+		not_ok "$1 (want '$2')" "$tmp/seen"
+	fi
+}
+: >"$tmp/rules"
+
+# --- one list, then two -----------------------------------------------------------------------------
+write_conf < <(source_of main)
+expect 'one list' 0 '' update
+is 'its entry' mx.main.test a.test
+is 'and none of another' '' c.test
+check 'the sentinel is its version' grep -qx 'serial.preload25.invalid 1' "$tmp/map"
+write_conf < <(source_of main; source_of extra)
+expect 'a second one' 0 '' update
+is 'the first goes first' mx.main.test b.test
+is 'what only the second has' mx.extra.test c.test
+is 'testing mode in the second' '' te.test
+grep 'serial.preload25.invalid' "$tmp/map" >"$tmp/sentinel.two"
+check 'the sentinel is another' test "$(cat "$tmp/sentinel.two")" != 'serial.preload25.invalid 1'
+expect 'no news' 0 '' update
+check 'no change' grep -qxF "$(cat "$tmp/sentinel.two")" "$tmp/map"
+expect 'explain what both have' 0 '' program explain b.test
+says 'the one that counts' 'list         1 of 2026-11-23T12:00:00Z'
+says 'and its name' 'by test (main)'
+says 'and the other' 'also in      list 1 (extra), mode enforce: goes behind'
+expect 'explain what nobody has' 1 'nobody.test: not listed [(]lists 1 [(]main[)], 1 [(]extra[)][)]$' program explain nobody.test
+expect 'status' 0 '' program status
+says 'counts of the second' '45 entries, 42 enforced, 2 behind other lists'
+state_is 'status --json has both' '[["main",1,43],["extra",1,42]]' '[.sources[] | [.name, .list.version, .enforced]]'
+state_is 'and the first where it was' '[1,85]' '[.list.version, .map.entries]'
+tells 'status --nagios' 0 'PRELOAD25 OK - lists 1 (main), 1 (extra), ' program status --nagios
+says 'with figures of the second' ' expires_extra='
+check 'metrics name each' grep -qx 'preload25_update_source_list_version{source="extra"} 1' "$tmp/prom"
+check 'and have the old names' grep -qx 'preload25_update_list_version 1' "$tmp/prom"
+tells 'verify the first' 0 'as signed by the authority of main' program verify "$tmp/main.list1"
+tells 'verify the second' 0 'as signed by the authority of extra' program verify "$tmp/extra.list1"
+expect 'verify a stranger' 4 'not a list that an authority of yours has signed' program verify "$tmp/third.list1"
+
+# --- order, trust, domains --------------------------------------------------------------------------
+write_conf < <(source_of main; source_of third; source_of extra)
+expect 'a third in between' 0 '' update
+is 'in its place' mx.third.test te.test
+is 'still behind the first' mx.main.test a.test
+write_conf < <(source_of main; source_of extra; source_of third)
+expect 'another order' 0 '' update
+is 'makes another map' '' te.test
+write_conf < <(source_of main; source_of extra 'trust = early-adopter'; source_of third)
+expect 'an early adopter of one list' 0 '' update
+is 'takes its testing mode for enforce' mx.extra.test te.test
+is 'and not that of others' '' tm.test
+expect 'explain it' 0 '' program explain te.test
+says 'says why' 'why          its list has trust = early-adopter: testing counts as enforce'
+write_conf < <(source_of main; source_of third 'trust = testing'; source_of extra)
+expect 'a list that is only tested' 0 '' update
+is 'makes no lines' '' d.test
+is 'and takes none away' mx.main.test a.test
+is 'nor keeps back what stands behind it' mx.extra.test c.test
+tells 'explain one of it' 0 'd.test: listed, but not enforced here' program explain d.test
+says 'says why' 'none: only a list has it that is being tested here'
+tells 'status counts it' 0 'left out     1 of lists that are only tested here' program status
+echo 'Nov 23 11:00:00 mx postfix/smtp[9]: 4F1: to=<x@d.test>, relay=mx.third.test[192.0.2.1]:25, delay=0.1,' \
+	'delays=0/0/0.1/0, dsn=2.0.0, status=sent (250 ok)' >"$tmp/mail.log"
+tells 'preview shows it' 0 'on a list that is being tested here' program preview "$tmp/mail.log"
+tells 'stats does not' 0 'to 0 domains of lists 1 (main), 1 (third), 1 (extra)' program stats "$tmp/mail.log"
+echo 'early-adopter all' >"$tmp/rules"
+expect 'early adopter of all' 0 '' update
+is 'is of what lists say' mx.main.test tm.test
+is 'not of a list that is only tested' '' d.test
+echo 'early-adopter d.test' >"$tmp/rules"
+expect 'early adopter of one domain' 0 '' update
+is 'lifts that one' mx.third.test d.test
+printf 'except b.test\nadd c.test mx mine.test\n' >"$tmp/rules"
+expect 'exceptions and additions' 0 '' update
+is 'go before all lists' '' b.test
+is 'go before all lists' mine.test c.test
+: >"$tmp/rules"
+write_conf < <(source_of main; source_of extra 'domains = org' 'domains = c.test')
+expect 'a list for some domains' 0 'source third is not configured any more' update
+check 'and what was trusted of the third is gone' test ! -e "$tmp/state/sources/third"
+is 'one that it is trusted for' mx.extra.test c.test
+is 'one below' mx.extra.test e.org
+is 'one that it is not' '' x100.test
+tells 'explain that' 0 'x100.test: listed, but not enforced here' program explain x100.test
+says 'says why' 'none: only a list has it that is not trusted for this domain'
+tells 'status counts them' 0 'for domains that it is not trusted for' program status
+
+# --- what runs out in the first is taken from the second ------------------------------------------------
+write_conf < <(source_of main; source_of extra)
+expect 'both again' 0 '' update
+is 'while it is in force' mx.main.test short.test
+export PRELOAD25_NOW=2026-11-24T13:00:00Z
+mv "$tmp/main" "$tmp/main.away"
+mv "$tmp/extra" "$tmp/extra.away"
+warns 'a day later, without network' 3 '^preload25-update: main: ' update
+is 'the second stands in' mx.extra.test short.test
+export PRELOAD25_NOW=$start
+mv "$tmp/main.away" "$tmp/main"
+expect 'the clock is set back' 3 '^preload25-update: extra: ' update
+is 'the first again' mx.main.test short.test
+
+# --- one that is dead -------------------------------------------------------------------------------
+check 'the first has news' offer main 2 < <(main_entries; entry new2.test enforce mx.main.test; echo)
+expect 'the second is dead' 3 '^preload25-update: extra: ' update
+is 'the first is taken' mx.main.test new2.test
+is 'and nothing of the second is lost' mx.extra.test c.test
+state_is 'its trouble is known' 'true' '.sources[1].trouble != null'
+tells 'status says it' 0 'trouble since' program status
+mv "$tmp/extra.away" "$tmp/extra"
+
+# --- one that is rolled back, with another's news ------------------------------------------------------
+cp -r "$tmp/extra" "$tmp/extra.1"
+check 'the second has news' offer extra 2 < <(extra_entries; entry new-x.test enforce mx.extra.test; echo)
+expect 'both are well' 0 '' update
+is 'it is taken' mx.extra.test new-x.test
+state_is 'no trouble' 'true' '.sources[1].trouble == null'
+mv "$tmp/extra" "$tmp/extra.2"
+mv "$tmp/extra.1" "$tmp/extra"
+check 'the first has news' offer main 3 < <(main_entries; entry new3.test enforce mx.main.test; echo)
+expect 'the second is rolled back' 4 '^preload25-update: extra: .*roll' update
+is 'the first is taken' mx.main.test new3.test
+is 'nothing of the second is lost' mx.extra.test new-x.test
+rm -rf "$tmp/extra"
+mv "$tmp/extra.2" "$tmp/extra"
+tells 'status --nagios' 2 'PRELOAD25 CRITICAL - the last run: extra: ' program status --nagios
+
+# --- one that is not sound -----------------------------------------------------------------------------
+cp -r "$tmp/extra" "$tmp/extra.2"
+unsound() {
+	local keys=$tmp/extra.auth/keys
+	{ extra_entries; echo '"z.test":nonsense'; } | sort | sed '$!s/$/,/' | whole 3 >"$tmp/extra.list3"
+	publish "$tmp/extra" 3 "$tmp/extra.list3"
+}
+check 'the second signs nonsense' unsound
+check 'the first has news' offer main 4 < <(main_entries; entry new4.test enforce mx.main.test; echo)
+expect 'nonsense' 4 '^preload25-update: extra: list.json is signed, but not sound' update
+is 'the first is taken' mx.main.test new4.test
+is 'nothing of the second is lost' mx.extra.test new-x.test
+
+# --- the brake, by each list alone --------------------------------------------------------------------------
+check 'the second drops a quarter of its own' offer extra 4 < <(extra_entries | grep -v x10)
+check 'the first has news' offer main 5 < <(main_entries; entry new5.test enforce mx.main.test; echo)
+expect 'the brake' 1 '^preload25-update: extra: brake: list 4 would drop 11 of ' update
+is 'the first is taken' mx.main.test new5.test
+is 'the second keeps all' mx.x.test x100.test
+expect 'by hand' 0 '' update --allow-churn
+is 'it is taken' '' x100.test
+
+# --- undo, and undo, and on again ------------------------------------------------------------------------------
+state_is 'so far one can go back' 3 .undo_steps
+tells 'status says to what' 0 'undo         goes back to lists 5 (main), 2 (extra), and can do so 3 times' program status
+tells 'undo' 0 'list 2 (extra) is in force again in place of 4; what was is not taken any more' program undo
+is 'the second as it was' mx.x.test x100.test
+is 'the first as it is' mx.main.test new5.test
+tells 'undo again' 0 'list 4 (main) is in force again in place of 5; ' program undo
+is 'the first as it was' '' new5.test
+is 'the one before' mx.main.test new4.test
+expect 'what was undone' 0 '' update
+is 'does not come back' '' new5.test
+is 'of neither' mx.x.test x100.test
+state_is 'one step is left' 1 .undo_steps
+check 'the first has a newer one' offer main 6 < <(main_entries; entry new6.test enforce mx.main.test; echo)
+expect 'the newer one' 0 '' update
+is 'is taken' mx.main.test new6.test
+is 'and the other stays undone' mx.x.test x100.test
+state_is 'as is said' '[false,true]' '[.sources[].undone]'
+expect 'by hand' 0 '' update --allow-churn
+is 'it comes back' '' x100.test
+state_is 'and is not undone any more' '[false,false]' '[.sources[].undone]'
+sed -i 's/^mta = /keep = 1\n&/' "$tmp/u.conf"
+check 'one more' offer main 7 < <(main_entries; entry new7.test enforce mx.main.test; echo)
+expect 'with one step kept' 0 '' update
+state_is 'so it is' 1 .undo_steps
+check 'and no list is left that nothing needs' test "$(ls "$tmp/state"/list-*.json | wc -l)" -le 3
+tells 'back' 0 'list 6 (main)' program undo
+expect 'and no further' 1 'there is no earlier list' program undo
+
+# --- a damaged list of one ------------------------------------------------------------------------------------
+sum=$(sha256sum <"$tmp/extra.list4" | cut -d' ' -f1)
+echo x >>"$tmp/state/list-$sum.json"
+mv "$tmp/extra" "$tmp/extra.away"
+echo 'except a.test' >"$tmp/rules"
+cp "$tmp/map" "$tmp/map.before"
+warns 'a list is damaged and cannot be had' 3 '^preload25-update: extra: ' update
+check 'the map stands' cmp "$tmp/map" "$tmp/map.before"
+mv "$tmp/extra.away" "$tmp/extra"
+expect 'it can be had again' 0 '' update
+is 'the rule is in force' '' a.test
+is 'and its lines are there' mx.extra.test c.test
+: >"$tmp/rules"
+
+# --- one that expires --------------------------------------------------------------------------------------------
+list_expires=2027-06-01T00:00:00Z
+check 'the first lives longer' offer main 8 < <(main_entries)
+expect 'it is taken' 0 '' update
+export PRELOAD25_NOW=2026-12-08T00:00:00Z
+expect 'the second has expired' 5 '^preload25-update: extra: the installed list 4 has expired' update
+expect 'status tells' 5 'extra: the installed list 4 has expired' program status
+tells 'status --nagios' 2 'extra: list 4 has expired' program status --nagios
+is 'its entries go on as long as they last' mx.extra.test c.test
+export PRELOAD25_NOW=$start
+
+# --- a run without one, killed or not ----------------------------------------------------------------------------
+write_conf < <(source_of main)
+expect 'one list again' 0 'source extra is not configured any more' update
+is 'without the other' '' c.test
+check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 8' "$tmp/map"
+check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
+write_conf < <(source_of main; source_of extra)
+mv "$tmp/main" "$tmp/main.away"
+expect 'the second comes while the first is dead' 3 '^preload25-update: main: ' update
+is 'and is taken' mx.extra.test c.test
+mv "$tmp/main.away" "$tmp/main"
+
+# --- report-only, and a new machine ------------------------------------------------------------------------------
+rm -rf "$tmp/state" "$tmp/map"
+mv "$tmp/main" "$tmp/main.away"
+expect 'the first is dead from the beginning' 3 '^preload25-update: main: ' update
+is 'the second is installed' mx.extra.test c.test
+tells 'status knows' 0 'list         none (main)' program status
+mv "$tmp/main.away" "$tmp/main"
+expect 'it comes' 0 '' update
+is 'and goes first' mx.main.test b.test
+rm -rf "$tmp/state" "$tmp/map"
+sed -i 's/^mta = /mode = report-only\n&/' "$tmp/u.conf"
+warns 'report-only' 0 '' update
+check 'makes no map' test ! -e "$tmp/map"
+tells 'and has both' 0 'lists 8 (main), 4 (extra)' program status --nagios
+rm -rf "$tmp/state"
+sed -i 's/^mode = .*//' "$tmp/u.conf"
+warns 'a dry run' 0 'would be installed: lists 8 [(]main[)], 4 [(]extra[)]' update --dry-run
+check 'makes no map' test ! -e "$tmp/map"
+
+# --- what is no configuration -------------------------------------------------------------------------------------
+refused() { # refused REGEX LINE...
+	write_conf < <(source_of main; shift; printf '%s\n' "$@")
+	expect "refused: $1" 2 "$1" update
+}
+refused 'unknown section .sources x.' '[sources x]' 'url = file:/x'
+refused "u.conf:5: section .source Main." '[source Main]' 'url = file:/x'
+refused 'main is what .source. is called' '[source main]' 'url = file:/x'
+refused '.source x. has no root' '[source x]' 'url = file:/x'
+refused '.source x. has no url' '[source x]' 'root = /x'
+refused 'u.conf:7: trust = much: neither' '[source x]' 'url = file:/x' 'root = /x' 'trust = much'
+refused 'u.conf:7: domains = .org: not a domain' '[source x]' 'url = file:/x' 'root = /x' 'domains = .org'
+finish
