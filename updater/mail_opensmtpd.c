@@ -53,6 +53,7 @@ struct failure {
 	char address[ADDRESS_MAX];
 	enum mail_reason reason;
 	int since_s, failed_s; /* in the day, as above */
+	bool disabled;         /* so it was no idle session that ended */
 	bool told;             /* why some relay has no server left */
 };
 
@@ -189,18 +190,29 @@ why_no_route(struct mail_opensmtpd *o, int now_s)
 		struct failure *f = &o->failures[i];
 		int since_s = age(f->since_s, now_s);
 
-		if (!f->told && since_s >= RETRY_MIN_S &&
+		if (f->disabled && !f->told && since_s >= RETRY_MIN_S &&
 			(since_s <= RETRY_MAX_S || age(f->failed_s, now_s) <= 1)) {
 			f->told = true;
 			return f->reason;
 		}
 	}
 	for (size_t i = 0; i < o->failure_count; i++) {
+		if (!o->failures[i].disabled)
+			continue;
 		reason = o->failures[i].reason;
 		if (reason == MAIL_REASON_OTHER)
 			break;
 	}
 	return reason;
+}
+
+/* Nothing goes there for a while. */
+static void
+on_disabled(struct mail_opensmtpd *o, struct span address)
+{
+	for (size_t i = 0; i < o->failure_count; i++)
+		if (span_is(address, o->failures[i].address))
+			o->failures[i].disabled = true;
 }
 
 /* "[connector:[]->[relay:mx1.good.test,port=25,smtp+tls,mx],0x0]". */
@@ -226,6 +238,8 @@ on_route(struct mail_opensmtpd *o, int now_s, struct span rest)
 {
 	if (span_skip(&rest, "No valid route for [connector:"))
 		on_no_route(o, now_s, rest);
+	else if (span_skip(&rest, "Disabling route "))
+		on_disabled(o, span_up_to(span_behind(rest, " <-> "), " "));
 	else if (span_skip(&rest, "Enabling route "))
 		forget_address(o, span_up_to(span_behind(rest, " <-> "), " "));
 }

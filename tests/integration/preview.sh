@@ -204,6 +204,7 @@ said_by_opensmtpd() {
 	}
 	fails() {
 		asks "$1" && session "$1" "error reason=$2"
+		line "smtp-out: Disabling route [] <-> 192.0.2.$1 (192.0.2.$1) for 15s"
 		later=$(date -u -d "$start + 2 seconds" +%Y-%m-%dT%H:%M:%SZ)
 		echo "$later mail smtpd[7]: smtp-out: No valid route for [connector:[]->[relay:$d,smtp+tls],0x0]"
 		to 0 "$3" "$d" TempFail 'Network error on destination MXs'

@@ -707,11 +707,13 @@ test_opensmtpd(void **state UNUSED)
 static void
 test_opensmtpd_reasons(void **state UNUSED)
 {
+#define DISABLED(to) "smtp-out: Disabling route [] <-> " to " (" to ") for 15s"
 #define FAILS(why) \
-	ASKS("9df0ae05f7038821", "198.18.1.3"), SESSION("9df0ae05f7038821") "error reason=" why
+	ASKS("9df0ae05f7038821", "198.18.1.3"), SESSION("9df0ae05f7038821") "error reason=" why, \
+		OSMTPD DISABLED("198.18.1.3")
 #define AND_WAITS NO_ROUTE("34", "d.test,smtp+tls"), NO_SERVER("d.test")
 	static const struct {
-		const char *lines[8];
+		const char *lines[10];
 		enum mail_reason reason;
 	} rows[] = {
 		{{FAILS("TLS required but not supported by remote host"), AND_WAITS},
@@ -780,12 +782,11 @@ static void
 test_opensmtpd_shared(void **state UNUSED)
 {
 #define FAILS_AT(id, at, to, why) \
-	"Nov 27 01:23:" at " mail smtpd[611]: " id " mta connecting address=smtp+tls://" to \
-	":25 host=x", \
-		"Nov 27 01:23:" at " mail smtpd[611]: " id " mta error reason=" why
+	"Nov 27 01:23:" at " mail smtpd[611]: " id " mta connecting address=smtp+tls://" to ":25 host=x", \
+		"Nov 27 01:23:" at " mail smtpd[611]: " id " mta error reason=" why, OSMTPD DISABLED(to)
 #define STRIPPED "TLS required but not supported by remote host"
 	static const struct {
-		const char *lines[10];
+		const char *lines[14];
 		enum mail_reason reason;
 	} rows[] = {
 		/* In their order. */
@@ -807,6 +808,7 @@ test_opensmtpd_shared(void **state UNUSED)
 			 "address=smtp+tls://198.18.1.4:25 host=x",
 			 "Nov 27 01:23:34 mail smtpd[611]: 0000000000000002 mta error "
 			 "reason=" STRIPPED,
+			 OSMTPD DISABLED("198.18.1.4"),
 			 NO_ROUTE("34", "d.test,smtp+tls"), NO_SERVER("d.test")},
 			MAIL_REASON_NO_TLS},
 		/* A server that another domain's mail has found so. */
@@ -822,6 +824,16 @@ test_opensmtpd_shared(void **state UNUSED)
 		{{FAILS_AT("0000000000000001", "32", "198.18.1.3", "IO Error: Connection refused"),
 			 FAILS_AT("0000000000000002", "32", "198.18.1.4", STRIPPED),
 			 NO_ROUTE("40", "d.test,smtp+tls"), NO_SERVER("d.test")},
+			MAIL_REASON_OTHER},
+		/* A session that ended when nothing was to be sent. */
+		{{ASKS("0000000000000001", "198.18.1.3"),
+			 SESSION("0000000000000001") "error reason=Connection closed unexpectedly",
+			 FAILS_AT("0000000000000002", "32", "198.18.1.4", STRIPPED),
+			 NO_ROUTE("40", "d.test,smtp+tls"), NO_SERVER("d.test")},
+			MAIL_REASON_NO_TLS},
+		{{ASKS("0000000000000001", "198.18.1.3"),
+			 SESSION("0000000000000001") "error reason=" STRIPPED, NO_ROUTE("34", "d.test,smtp+tls"),
+			 NO_SERVER("d.test")},
 			MAIL_REASON_OTHER},
 		/* What has failed just now is another's. */
 		{{FAILS_AT("0000000000000001", "20", "198.18.1.3", "IO Error: Connection refused"),
