@@ -19,6 +19,8 @@
 #include "export/tuf_metadata.h"
 #include "updater/fetch.h"
 #include "updater/fetch_file.h"
+#include "updater/list_fetch.h"
+#include "updater/replay.h"
 #include "updater/source.h"
 #include "updater/worker.h"
 #include "updater/workdir.h"
@@ -68,6 +70,7 @@ struct errand {
 	size_t tree_count;
 	struct buf ca;
 	struct workdir *dir;
+	struct replay *replay; /* what is new goes there; NULL: it is taken over */
 };
 
 /* --- inside -------------------------------------------------------------------------------------
@@ -295,7 +298,7 @@ check_report(const struct errand *e, const struct buf *text, int rc, struct take
 	out->found.snapshot = report.snapshot;
 	out->found.targets = report.targets;
 	out->found.first_root = report.first_root;
-	out->root_count = e->outside->keep_roots ? root_count(report.first_root, report.root) : 0;
+	out->root_count = e->inside.keep_roots ? root_count(report.first_root, report.root) : 0;
 	for (size_t i = 0; i < out->root_count; i++)
 		if (check_reported(&report.roots[i], (int64_t)TUF_ROOT_MAX, &out->roots[i], err) < 0)
 			return -1;
@@ -408,6 +411,108 @@ take_list(const struct errand *e, const struct tuf_file *said, struct error *err
 	return rc;
 }
 
+/* --- handing it on ------------------------------------------------------------------------------
+ */
+
+/* A file of the metadata, by its version too, as it is asked for where snapshots are consistent. */
+static int
+hand_on_role(const struct errand *e, const struct taken *t, size_t i, int64_t version, struct error *err)
+{
+	char *to = xasprintf("metadata/%s", metadata[i].name);
+	char *other = xasprintf("metadata/%" PRId64 ".%s", version, metadata[i].name);
+	int rc = replay_add(
+		e->replay, e->dir, WORKDIR_METADATA, metadata[i].name, &t->metadata[i], to, err);
+
+	if (rc == 0 && version > 0)
+		rc = replay_also(e->replay, to, other, err);
+	free(other);
+	free(to);
+	return rc;
+}
+
+static int
+hand_on_roots(const struct errand *e, const struct taken *t, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->root_count; i++) {
+		char *name = xasprintf("%" PRId64 ROOT_NAME, t->found.first_root + (int64_t)i);
+		char *to = xasprintf("metadata/%s", name);
+
+		rc = replay_add(e->replay, e->dir, WORKDIR_METADATA, name, &t->roots[i], to, err);
+		free(to);
+		free(name);
+	}
+	return rc;
+}
+
+/* The list, unless it was here. */
+static int
+hand_on_list(const struct errand *e, const struct tuf_file *said, struct error *err)
+{
+	char *here = source_list_path(e->outside->list_dir, said->sha256);
+	char *name = source_list_name(said->sha256);
+	char *other = xasprintf("targets/%s." LIST_TARGET, said->sha256);
+	struct error ignored = {0};
+	int rc = 0;
+
+	if (tuf_check_path(said, here, &ignored) < 0) {
+		rc = replay_add(e->replay, e->dir, WORKDIR_FETCHED, name, said, "targets/" LIST_TARGET, err);
+		if (rc == 0)
+			rc = replay_also(e->replay, "targets/" LIST_TARGET, other, err);
+	}
+	free(other);
+	free(name);
+	free(here);
+	return rc;
+}
+
+/* What is new, and what leads to it. Nothing is: the folder is not made. Whatever is not there was not new, or not
+ * fetched. */
+static int
+hand_on(const struct errand *e, const struct taken *t, int rc, struct error *err)
+{
+	const int64_t versions[META_COUNT] = {
+		[META_SNAPSHOT] = t->found.snapshot, [META_TARGETS] = t->found.targets};
+	bool start_over = is_new(e, META_ANCHOR, &t->metadata[META_ANCHOR]) ||
+		is_new(e, META_ROOT, &t->metadata[META_ROOT]);
+	bool news = start_over || rc > 0;
+	char *path;
+
+	for (size_t i = META_TIMESTAMP; i < META_COUNT; i++)
+		news = news || is_new(e, i, &t->metadata[i]);
+	if (!news)
+		return 0;
+	path = xasprintf("%s/replay", e->outside->list_dir);
+	if (replay_open(path, e->replay, err) < 0 || hand_on_roots(e, t, err) < 0) {
+		free(path);
+		return -1;
+	}
+	free(path);
+	for (size_t i = META_TIMESTAMP; i < META_COUNT; i++) {
+		/* Where it has failed, an old one may be there that another is announced for. */
+		bool wanted = i == META_TIMESTAMP || is_new(e, i, &t->metadata[i]) ||
+			(start_over && rc >= 0);
+
+		if (wanted && t->metadata[i].length >= 0 && hand_on_role(e, t, i, versions[i], err) < 0)
+			return -1;
+	}
+	return rc > 0 ? hand_on_list(e, &t->found.list, err) : 0;
+}
+
+/* --- the whole ----------------------------------------------------------------------------------
+ */
+
+static int
+take_over(const struct errand *e, const struct taken *t, int rc, struct error *err)
+{
+	if (e->replay != NULL)
+		return hand_on(e, t, rc, err);
+	if (take_metadata(e, t, err) < 0)
+		return -1;
+	return rc > 0 ? take_list(e, &t->found.list, err) : 0;
+}
+
 /* What was proved is kept whatever came of the rest: rc, with err. */
 static int
 take(const struct errand *e, const struct buf *text, int rc, struct source_found *found,
@@ -419,11 +524,10 @@ take(const struct errand *e, const struct buf *text, int rc, struct source_found
 	/* It has not come so far, or it is gone and so is what it has said. */
 	if (rc < 0 && text->len == 0)
 		return rc;
-	if (check_report(e, text, rc, &taken, &why) == 0 && take_metadata(e, &taken, &why) == 0) {
-		if (rc < 0)
-			return -1;
-		*found = taken.found;
-		return rc > 0 && take_list(e, &found->list, err) < 0 ? -1 : rc;
+	if (check_report(e, text, rc, &taken, &why) == 0 && take_over(e, &taken, rc, &why) == 0) {
+		if (rc >= 0)
+			*found = taken.found;
+		return rc;
 	}
 	/* A process that lies has no say in what the matter is. */
 	if (rc < 0 && why.kind != ERROR_SECURITY) {
@@ -435,9 +539,6 @@ take(const struct errand *e, const struct buf *text, int rc, struct source_found
 	*err = why;
 	return -1;
 }
-
-/* --- the whole ----------------------------------------------------------------------------------
- */
 
 static int
 run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct source_found *found,
@@ -471,12 +572,12 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct s
 	return rc;
 }
 
-int
-source_worker_refresh(const struct source *s, const struct source_here *here,
-	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct source_found *found,
-	struct error *err)
+/* One process. replay: where it leaves what it has found for another one; NULL: it is taken over. */
+static int
+send_out(const struct source *s, const struct source_here *here, const struct confine_user *user,
+	int64_t time_ms, int64_t now_s, struct replay *replay, struct source_found *found, struct error *err)
 {
-	struct errand e = {.outside = s, .inside = *s, .here = *here, .now_s = now_s};
+	struct errand e = {.outside = s, .inside = *s, .here = *here, .now_s = now_s, .replay = replay};
 	char *path = xasprintf("%s/work", s->list_dir);
 	int rc = -1;
 
@@ -490,6 +591,7 @@ source_worker_refresh(const struct source *s, const struct source_here *here,
 	e.inside.root = ANCHOR;
 	e.inside.list_dir = WORKDIR_FETCHED_NAME;
 	e.inside.metadata_dir = WORKDIR_METADATA_NAME;
+	e.inside.keep_roots = s->keep_roots || replay != NULL;
 	e.here.dir = ".";
 	if (file_mkdirs(s->metadata_dir, DIR_MODE, err) < 0)
 		goto out;
@@ -507,5 +609,52 @@ out:
 	free(e.tree_fds);
 	buf_clear(&e.ca);
 	free(path);
+	return rc;
+}
+
+/* What the first one says counts where it has failed, as long as it has not lied; where not, what the second one
+ * does. */
+static int
+verify(const struct source *s, const struct source_here *here, const struct confine_user *user,
+	int64_t time_ms, int64_t now_s, const struct replay *replay, int rc, struct source_found *found,
+	struct error *err)
+{
+	const char *const urls[] = {replay->url};
+	struct source again = *s;
+	struct error why = {0};
+	int verified;
+
+	again.urls = urls;
+	again.url_count = ARRAY_LEN(urls);
+	again.mirror = &replay->tree;
+	verified = send_out(&again, here, user, time_ms, now_s, NULL, found, &why);
+	if (verified >= 0)
+		return rc < 0 ? -1 : verified;
+	error_prefix(&why, "what was fetched, verified anew");
+	if (rc < 0 && why.kind != ERROR_SECURITY) {
+		log_info("%s", why.text);
+		return -1;
+	}
+	if (rc < 0)
+		log_info("%s", err->text);
+	*err = why;
+	return -1;
+}
+
+int
+source_worker_refresh(const struct source *s, const struct source_here *here,
+	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct source_found *found,
+	struct error *err)
+{
+	struct replay replay = {.tree = {.fd = -1}};
+	int rc;
+
+	/* What comes from no network is verified once. */
+	if (s->mirror != NULL)
+		return send_out(s, here, user, time_ms, now_s, NULL, found, err);
+	rc = send_out(s, here, user, time_ms, now_s, &replay, found, err);
+	if (replay.tree.fd >= 0)
+		rc = verify(s, here, user, time_ms, now_s, &replay, rc, found, err);
+	replay_close(&replay);
 	return rc;
 }

@@ -1,13 +1,16 @@
 /*
- * source_worker: source_refresh() in a confined process.
+ * source_worker: source_refresh() in confined processes.
  *
- * Whatever comes from a mirror is fetched, unpacked and verified there, on a copy of the trusted
+ * Whatever comes from a mirror is fetched, unpacked and verified in a first one, on a copy of the trusted
  * metadata and on the lists themselves, which it may only read, in "work", a folder in the folder of
- * the lists. What was proved is taken over when the process is gone, by the digests that it reports,
- * also when it failed in the end; nothing is of a process that crashed or whose report cannot be.
+ * the lists. Behind its end what is new is put as a mirror (replay.h) before a second one, which has no
+ * network, begins with the same trusted metadata, and verifies it all anew: what was proved to that one is
+ * taken over, by the digests that it reports, also when something failed in the end. Nothing is taken of a
+ * process that crashed or whose report cannot be. Without news there is no second one.
  *
- * That what it reports was proved is its word: nothing is verified anew outside. A source that is a folder
- * of this machine made by mirror.h is read without network.
+ * So what takes over the process that talks to mirrors can keep news back, and no more; unless the same
+ * bytes take over the one that verifies, whose word is believed. A source that is a folder of this machine
+ * made by mirror.h is read without network, by one process.
  */
 #ifndef UPDATER_SOURCE_WORKER_H
 #define UPDATER_SOURCE_WORKER_H

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -399,13 +400,181 @@ test_rotation_cut_short(void **state UNUSED)
 		assert_int_equal(refresh(&s, &found, &err), 1);
 		assert_false(is_same(timestamp, old));
 	}
-	/* root, timestamp, snapshot, targets and the list. */
-	assert_int_equal(n, 6);
+	/* root, timestamp, snapshot, targets and the list: to be verified anew, and to be trusted. */
+	assert_int_equal(n, 11);
 	free(old);
 	free(before);
 	free(timestamp);
 	free(root);
 	scene_clear(&s);
+}
+
+/* --- a process that was taken over --------------------------------------------------------------
+ */
+
+/* What an attacker has made: files of a repository of his own, and a list. */
+static struct buf of_his[TUF_ROLE_COUNT], his_list;
+/* Of the processes only the first one is his. */
+static int *reports;
+
+/* Writes it where the process may, and reports it. */
+static void
+forge(const char *path, const struct buf *text, struct record *record)
+{
+	struct tuf_file file;
+	FILE *f;
+
+	/* A copy that was put there is not his to write to, but to remove. */
+	(void)unlink(path);
+	f = fopen(path, "w");
+	assert(f != NULL && fwrite(text->data, 1, text->len, f) == text->len && fclose(f) == 0);
+	OK(tuf_file_of_path(path, &file, &ok_err));
+	record->length = file.length;
+	memcpy(record->sha256, file.sha256, sizeof(record->sha256));
+}
+
+static void
+forge_below_root(struct whole *w)
+{
+	forge("metadata/timestamp.json", &of_his[TUF_ROLE_TIMESTAMP], &w->records[TIMESTAMP]);
+	forge("metadata/snapshot.json", &of_his[TUF_ROLE_SNAPSHOT], &w->records[SNAPSHOT]);
+	forge("metadata/targets.json", &of_his[TUF_ROLE_TARGETS], &w->records[TARGETS]);
+}
+
+static void
+forge_list(struct whole *w)
+{
+	struct record *r = &w->records[LIST];
+	char *path;
+
+	forge("fetched/list", &his_list, r);
+	path = source_list_path("fetched", r->sha256);
+	assert(rename("fetched/list", path) == 0);
+	free(path);
+}
+
+static bool
+his_root(struct whole *w)
+{
+	if (++*reports > 1)
+		return true;
+	forge("metadata/2.root.json", &of_his[TUF_ROLE_ROOT], &w->roots[0]);
+	forge("metadata/root.json", &of_his[TUF_ROLE_ROOT], &w->records[ROOT]);
+	w->versions[0] = w->versions[3] = 2;
+	forge_below_root(w);
+	forge_list(w);
+	return true;
+}
+
+/* As if he had the trust anchor, too. */
+static bool
+his_anchor(struct whole *w)
+{
+	if (*reports == 0)
+		forge("metadata/anchor", &of_his[TUF_ROLE_ROOT], &w->records[ANCHOR]);
+	return his_root(w);
+}
+
+static bool
+his_metadata(struct whole *w)
+{
+	if (++*reports > 1)
+		return true;
+	forge_below_root(w);
+	forge_list(w);
+	return true;
+}
+
+static bool
+his_list_alone(struct whole *w)
+{
+	if (++*reports > 1)
+		return true;
+	forge_list(w);
+	return true;
+}
+
+static void
+read_his(void)
+{
+	struct scene his;
+	struct source_found found;
+	struct error err;
+
+	scene_init(&his, "his");
+	publish(&his, 9);
+	assert_int_equal(refresh(&his, &found, &err), 1);
+	for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+		char *path = trusted(&his, (enum tuf_role)role);
+
+		read_bytes(path, &of_his[role]);
+		free(path);
+	}
+	read_bytes(his.list, &his_list);
+	scene_clear(&his);
+}
+
+/* Whatever it says, only what stands up to the trusted keys is taken. */
+static void
+test_taken_over(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		bool (*alter)(struct whole *report);
+		enum error_kind kind;
+	} cases[] = {{"his-root", his_root, ERROR_SECURITY},
+		{"his-anchor", his_anchor, ERROR_SECURITY},
+		{"his-metadata", his_metadata, ERROR_SECURITY},
+		/* What was announced is not there. */
+		{"his-list", his_list_alone, ERROR_TEMP}};
+
+	reports = mmap(NULL, sizeof(*reports), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(reports != MAP_FAILED);
+	read_his();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct source_found found;
+		struct error err;
+		struct scene s;
+		struct tuf_file newest;
+		char *before[TUF_ROLE_COUNT], *path;
+
+		scene_init(&s, cases[i].name);
+		assert_int_equal(refresh(&s, &found, &err), 1);
+		for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+			path = trusted(&s, (enum tuf_role)role);
+			before[role] = xasprintf("%s.before", path);
+			copy_file(path, before[role]);
+			free(path);
+		}
+		publish(&s, 2);
+		*reports = 0;
+		alter = cases[i].alter;
+		if (refresh(&s, &found, &err) != -1 || err.kind != cases[i].kind ||
+			strstr(err.text, "verified anew: ") == NULL)
+			fail_msg("%s: kind %d: %s", cases[i].name, (int)err.kind, err.text);
+		alter = NULL;
+		assert_int_equal(*reports, 2);
+		for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+			path = trusted(&s, (enum tuf_role)role);
+			/* His list stands beside what the authority has signed meanwhile. */
+			if (cases[i].kind == ERROR_SECURITY && !is_same(path, before[role]))
+				fail_msg("%s: %s is another one", cases[i].name, path);
+			free(path);
+			free(before[role]);
+		}
+		OK(tuf_file_of_path(s.list, &newest, &ok_err));
+		path = xasprintf("%s/replay", s.state);
+		assert_false(file_exists(path));
+		free(path);
+		/* And the next run gets what there is. */
+		assert_int_equal(refresh(&s, &found, &err), 1);
+		assert_string_equal(found.list.sha256, newest.sha256);
+		scene_clear(&s);
+	}
+	for (int role = 0; role < TUF_ROLE_COUNT; role++)
+		buf_clear(&of_his[role]);
+	buf_clear(&his_list);
+	assert_int_equal(munmap(reports, sizeof(*reports)), 0);
 }
 
 int
@@ -415,6 +584,7 @@ main(void)
 		cmocka_unit_test(test_takes),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_rotation_cut_short),
+		cmocka_unit_test(test_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
