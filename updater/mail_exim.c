@@ -1,9 +1,41 @@
-/* Exim: everything about a delivery stands in one line of its main log. */
+/* Exim: everything about a delivery stands in one line of its main log; but that it is too early to ask servers again
+ * which have failed does not say how they have. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/attr.h"
 #include "common/str.h"
+#include "common/xalloc.h"
 #include "updater/mail_parsers.h"
+#include "updater/mail_recent.h"
+
+/* A domain of the list. */
+struct listed {
+	char domain[254];
+	enum mail_reason reason; /* why its servers failed when they were last asked; OTHER: they did not */
+};
+
+struct mail_exim {
+	struct mail_recent *listed; /* owned; by domain */
+};
+
+struct mail_exim *
+mail_exim_new(void)
+{
+	struct mail_exim *e = xcalloc(1, sizeof(*e));
+
+	e->listed = mail_recent_new(sizeof(struct listed));
+	return e;
+}
+
+void
+mail_exim_free(struct mail_exim *e)
+{
+	if (e == NULL)
+		return;
+	mail_recent_free(e->listed);
+	free(e);
+}
 
 /* "== a@example.net R=preload25 T=preload25_pkix defer (-38) H=mx [192.0.2.1]: words". The numbers are
  * Exim's own: -37 TLS could not be set up, -38 it was required and not offered, -36
@@ -27,6 +59,24 @@ reason_of(struct span rest)
 	if (span_begins(number, "-58)") && span_begins(span_behind(rest, " T="), "preload25_dane "))
 		return MAIL_REASON_DANE;
 	return MAIL_REASON_OTHER;
+}
+
+/* The reason of an attempt, which is that of those that follow without one: "... T=preload25_pkix defer (-54): retry time
+ * not reached for any host for 'example.net'". */
+static enum mail_reason
+remember(struct mail_exim *e, const struct mail_delivery *d, struct span rest)
+{
+	enum mail_reason reason = d->outcome == MAIL_SENT ? MAIL_REASON_OTHER : reason_of(rest);
+	struct listed *l;
+
+	if (!span_begins(span_behind(rest, " T="), "preload25_"))
+		return reason;
+	l = mail_recent_get(e->listed, (struct span){d->domain, strlen(d->domain)});
+	if (span_begins(span_behind(rest, " defer ("), "-54)"))
+		return strcmp(l->domain, d->domain) == 0 ? l->reason : reason;
+	memcpy(l->domain, d->domain, sizeof(l->domain));
+	l->reason = reason;
+	return reason;
 }
 
 /* "1vOabc-00000001abc-0001", or "1vOabc-0001ab-01" before Exim 4.97. */
@@ -89,7 +139,7 @@ take_flag(struct span *rest, struct mail_delivery *out)
 /* "2026-11-26 12:00:00 1vOabc-00000001abc-0001 => a@example.net R=... T=... H=mx [192.0.2.1]
  * X=TLS1.3:... CV=yes ...". Behind DN= and C= stands what the peer said. */
 int
-mail_exim_line(struct span line, struct mail_delivery *out)
+mail_exim_line(struct mail_exim *e, struct span line, struct mail_delivery *out)
 {
 	struct span rest = line, address, host;
 
@@ -110,8 +160,7 @@ mail_exim_line(struct span line, struct mail_delivery *out)
 	if (!span_copy_domain(address, out->domain) || (host.len == 0 && out->outcome == MAIL_SENT))
 		return 0;
 	span_copy_name(span_up_to(host, " ["), out->host);
-	if (out->outcome != MAIL_SENT)
-		out->reason = reason_of(rest);
+	out->reason = remember(e, out, rest);
 	if (host.len == 0)
 		out->tls = MAIL_TLS_UNKNOWN;
 	else if (span_find(rest, " X=") == NULL)

@@ -12,6 +12,7 @@
 
 struct mail_log {
 	struct mail_postfix *postfix; /* owned, as are those below */
+	struct mail_exim *exim;
 	struct mail_sendmail *sendmail;
 	struct mail_opensmtpd *opensmtpd;
 	bool spoke;   /* one of them, to an earlier reader */
@@ -24,6 +25,7 @@ mail_log_new(void)
 	struct mail_log *log = xcalloc(1, sizeof(*log));
 
 	log->postfix = mail_postfix_new();
+	log->exim = mail_exim_new();
 	log->sendmail = mail_sendmail_new();
 	log->opensmtpd = mail_opensmtpd_new();
 	return log;
@@ -35,6 +37,7 @@ mail_log_free(struct mail_log *log)
 	if (log == NULL)
 		return;
 	mail_postfix_free(log->postfix);
+	mail_exim_free(log->exim);
 	mail_sendmail_free(log->sendmail);
 	mail_opensmtpd_free(log->opensmtpd);
 	free(log);
@@ -104,7 +107,7 @@ mail_log_line(struct mail_log *log, const char *text, size_t len, struct mail_de
 	if (len > MAIL_LOG_LINE_MAX)
 		return 0;
 	if (mail_exim_is_own(whole))
-		return mail_exim_line(whole, out);
+		return mail_exim_line(log->exim, whole, out);
 	if (!take_tag(whole, &line))
 		return 0;
 	/* "postfix-out/smtp": instances have names of their own. */
@@ -113,7 +116,7 @@ mail_log_line(struct mail_log *log, const char *text, size_t len, struct mail_de
 	if (span_ends(line.name, "/qmgr"))
 		return mail_postfix_qmgr(&line, out);
 	if (span_begins(line.name, "exim"))
-		return mail_exim_line(line.text, out);
+		return mail_exim_line(log->exim, line.text, out);
 	/* "sm-mta", "sm-msp-queue": whatever sendmail's option -L says. */
 	if (span_begins(line.name, "sm-") || span_begins(line.name, "sendmail")) {
 		log->several = mail_sendmail_line(log->sendmail, &line, out) > 0;

@@ -34,10 +34,13 @@ int mail_postfix_smtp(
 int mail_postfix_qmgr(const struct mail_line *line, struct mail_delivery *out);
 struct mail_speech mail_postfix_speech(const struct mail_postfix *p);
 
+struct mail_exim;
+struct mail_exim *mail_exim_new(void) RETURNS_NONNULL;
+void mail_exim_free(struct mail_exim *e);
 /* Whether it is a line of Exim's own main log, without a tag before it. */
 bool mail_exim_is_own(struct span line);
 /* Such a line, or the text behind a tag. */
-int mail_exim_line(struct span line, struct mail_delivery *out);
+int mail_exim_line(struct mail_exim *e, struct span line, struct mail_delivery *out);
 
 struct mail_sendmail;
 struct mail_sendmail *mail_sendmail_new(void) RETURNS_NONNULL;

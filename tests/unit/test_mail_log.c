@@ -464,6 +464,41 @@ check_reason(const char *const *lines, enum mail_reason want)
 	mail_log_free(log);
 }
 
+/* While it is too early to try again, a message waits for what the last attempt has met. */
+static void
+test_exim_retry(void **state UNUSED)
+{
+#define EXIM_ON(to, rest) "2026-11-27 02:16:14 1xWlVW-0000Kr-14 == " to " R=preload25 T=preload25_pkix defer " rest
+#define TOO_EARLY         EXIM_ON("u@good.test", "(-54): retry time not reached for any host for 'good.test'")
+#define NOT_OFFERED \
+	EXIM_ON("u@good.test", "(-38) H=mx1.good.test [192.0.2.1]: a TLS session is required, but the server did " \
+			       "not offer TLS support")
+	static const struct {
+		const char *lines[4];
+		enum mail_reason reason;
+	} rows[] = {
+		{{NOT_OFFERED, TOO_EARLY}, MAIL_REASON_NO_TLS},
+		{{NOT_OFFERED, TOO_EARLY, TOO_EARLY}, MAIL_REASON_NO_TLS},
+		{{TOO_EARLY}, MAIL_REASON_OTHER},
+		{{NOT_OFFERED, EXIM_ON("u@other.test", "(-54): retry time not reached for any host for 'other.test'")},
+			MAIL_REASON_OTHER},
+		/* Something else since then; it went; not by the list. */
+		{{NOT_OFFERED, EXIM_ON("u@good.test", "(111): Connection refused"), TOO_EARLY}, MAIL_REASON_OTHER},
+		{{NOT_OFFERED,
+			 "2026-11-27 02:16:14 1xWlVW-0000Kr-14 => u@good.test R=preload25 T=preload25_pkix H=mx1.good.test "
+			 "[192.0.2.1] X=TLS1.3:X:256 CV=yes C=\"250 ok\"",
+			 TOO_EARLY},
+			MAIL_REASON_OTHER},
+		{{NOT_OFFERED,
+			 "2026-11-27 02:16:14 1xWlVW-0000Kr-14 == u@good.test R=dnslookup T=remote_smtp defer (-54): retry "
+			 "time not reached for any host for 'good.test'"},
+			MAIL_REASON_OTHER},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		check_reason(rows[i].lines, rows[i].reason);
+}
+
 static void
 test_sendmail_reasons(void **state UNUSED)
 {
@@ -1052,6 +1087,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_postfix),
 		cmocka_unit_test(test_exim),
+		cmocka_unit_test(test_exim_retry),
 		cmocka_unit_test(test_sendmail),
 		cmocka_unit_test(test_sendmail_reasons),
 		cmocka_unit_test(test_sendmail_several),
