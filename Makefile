@@ -235,9 +235,12 @@ install: all
 	install -m 0644 data/man/preload25-update.8 $(DESTDIR)$(mandir)/man8/
 	install -m 0644 data/preload25.conf.example data/preload25-update.conf.example \
 		data/schema/*.json data/cron.d/preload25-updater data/systemd/preload25-update.timer \
+		data/systemd/preload25.sysusers \
 		$(DESTDIR)$(datadir)/
-	sed 's|/usr/sbin/|$(sbindir)/|' data/systemd/preload25-update.service | \
-		install -m 0644 /dev/stdin $(DESTDIR)$(datadir)/preload25-update.service
+	for unit in preload25-fetch.service preload25-update.service; do \
+		sed 's|/usr/sbin/|$(sbindir)/|' data/systemd/$$unit | \
+			install -m 0644 /dev/stdin $(DESTDIR)$(datadir)/$$unit || exit; \
+	done
 	install -m 0644 data/completion/preload25.bash $(DESTDIR)$(completiondir)/preload25
 	ln -sf preload25 $(DESTDIR)$(completiondir)/preload25-update
 

@@ -3,7 +3,8 @@
 # as the README says until a real Postfix keeps a mail that would have been read on the way, installed
 # again, removed, purged. Then for what nobody has set up, and for what is still in use.
 #
-# Prints the seconds from apt-get to the first refused downgrade. Needs root and namespaces.
+# Prints the seconds from apt-get to the first refused downgrade. Needs root and namespaces. What the package
+# does under systemd tells units.sh.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 # shellcheck source=tests/lab/tuf.bash
@@ -197,72 +198,9 @@ syslog_lines() {
 man_and_units() {
 	check 'the program has its page' sh -c \
 		'zcat /usr/share/man/man8/preload25-update.8.gz | grep -q PRELOAD25-UPDATE'
-	analyze verify --man=no /lib/systemd/system/preload25-update.service \
+	analyze verify --man=no /lib/systemd/system/preload25-update.service /lib/systemd/system/preload25-fetch.service \
 		/lib/systemd/system/preload25-update.timer >"$tmp/verify" 2>&1
 	check 'systemd-analyze verifies the units' diff /dev/null "$tmp/verify"
-}
-
-# --- inside, with systemd itself --------------------------------------------------------------------------
-
-# Process 1 of a namespace of its own is systemd, which runs nothing but what the tests tell it.
-become_systemd() {
-	only_in_the_copy
-	mount -t sysfs -o ro sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77
-	mkdir -p /dev/shm /dev/pts && mknod -m 666 /dev/ptmx c 5 2 || exit
-	: >/etc/fstab
-	: >/etc/machine-id
-	cat >/etc/systemd/system/tests.service <<-END
-		[Unit]
-		DefaultDependencies=no
-		[Service]
-		Type=oneshot
-		Environment=B=$B LAB_BIN=$LAB_BIN HOME=/root LANG=C.UTF-8 TMPDIR=/run/lab/mail
-		ExecStart=/run/lab/top/tests/integration/package.sh --driver
-		StandardOutput=file:/run/lab/mail/systemd.out
-		StandardError=file:/run/lab/mail/systemd.out
-		TimeoutStartSec=120
-		ExecStopPost=sh -c 'systemctl exit "\$\$EXIT_STATUS" || systemctl exit 1'
-	END
-	printf '[Unit]\nWants=tests.service\n' >/etc/systemd/system/tests.target
-	container=tests exec unshare --pid --fork --kill-child --mount-proc \
-		/lib/systemd/systemd --system --unit=tests.target --log-target=null
-}
-shown() { systemctl show -P "$1" preload25-update.service; }
-
-run_driver() {
-	local map=/etc/postfix/preload.cdb prom=/var/lib/prometheus/node-exporter
-	only_in_the_copy
-	PATH=$LAB_BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-	rm -rf /usr/sbin/policy-rc.d /var/lib/preload25 /etc/preload25
-	check 'systemd: its journal runs' systemctl start systemd-journald.service
-	check 'systemd: the package is installed' apt install "/run/lab/mail/preload25-updater.deb"
-	check 'systemd: the timer is enabled' systemctl is-enabled preload25-update.timer
-	check 'systemd: ... and waits' systemctl is-active preload25-update.timer
-	check 'systemd: without a configuration the service is no failure' systemctl start preload25-update.service
-	check 'systemd: ... since it does not even start' test "$(shown ConditionResult)" = no
-	check 'systemd: set-up' preload25-update setup postfix --apply --source "file:/run/lab/mail/site" \
-		--root "/run/lab/mail/root.json"
-	mkdir -p $prom
-	printf '[metrics]\ntextfile = %s/preload25.prom\n' $prom >>$conf
-	rm $map
-	check 'systemd: the service makes the map anew' systemctl start preload25-update.service
-	check 'systemd: ... although it may write next to nothing' test -s $map
-	check 'systemd: ... readable for all' test "$(stat -c %a $map)" = 644
-	check 'systemd: ... and its figures' grep -qx 'preload25_update_last_exit_code 0' $prom/preload25.prom
-	journalctl -q -u preload25-update.service -o cat --priority=6..6 >"$tmp/journal"
-	check 'systemd: the journal has what was done, as information, without the name of the program' \
-		grep -q "^$map to be installed: list 1, " "$tmp/journal"
-	mv /etc/preload25/root.json /etc/preload25/root.away
-	check 'systemd: a failure is one of the service' exits 1 systemctl start preload25-update.service
-	check 'systemd: ... as systemctl says' grep -q '^Job for preload25-update.service failed' "$tmp/out"
-	check 'systemd: ... with the exit code of the job' test "$(shown ExecMainStatus)" = 2
-	journalctl -q -u preload25-update.service -o cat --priority=3 >"$tmp/journal"
-	check 'systemd: ... and an error in the journal' grep -q '^root: /etc/preload25/root.json' "$tmp/journal"
-	mv /etc/preload25/root.away /etc/preload25/root.json
-	check 'systemd: it is purged' apt purge preload25-updater
-	check 'systemd: ... and there is no timer left' \
-		test "$(systemctl show -P LoadState preload25-update.timer)" = not-found
-	finish
 }
 
 cases_load "$senders/matrix.txt"
@@ -271,8 +209,6 @@ listed=b-none other=f-unlisted
 victim=bob@${case_domain[$listed]}
 case ${1:-} in
 --inside) run_inside ;;
---systemd) become_systemd ;;
---driver) run_driver ;;
 esac
 
 # --- outside: the package, and the copy of this machine -------------------------------------------------
@@ -288,10 +224,12 @@ dpkg-deb -f "$deb" Depends >"$tmp/depends"
 check 'it needs no database, git or DNS library' \
 	sh -c '! grep -qE "sqlite|git|unbound|ldns|libevent" "$1"' sh "$tmp/depends"
 check 'make install' make -s -C "$top" "B=$B" "DESTDIR=$tmp/dest" prefix=/opt/p25 install
-check '... brings a service of the program there' \
-	grep -qx 'ExecStart=/opt/p25/sbin/preload25-update' "$tmp/dest/opt/p25/share/preload25/preload25-update.service"
-check '... with its timer, and a line for cron' \
-	ls "$tmp/dest/opt/p25/share/preload25/preload25-update.timer" "$tmp/dest/opt/p25/share/preload25/preload25-updater"
+p25=$tmp/dest/opt/p25/share/preload25
+check '... brings two services of the program there' sh -c \
+	'grep -qx "ExecStart=/opt/p25/sbin/preload25-update --fetch-only" "$1/preload25-fetch.service" &&
+	grep -qx "ExecStart=/opt/p25/sbin/preload25-update --offline" "$1/preload25-update.service"' sh "$p25"
+check '... with their user and timer, and a line for cron' \
+	ls "$p25/preload25.sysusers" "$p25/preload25-update.timer" "$p25/preload25-updater"
 if command -v lintian >/dev/null; then
 	check 'lintian has nothing to say' lintian --allow-root --fail-on error,warning --tag-display-limit 0 "$deb"
 else
@@ -299,12 +237,6 @@ else
 fi
 LAB_PACKAGES=${LAB_PACKAGES:-$top/build/lab-root}
 "$top/scripts/lab-packages" "$LAB_PACKAGES" unbound nsd systemd >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
-analyze security --offline=true --no-pager "$top/data/systemd/preload25-update.service" >"$tmp/security" 2>&1
-exposure=$(sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p' "$tmp/security")
-echo "systemd-analyze security: $exposure"
-check 'the service is exposed as little as a job can be that becomes another user (2.5 of 10)' \
-	awk -v e="$exposure" 'BEGIN { exit !(e != "" && e <= 2.5) }'
-
 if [ "$(id -u)" -ne 0 ]; then
 	skip 'package: installing needs root'
 	finish
@@ -335,46 +267,4 @@ if [ "$rc" -eq 77 ]; then
 fi
 [ "$rc" -eq 0 ] || failures=$((failures + 1))
 
-# in_a_group DIR COMMAND...: the command in a control group of its own, with those of DIR, in a mount
-# namespace; nothing of it is left afterwards. 77 where there is none to be had.
-in_a_group() {
-	group=$1/preload25-$$ before=$1$(sed -n 's/^0:://p' /proc/self/cgroup)
-	leave() {
-		local rc=$? pid
-		trap '' TERM INT HUP
-		echo $$ >"$before/cgroup.procs" || rc=1
-		# Whoever is left when this was told to end.
-		while read -r pid; do
-			kill -KILL "$pid" && timeout 20 tail --pid="$pid" -f /dev/null
-		done < <(find "$group" -name cgroup.procs -exec cat {} +)
-		find "$group" -depth -type d -exec rmdir {} + || { echo "$group: stays behind"; rc=1; }
-		exit "$rc"
-	}
-	mkdir "$1" || exit
-	mount -t cgroup2 cgroup2 "$1" && mkdir "$group" || exit 77
-	shift
-	trap leave EXIT
-	trap 'exit 143' TERM INT HUP
-	echo $$ >"$group/cgroup.procs" || exit 77
-	# In the background, so that a signal is heard at once.
-	unshare --cgroup "$@" &
-	wait $!
-	exit
-}
-
-# The service under systemd. Nobody knows how long systemd takes to start when something is wrong.
-rc=0
-unshare --mount bash -c "$(declare -f in_a_group); in_a_group \"\$@\"" bash "$tmp/cgroup" timeout -s KILL 300 \
-	"$senders/installed" "$world" "$LAB_PACKAGES" postfix postfix-cdb adduser ca-certificates -- \
-	/run/lab/top/tests/integration/package.sh --systemd >"$tmp/systemd" 2>&1 </dev/null || rc=$?
-if [ "$rc" -eq 77 ]; then
-	sed 's/^/# /' "$tmp/systemd"
-	skip 'package: systemd does not run in a control group of its own here'
-	finish
-fi
-[ ! -e "$world/systemd.out" ] || cat "$world/systemd.out"
-if [ "$rc" -ne 0 ] || ! grep -q '^ok .*no timer left' "$world/systemd.out" ||
-	grep -q '^not ok ' "$world/systemd.out"; then
-	not_ok "systemd: all of this (exit $rc)" "$tmp/systemd"
-fi
 finish
