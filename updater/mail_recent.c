@@ -17,7 +17,7 @@ struct place {
 struct mail_recent {
 	uint64_t clock;
 	size_t value_size;
-	unsigned char *values; /* owned */
+	unsigned char *values[SETS]; /* owned; NULL as long as the set is empty */
 	struct place places[SETS * WAYS];
 };
 
@@ -27,7 +27,6 @@ mail_recent_new(size_t value_size)
 	struct mail_recent *r = xcalloc(1, sizeof(*r));
 
 	r->value_size = value_size;
-	r->values = xcalloc(SETS * WAYS, value_size);
 	return r;
 }
 
@@ -36,14 +35,19 @@ mail_recent_free(struct mail_recent *r)
 {
 	if (r == NULL)
 		return;
-	free(r->values);
+	for (size_t i = 0; i < SETS; i++)
+		free(r->values[i]);
 	free(r);
 }
 
 static void *
 value_of(struct mail_recent *r, const struct place *p)
 {
-	return r->values + (size_t)(p - r->places) * r->value_size;
+	size_t i = (size_t)(p - r->places);
+
+	if (r->values[i / WAYS] == NULL)
+		r->values[i / WAYS] = xcalloc(WAYS, r->value_size);
+	return r->values[i / WAYS] + i % WAYS * r->value_size;
 }
 
 /* The key's place, or else the one of its places that was not used for longest. */

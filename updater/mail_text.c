@@ -36,8 +36,13 @@ span_before(struct span s, const char *text)
 struct span
 span_up_to(struct span s, const char *stops)
 {
+	const char *p = s.len > 0 && stops[1] == '\0' ? memchr(s.at, stops[0], s.len) : NULL;
 	size_t n = 0;
 
+	if (p != NULL)
+		return (struct span){s.at, (size_t)(p - s.at)};
+	if (stops[1] == '\0')
+		return s;
 	while (n < s.len && strchr(stops, s.at[n]) == NULL)
 		n++;
 	return (struct span){s.at, n};

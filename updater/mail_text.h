@@ -26,7 +26,7 @@ struct span span_from(struct span s, const char *p);
 struct span span_behind(struct span s, const char *text);
 /* The part before text, or all of it. */
 struct span span_before(struct span s, const char *text);
-/* The octets up to one of stops. */
+/* The octets up to one of stops, of which there is one at least; or all. */
 struct span span_up_to(struct span s, const char *stops);
 bool span_begins(struct span s, const char *text);
 bool span_ends(struct span s, const char *text);
