@@ -1,0 +1,47 @@
+/*
+ * tuf_client_inside: what the parts of tuf_client share: the trusted copy (tuf_client_local.c), its refresh
+ * from a mirror (tuf_client.c), and the search through delegations (tuf_client_find.c). For nobody else.
+ */
+#ifndef UPDATER_TUF_CLIENT_INSIDE_H
+#define UPDATER_TUF_CLIENT_INSIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attr.h"
+#include "common/buf.h"
+#include "export/tuf_metadata.h"
+
+struct error;
+
+/* The metadata is public; "status" may be asked by anybody. */
+#define META_MODE 0644
+
+struct tuf_client {
+	char *dir;
+	int64_t now_s;
+	struct tuf_meta
+		*meta[TUF_ROLE_COUNT];   /* trusted; NULL: none. All but the root may be old */
+	struct buf text[TUF_ROLE_COUNT]; /* their bytes */
+	bool keep_roots;
+	int steps; /* along the chain of roots, at all mirrors */
+	int64_t first_root;
+};
+
+/* Takes the ownership of the metadata and copies its bytes. */
+void tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *text);
+void tuf_client_forget(struct tuf_client *c, enum tuf_role role);
+/* Writes what is trusted of a role to its file, and removes that, which need not be there. */
+int tuf_client_store(const struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
+int tuf_client_remove(const struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
+/* Reads timestamp, snapshot and targets from their files, as far as the trusted root vouches for them. */
+int tuf_client_load_locals(struct tuf_client *c, struct error *err) MUST_CHECK;
+
+/* ERROR_EXPIRED when it has. */
+int tuf_client_check_expiry(
+	const struct tuf_client *c, const struct tuf_meta *m, struct error *err) MUST_CHECK;
+/* Checks the bytes of a file against what its parent says of them. ERROR_SECURITY. */
+int tuf_client_check_announced(
+	const struct tuf_file *said, const struct buf *text, struct error *err) MUST_CHECK;
+
+#endif
