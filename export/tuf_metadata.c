@@ -585,24 +585,22 @@ tuf_check_data(const struct tuf_file *said, const void *data, size_t len, struct
 
 /* Hands the file's contents to add() in pieces. */
 static int
-read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, struct error *err),
+read_fd(int fd, const char *name, int (*add)(void *arg, const void *data, size_t len, struct error *err),
 	void *arg, struct error *err)
 {
 	enum { PIECE = 256 * 1024 };
-	char *piece;
-	int rc = -1, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *piece = xcalloc(1, PIECE);
+	off_t at = 0;
+	int rc = -1;
 
-	if (fd < 0)
-		return error_set_errno(err, ERROR_CONFIG, "%s", path);
-	piece = xcalloc(1, PIECE);
 	for (;;) {
-		ssize_t n = read(fd, piece, PIECE);
+		ssize_t n = pread(fd, piece, PIECE, at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			error_set_errno(
-				err, errno == EISDIR ? ERROR_CONFIG : ERROR_TEMP, "%s", path);
+				err, errno == EISDIR ? ERROR_CONFIG : ERROR_TEMP, "%s", name);
 			break;
 		}
 		if (n == 0) {
@@ -610,11 +608,24 @@ read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, 
 			break;
 		}
 		if (add(arg, piece, (size_t)n, err) < 0) {
-			error_prefix(err, "%s", path);
+			error_prefix(err, "%s", name);
 			break;
 		}
+		at += n;
 	}
 	free(piece);
+	return rc;
+}
+
+static int
+read_path(const char *path, int (*add)(void *arg, const void *data, size_t len, struct error *err),
+	void *arg, struct error *err)
+{
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_CONFIG, "%s", path);
+	rc = read_fd(fd, path, add, arg, err);
 	(void)close(fd);
 	return rc;
 }
@@ -626,14 +637,26 @@ add_to_check(void *arg, const void *data, size_t len, struct error *err)
 }
 
 int
-tuf_check_path(const struct tuf_file *said, const char *path, struct error *err)
+tuf_check_fd(const struct tuf_file *said, int fd, const char *name, struct error *err)
 {
 	struct tuf_check *c = tuf_check_new(said);
-	int rc = read_path(path, add_to_check, c, err);
+	int rc = read_fd(fd, name, add_to_check, c, err);
 
 	if (rc == 0 && (rc = tuf_check_end(c, err)) < 0)
-		error_prefix(err, "%s", path);
+		error_prefix(err, "%s", name);
 	tuf_check_free(c);
+	return rc;
+}
+
+int
+tuf_check_path(const struct tuf_file *said, const char *path, struct error *err)
+{
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return error_set_errno(err, ERROR_CONFIG, "%s", path);
+	rc = tuf_check_fd(said, fd, path, err);
+	(void)close(fd);
 	return rc;
 }
 

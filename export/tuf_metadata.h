@@ -116,6 +116,9 @@ void tuf_check_free(struct tuf_check *c);
 int tuf_check_data(
 	const struct tuf_file *said, const void *data, size_t len, struct error *err) MUST_CHECK;
 int tuf_check_path(const struct tuf_file *said, const char *path, struct error *err) MUST_CHECK;
+/* Of a file that is open, whose offset is neither used nor moved; name is for messages. */
+int tuf_check_fd(
+	const struct tuf_file *said, int fd, const char *name, struct error *err) MUST_CHECK;
 
 /* --- writing ------------------------------------------------------------------------------------
  */

@@ -1,9 +1,11 @@
 #include "updater/list_set.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/error.h"
@@ -116,14 +118,33 @@ list_set_format(const struct list_set *set, struct buf *out)
 }
 
 int
-list_set_open(const struct list_set *set, const char *dir, struct overlay_list lists[static SOURCES_MAX],
-	struct error *err)
+list_set_open(const struct list_set *set, const char *dir, int fds[static SOURCES_MAX], struct error *err)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		char *path = source_list_path(dir, set->items[i].sha256);
+
+		fds[i] = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fds[i] < 0) {
+			error_set_errno(err, ERROR_CONFIG, "%s", path);
+			free(path);
+			while (i-- > 0)
+				(void)close(fds[i]);
+			return -1;
+		}
+		free(path);
+	}
+	return 0;
+}
+
+int
+list_set_read(const struct list_set *set, const char *dir, const int fds[static SOURCES_MAX],
+	struct overlay_list lists[static SOURCES_MAX], struct error *err)
 {
 	memset(lists, 0, SOURCES_MAX * sizeof(*lists));
 	for (size_t i = 0; i < set->count; i++) {
 		const struct source_settings *s = set->items[i].source;
 		char *path = source_list_path(dir, set->items[i].sha256);
-		int rc = list_reader_open(path, &lists[i].list, err);
+		int rc = list_reader_open_fd(fds[i], path, &lists[i].list, err);
 
 		free(path);
 		if (rc < 0)

@@ -51,9 +51,12 @@ void list_set_serial(const struct list_set *set, char out[static LIST_SET_SERIAL
 #define LIST_SET_TEXT_MAX ((size_t)1024)
 void list_set_format(const struct list_set *set, struct buf *out);
 
-/* All of them, opened: lists[set->count] of overlay.h, to be closed in every case. dir: of the lists. */
-int list_set_open(const struct list_set *set, const char *dir, struct overlay_list lists[static SOURCES_MAX],
+/* All of their files, opened: fds[set->count], the caller's behind a success. dir: of the lists. */
+int list_set_open(const struct list_set *set, const char *dir, int fds[static SOURCES_MAX],
 	struct error *err) MUST_CHECK;
+/* Begins to read them: lists[set->count] of overlay.h, to be closed in every case, before the files are. */
+int list_set_read(const struct list_set *set, const char *dir, const int fds[static SOURCES_MAX],
+	struct overlay_list lists[static SOURCES_MAX], struct error *err) MUST_CHECK;
 void list_set_close(struct overlay_list lists[static SOURCES_MAX]);
 
 #endif

@@ -1,7 +1,9 @@
-/* report_explain: which rule applies to a domain, and what each list says of it. */
+/* report_explain: which rule applies to a domain, and what each list says of it. The lists are foreign bytes: all but
+ * the look-up in the map is done inside (told.h). */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/error.h"
@@ -19,6 +21,7 @@
 #include "updater/rules.h"
 #include "updater/settings.h"
 #include "updater/state.h"
+#include "updater/told.h"
 #include "updater/typed_domain.h"
 #include "updater/when.h"
 
@@ -27,10 +30,16 @@ struct question {
 	const struct update_settings *s;
 	const char *domain;
 	int64_t now_s;
-	FILE *out;
+	FILE *out; /* inside */
 	struct state state;
 	struct rules *rules; /* owned */
 	struct list_set set;
+	int files[SOURCES_MAX]; /* of the set's lists */
+	/* What the installed map answers: as map_find() and pins_find(). */
+	int found;
+	struct buf line, pin;
+	struct error not_asked;
+	/* Inside: */
 	struct overlay_list lists[SOURCES_MAX];         /* opened */
 	const struct list_entry *entries[SOURCES_MAX]; /* of the domain; NULL: the list has none */
 };
@@ -92,8 +101,6 @@ tell_rule(const struct question *q, const struct overlay_entry *e, struct error 
 	const char *left = choice_why_left(render_choose(&options, e));
 	const char *domain = e->entry.domain;
 	char text[WHEN_SIZE];
-	struct buf line, pin;
-	int rc;
 
 	if (report_is_all(s, state)) {
 		fprintf(out, "%s: listed, but nothing is enforced here (report-only)\n", domain);
@@ -101,29 +108,26 @@ tell_rule(const struct question *q, const struct overlay_entry *e, struct error 
 			fprintf(out, "line         %s\n", left);
 		return 0;
 	}
-	buf_init(&line, MTA_VALUE_MAX);
-	buf_init(&pin, MTA_VALUE_MAX);
-	rc = map_find(s->kind, s->map_file, domain, &line, err);
-	if (rc > 0 && pins_find(s, domain, &pin, err) < 0)
-		rc = -1;
-	if (rc > 0) {
+	if (q->found < 0) {
+		*err = q->not_asked;
+		return -1;
+	}
+	if (q->found > 0) {
 		fprintf(out, "%s: mail only over verified TLS\n", domain);
-		fprintf(out, "line         %s %s\n", domain, buf_str(&line));
+		fprintf(out, "line         %s %s\n", domain, buf_str(&q->line));
 		if (left != NULL)
 			fprintf(out, "             to go with the next run of preload25-update\n");
-		if (pin.len > 0)
-			fprintf(out, "pinned to    %s, whatever its MX records say\n", buf_str(&pin));
+		if (q->pin.len > 0)
+			fprintf(out, "pinned to    %s, whatever its MX records say\n", buf_str(&q->pin));
 		fprintf(out, "map          %s, since %s\n", s->map_file,
 			when(state->map.since_s, now_s, text));
-	} else if (rc == 0) {
+	} else {
 		fprintf(out, "%s: %s, but not enforced here\n", domain,
 			e->listed ? "listed" : "added by you");
 		fprintf(out, "line         %s\n",
 			left != NULL ? left : "missing: the next run of preload25-update adds it");
 	}
-	buf_clear(&pin);
-	buf_clear(&line);
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 static void
@@ -197,21 +201,59 @@ explain(const struct question *q, struct error *err)
 	return 0;
 }
 
+/* Inside. */
 static int
-look_up(struct question *q, struct error *err)
+tell(void *arg, FILE *out, struct error *err)
 {
-	if (rules_load(&q->s->rules, &q->rules, err) < 0 ||
-		list_set_open(&q->set, q->s->state_dir, q->lists, err) < 0)
-		return -1;
-	for (size_t i = 0; i < q->set.count; i++) {
-		int rc = list_reader_find(q->lists[i].list, q->domain, &q->entries[i], err);
+	struct question *q = arg;
+	int rc = list_set_read(&q->set, q->s->state_dir, q->files, q->lists, err);
 
-		if (rc < 0)
-			return -1;
-		if (rc == 0)
+	q->out = out;
+	for (size_t i = 0; rc == 0 && i < q->set.count; i++) {
+		int found = list_reader_find(q->lists[i].list, q->domain, &q->entries[i], err);
+
+		if (found < 0)
+			rc = -1;
+		if (found == 0)
 			q->entries[i] = NULL;
 	}
-	return 0;
+	if (rc == 0)
+		rc = explain(q, err);
+	list_set_close(q->lists);
+	return rc;
+}
+
+static void
+ask_map(struct question *q)
+{
+	const struct update_settings *s = q->s;
+
+	if (report_is_all(s, &q->state))
+		return;
+	q->found = map_find(s->kind, s->map_file, q->domain, &q->line, &q->not_asked);
+	if (q->found > 0 && pins_find(s, q->domain, &q->pin, &q->not_asked) < 0)
+		q->found = -1;
+}
+
+static int
+answer(struct question *q, FILE *out, struct error *err)
+{
+	const struct told told = {.what = "reading the list",
+		.s = q->s,
+		.files = q->files,
+		.file_count = q->set.count,
+		.tell = tell,
+		.arg = q};
+	int rc;
+
+	if (rules_load(&q->s->rules, &q->rules, err) < 0 ||
+		list_set_open(&q->set, q->s->state_dir, q->files, err) < 0)
+		return -1;
+	ask_map(q);
+	rc = told_run(&told, out, err);
+	for (size_t i = 0; i < q->set.count; i++)
+		(void)close(q->files[i]);
+	return rc;
 }
 
 int
@@ -219,17 +261,20 @@ report_explain(const struct update_settings *s, const char *typed, int64_t now_s
 	struct error *err)
 {
 	char domain[TYPED_DOMAIN_SIZE];
-	struct question q = {.s = s, .domain = domain, .now_s = now_s, .out = out};
+	struct question q = {.s = s, .domain = domain, .now_s = now_s};
 	int rc;
 
 	if (typed_domain(typed, strlen(typed), domain, err) < 0 || job_load_state(s, &q.state, err) < 0)
 		return -1;
+	buf_init(&q.line, MTA_VALUE_MAX);
+	buf_init(&q.pin, MTA_VALUE_MAX);
 	list_set_present(s, &q.state, &q.set);
 	if ((q.state.map.path == NULL && !report_is_all(s, &q.state)) || q.set.count == 0)
 		rc = report_nothing_installed(&q.state, err);
 	else
-		rc = look_up(&q, err) < 0 ? -1 : explain(&q, err);
-	list_set_close(q.lists);
+		rc = answer(&q, out, err);
+	buf_clear(&q.pin);
+	buf_clear(&q.line);
 	rules_free(q.rules);
 	state_clear(&q.state);
 	return rc;

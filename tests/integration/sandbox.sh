@@ -61,12 +61,43 @@ check 'and it has read that' grep -q 'the log has 2 deliveries to 2 domains; lis
 inside 'stats' 1 preload25-update --config "$tmp/conf" stats
 inside 'preview --probe: reading, and asking the mail servers' 2 \
 	preload25-update --config "$tmp/conf" preview --probe "$tmp/other.log"
+inside 'explain: reading the list' 1 preload25-update --config "$tmp/conf" explain d1.example
+check 'and it has found the entry' grep -q '^servers      mx.d1.example$' "$tmp/out"
+inside 'verify' 1 preload25-update --config "$tmp/conf" verify "$tmp/list"
+check 'and it has seen that it is signed' grep -q ': list 1 of .*, 1 entries, as signed by the authority$' "$tmp/out"
 if [ "$(id -u)" -eq 0 ]; then
 	{
 		cat "$tmp/conf"
 		printf '[sandbox]\nuser = no-such-user\n'
 	} >"$tmp/nobody.conf"
-	expect 'where there is nobody to do it, it is not done' 2 'there is no user no-such-user' \
-		preload25-update --config "$tmp/nobody.conf" preview
+	for command in preview stats 'explain d1.example' "verify $tmp/list"; do
+		# shellcheck disable=SC2086 # words
+		expect "where there is nobody to do it, it is not done: ${command%% *}" 2 'there is no user no-such-user' \
+			preload25-update --config "$tmp/nobody.conf" $command
+	done
+fi
+
+# --- an ordinary user, who may write nothing there ----------------------------------------------------
+if [ "$wanted" -ne 0 ] && [ "$(id -u)" -eq 0 ]; then
+	chmod 0755 "$tmp" "$tmp/state" "$tmp/state/metadata"
+	chmod -R a+rX "$tmp"
+	chmod 0666 "$tmp/who"
+	ordinary() { # NAME COMMAND...: as inside, in one process
+		local name=$1
+		shift
+		if ! setpriv --reuid 65534 --regid 65534 --clear-groups confined "$tmp/who" \
+			preload25-update --config "$tmp/conf" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null; then
+			not_ok "$name" "$tmp/err"
+		elif [ "$(cat "$tmp/who")" = 'uid=65534 gid=65534 groups=0 nonewprivs=1 seccomp=2' ]; then
+			ok "$name"
+		else
+			not_ok "$name" "$tmp/who"
+		fi
+	}
+	ordinary 'an ordinary user: explain' explain d1.example
+	check 'and it has found the entry' grep -q '^servers      mx.d1.example$' "$tmp/out"
+	ordinary 'an ordinary user: verify' verify "$tmp/list"
+	ordinary 'an ordinary user: preview' preview
+	check 'and it has read the log' grep -q 'the log has 2 deliveries to 2 domains' "$tmp/out"
 fi
 finish
