@@ -1,5 +1,8 @@
 #include "updater/fetch_job.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +29,8 @@
 
 #define DIR_MODE    0755
 #define RECORD_MODE 0644
+/* Descriptors for removing a folder. */
+#define REMOVE_DESCRIPTORS 8
 
 /* One source's share of a run. */
 struct errand {
@@ -242,6 +247,39 @@ run(struct errand *e, const struct resolver_said *said, struct error *err)
 	return rc;
 }
 
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *at UNUSED)
+{
+	if (remove(path) < 0)
+		log_info("%s: cannot remove: %s", path, strerror(errno));
+	return 0;
+}
+
+/* Ours alone: what was fetched of sources that are no longer configured. */
+static void
+forget(const struct update_settings *s, const char *dir_path)
+{
+	DIR *dir = opendir(dir_path);
+	const struct dirent *e;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		char *path = xasprintf("%s/%s/" INCOMING_RECORD, dir_path, e->d_name);
+		bool known = e->d_name[0] == '.' || !file_exists(path);
+
+		for (size_t i = 0; i < s->source_count; i++)
+			known = known || strcmp(s->sources[i].name, e->d_name) == 0;
+		free(path);
+		if (known)
+			continue;
+		path = xasprintf("%s/%s", dir_path, e->d_name);
+		log_info("%s: not configured any more", path);
+		(void)nftw(path, remove_one, REMOVE_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+		free(path);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+}
+
 /* Asked here, since who installs has no network to ask by. */
 static struct resolver_said
 ask_resolver(const struct update_settings *s, int64_t now_s)
@@ -303,6 +341,7 @@ fetch_job_run(const struct update_settings *s, int64_t now_s, struct error *err)
 	/* Whom the sandboxed process becomes: nobody else, any more, unless this is root's own folder. */
 	if (geteuid() != 0)
 		user.change = false;
+	forget(s, path);
 	said = ask_resolver(s, now_s);
 	rc = run_all(s, &user, &said, now_s, err);
 	if (rc < 0 && err->kind == ERROR_EXPIRED)

@@ -79,13 +79,6 @@ job_metadata_dir(const struct update_settings *s, size_t i)
 	return xasprintf("%s/sources/%s", s->state_dir, s->sources[i].name);
 }
 
-/* It was damaged, and is not had again yet. */
-static bool
-is_missing(const struct state_list *l)
-{
-	return l->version > 0 && l->sha256[0] == '\0';
-}
-
 /* Step 1: what is here already, before any network. */
 static int
 refresh_local(struct job *j, struct error *err)
@@ -98,7 +91,7 @@ refresh_local(struct job *j, struct error *err)
 		return install_withdraw(&j->install, err);
 	for (size_t i = 0; i < state->source_count; i++) {
 		some = some || state->sources[i].list.sha256[0] != '\0';
-		missing = missing || is_missing(&state->sources[i].list);
+		missing = missing || refresh_is_missing(&state->sources[i].list, j->install.now_s);
 	}
 	why = some ? install_stale(&j->install) : NULL;
 	if (why == NULL)
@@ -116,7 +109,7 @@ refresh_local(struct job *j, struct error *err)
 			/* Fetched again below; its version still forbids going back. */
 			log_warning("%s", damage.text);
 			list->sha256[0] = '\0';
-			missing = true;
+			missing = missing || refresh_is_missing(list, j->install.now_s);
 		}
 		free(path);
 	}

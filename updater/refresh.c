@@ -174,13 +174,10 @@ ask_source(struct refresh *r, size_t i)
 	}
 }
 
-/* Whether the list that counts is still missing: it was damaged. */
-static bool
-is_missing(const struct refresh *r, size_t i)
+bool
+refresh_is_missing(const struct state_list *l, int64_t now_s)
 {
-	const struct state_list *l = &r->state->sources[i].list;
-
-	return l->version > 0 && l->sha256[0] == '\0' && r->next[i].sha256[0] == '\0';
+	return l->version > 0 && l->sha256[0] == '\0' && l->expires_s > now_s;
 }
 
 /* Lists that no newer one is there for are read again when the map is made. */
@@ -213,7 +210,8 @@ refresh_all(struct refresh *r)
 		for (size_t i = 0; i < r->s->source_count; i++)
 			check_list(r, i);
 	for (size_t i = 0; i < r->s->source_count; i++)
-		missing = missing || is_missing(r, i);
+		missing = missing || (r->next[i].sha256[0] == '\0' &&
+			refresh_is_missing(&r->state->sources[i].list, r->now_s));
 	return missing;
 }
 

@@ -18,6 +18,7 @@
 #include "updater/source.h"
 
 struct state;
+struct state_list;
 struct update_settings;
 
 /* 0, 1 the brake, -1: with err. */
@@ -53,8 +54,12 @@ void refresh_end(struct refresh *r);
 /* Removes what was trusted of sources that are no longer configured; dry: only says so. */
 void refresh_forget(const struct update_settings *s, bool dry);
 
+/* Whether a list that counts is damaged and was not had again: a map without it would lose its lines. Not for
+ * longer than until it expires, since lines of the map that is there do not run out meanwhile. */
+bool refresh_is_missing(const struct state_list *l, int64_t now_s);
+
 /* Asks all sources. A list that counts and is damaged is got again, where another one is to be taken: the map
- * is made of all of them. Whether a list that counts is still missing. */
+ * is made of all of them. Whether one is missing still. */
 bool refresh_all(struct refresh *r);
 /* Behind install_next() or install_accept(): what came of the lists that were to be taken. */
 void refresh_note_next(struct refresh *r);

@@ -18,7 +18,10 @@ timestamp_expires=2026-12-31T12:00:00Z
 for a in main extra third; do
 	new_authority "$tmp/$a.auth" >"$tmp/log" || { not_ok "authority $a" "$tmp/log"; finish; }
 	new_site "$tmp/$a" "$tmp/$a.auth"
+	cp "$tmp/$a.auth/root.json" "$tmp/$a.root"
 done
+# Whom root becomes to fetch must get in.
+chmod 711 "$tmp"
 entry() { # DOMAIN MODE MX [MAX_AGE]
 	printf '"%s":{"auth":["pkix"],"max_age":%s,"mode":"%s","mxs":["%s"],"source":"mta-sts","tls":"1.3"}' \
 		"$1" "${4:-2592000}" "$2" "$3"
@@ -62,7 +65,7 @@ source_of() { # source_of NAME [LINE...]
 	local name=$1
 	shift
 	if [ "$name" = main ]; then echo '[source]'; else echo "[source $name]"; fi
-	printf '%s\n' "url = file:$tmp/$name" "root = $tmp/$name.auth/root.json" "$@"
+	printf '%s\n' "url = file:$tmp/$name" "root = $tmp/$name.root" "$@"
 }
 write_conf() { # write_conf <SOURCES
 	{
@@ -312,11 +315,32 @@ tells 'status --nagios' 2 'extra: list 4 has expired' program status --nagios
 is 'its entries go on as long as they last' mx.extra.test c.test
 export PRELOAD25_NOW=$start
 
+# --- in two halves --------------------------------------------------------------------------------------------
+check 'both have news' offer main 9 < <(main_entries; entry new9.test enforce mx.main.test; echo)
+check 'both have news' offer extra 5 < <(extra_entries; entry new5x.test enforce mx.extra.test; echo)
+expect 'fetch both' 0 '' update --fetch-only
+mv "$tmp/main" "$tmp/main.away"
+mv "$tmp/extra" "$tmp/extra.away"
+expect 'install both, without mirrors' 0 '' update --offline --allow-churn
+is 'the first' mx.main.test new9.test
+is 'the second' mx.extra.test new5x.test
+mv "$tmp/main.away" "$tmp/main"
+check 'the first has news' offer main 10 < <(main_entries; entry new10.test enforce mx.main.test; echo)
+expect 'the second cannot be fetched' 3 '^preload25-update: extra: ' update --fetch-only
+expect 'which is told by who installs' 3 '^preload25-update: extra: could not fetch' update --offline
+is 'the first is taken' mx.main.test new10.test
+is 'nothing of the second is lost' mx.extra.test new5x.test
+mv "$tmp/extra.away" "$tmp/extra"
+expect 'both are fetched again' 0 '' update --fetch-only
+expect 'and all is well' 0 '' update --offline
+
 # --- a run without one, killed or not ----------------------------------------------------------------------------
 write_conf < <(source_of main)
 expect 'one list again' 0 'source extra is not configured any more' update
 is 'without the other' '' c.test
-check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 8' "$tmp/map"
+check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 10' "$tmp/map"
+expect 'it is not fetched any more' 0 '' update --fetch-only
+check 'nor kept where it was fetched' test ! -e "$tmp/state/incoming/extra"
 check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
 write_conf < <(source_of main; source_of extra)
 mv "$tmp/main" "$tmp/main.away"
@@ -337,10 +361,10 @@ rm -rf "$tmp/state" "$tmp/map"
 sed -i 's/^mta = /mode = report-only\n&/' "$tmp/u.conf"
 warns 'report-only' 0 '' update
 check 'makes no map' test ! -e "$tmp/map"
-tells 'and has both' 0 'lists 8 (main), 4 (extra)' program status --nagios
+tells 'and has both' 0 'lists 10 (main), 5 (extra)' program status --nagios
 rm -rf "$tmp/state"
 sed -i 's/^mode = .*//' "$tmp/u.conf"
-warns 'a dry run' 0 'would be installed: lists 8 [(]main[)], 4 [(]extra[)]' update --dry-run
+warns 'a dry run' 0 'would be installed: lists 10 [(]main[)], 5 [(]extra[)]' update --dry-run
 check 'makes no map' test ! -e "$tmp/map"
 
 # --- what is no configuration -------------------------------------------------------------------------------------

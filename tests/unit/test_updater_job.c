@@ -799,6 +799,109 @@ fault_everywhere(const char *name, const char *mta, bool kill_it)
 	fault = &unarmed;
 }
 
+/* Two lists of two authorities; the second is of x, whose settings are not used. */
+static void
+two_worlds_init(struct world *w, struct world *x)
+{
+	char *more;
+
+	world_init(x, "two-x", "texthash", NULL);
+	more = xasprintf("[source x]\nurl = file:%s\nroot = %s\n", x->repo.dir, x->root);
+	world_init(w, "two", "texthash", more);
+	w->settings.postmap = NULL;
+	free(more);
+}
+
+/* Both have one entry more in even versions. */
+static void
+publish_two(struct world *w, struct world *x, int version)
+{
+	publish(w, &(struct list_spec){.version = version, .first = 1, .last = version % 2 ? 10 : 11});
+	publish(x, &(struct list_spec){.version = version, .first = 20, .last = version % 2 ? 30 : 31});
+}
+
+/* Runs the job, or undo, in a process that is killed at its n-th operation; whether it was. */
+static bool
+kill_at(struct world *w, int n, bool undo)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct error err = {0};
+
+		*fault = (struct fault){.kill = true, .left = n, .armed = true};
+		(void)!(undo ? run_undo(&w->settings, NULL, &err) : run_job(w, NOW, &err));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	fault->armed = false;
+	return fault->hit;
+}
+
+/* What both lists have, and nothing of one without the other. */
+static bool
+has_two(struct world *w, bool even)
+{
+	if (!has_example(w, 1) || !has_example(w, 10) || !has_example(w, 20) || !has_example(w, 30))
+		fail_msg("entries are lost");
+	return has_example(w, 11) == even && has_example(w, 31) == even;
+}
+
+/* Killed at every operation of an update, and of undo: no list loses an entry, and the next run has both. */
+static void
+test_two_killed_everywhere(void **state UNUSED)
+{
+	struct world w, x;
+	bool reached = true;
+	int version = 1, n;
+
+	fault = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(fault != MAP_FAILED);
+	two_worlds_init(&w, &x);
+	publish_two(&w, &x, version);
+	expect_job(&w, NOW, 0, NULL);
+	assert_true(has_two(&w, false));
+	for (n = 0; reached; n++) {
+		assert_true(n < 1000);
+		publish_two(&w, &x, ++version);
+		reached = kill_at(&w, n, false);
+		/* One alone may be new: where it was the process that fetches the other that was killed. */
+		(void)has_two(&w, false);
+		expect_job(&w, NOW, 0, NULL);
+		assert_true(has_two(&w, version % 2 == 0));
+	}
+	print_message("# %d operations\n", n - 1);
+	assert_true(n > 25); /* the hooks do see both */
+	publish_two(&w, &x, ++version);
+	expect_job(&w, NOW, 0, NULL);
+	reached = true;
+	for (n = 0; reached; n++) {
+		const struct job_options churn = {.now_s = NOW, .allow_churn = true};
+		bool even = version % 2 == 0, back;
+
+		assert_true(n < 1000);
+		reached = kill_at(&w, n, true);
+		back = has_two(&w, !even);
+		assert_true(back || has_two(&w, even));
+		expect_job(&w, NOW, 0, NULL);
+		/* It has begun to count when it was written down. */
+		assert_true(has_two(&w, !even) || (!back && has_two(&w, even)));
+		OK(job_run(&w.settings, &churn, &ok_err));
+		assert_true(has_two(&w, even));
+		publish_two(&w, &x, ++version);
+		expect_job(&w, NOW, 0, NULL);
+		assert_true(has_two(&w, !even));
+	}
+	print_message("# %d operations of undo\n", n - 1);
+	assert_true(n > 8);
+	world_clear(&w);
+	world_clear(&x);
+	(void)munmap(fault, sizeof(*fault));
+	fault = &unarmed;
+}
+
 static void
 test_kill(void **state UNUSED)
 {
@@ -1569,6 +1672,7 @@ main(void)
 		cmocka_unit_test(test_altered_state),
 		cmocka_unit_test(test_damaged_state),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_two_killed_everywhere),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_mirrors),
 		cmocka_unit_test(test_by_delta),
