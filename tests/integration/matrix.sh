@@ -216,6 +216,7 @@ stories() {
 	local name want began
 	for name in "${story_names[@]}"; do
 		began=$SECONDS
+		patience_begins
 		want=${case_with["$name $mta"]}
 		[ "$want" != - ] || continue
 		"story_$name" 3>"$tmp/seen" 2>>"$LAB_M/stories.err"

@@ -3,6 +3,7 @@
 # to what delivers. See senders.bash.
 
 sendmail_packages=(sendmail-bin sendmail-cf m4)
+sendmail_map=/etc/mail/preload25.db
 
 sendmail_make() {
 	# Debian's configuration is one that sends, and logs how TLS was verified.
@@ -24,7 +25,7 @@ sendmail_set_up() {
 	updater && updater setup sendmail --apply && sendmail_stop && sendmail_start
 }
 
-sendmail_queue_run() { /usr/sbin/sendmail -Am -L sm-mta -O QueueLA=1000 -qf; }
+sendmail_queue_run() { /usr/sbin/sendmail -Am -L sm-mta -O QueueLA=1000 -qf >/dev/null; }
 sendmail_version() { dpkg-query -W -f '${Version}' sendmail-bin | sed 's/-.*//'; }
 
 sendmail_send() { submit "$1" "sm-mta.* from=.*msgid=<$1@lab.invalid>" "${@:2}"; }

@@ -30,6 +30,8 @@
 #                                   outcome   D delivered to the next server, Q it stays in the queue,
 #                                             B bounced or refused; ? nothing of that came in time
 #                                   why       the log line that says so
+#                               Of a mail server whose log does not always tell it waits $LAB_PATIENCE_S
+#                               for that, if set, before it asks the queue
 #   NAME_version                prints it, in a word
 #   NAME_queue                  prints the ids (ID) of the messages that are still queued, one a line
 #

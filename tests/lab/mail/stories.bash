@@ -11,7 +11,7 @@
 # shellcheck disable=SC2154,SC2034 # matrix.sh's, senders.bash's
 
 # shellcheck disable=SC2034
-STORY_LAST_LIST=103
+STORY_LAST_LIST=103 STORY_PATIENCE_S=10
 declare -A story_needs=([removed]='b-none b-454' [hole]=header)
 
 # list_install VERSION: the mirror has it from now on, and the updater takes it.
@@ -22,28 +22,39 @@ list_install() {
 
 send() { "${mta}_send" "$@"; } # send ID RECIPIENT...
 
+# fate LETTER ID RECIPIENT: NAME_fate. A delivery that is expected is waited for; for all else a story waits no
+# longer than for one message, from patience_begins on.
+patience_begins() { story_end=$((SECONDS + STORY_PATIENCE_S)); }
+fate() {
+	local patience=$((story_end - SECONDS))
+	[ "$1" != D ] || patience=$LAB_WAIT_S
+	LAB_PATIENCE_S=$((patience > 0 ? patience : 0)) "${mta}_fate" "$2" "$3"
+}
+
 # fate_is LETTER ID RECIPIENT: the log and the receivers agree upon that. A message that was delivered is
 # waited for by its log line, which the server's answer is in.
 fate_is() {
 	local count
-	"${mta}_fate" "$2" "$3" || outcome='?'
+	fate "$@" || outcome='?'
 	received "$LAB_M/lab" >"$LAB_M/received.tsv"
 	count=$(cut -f1 "$LAB_M/received.tsv" | grep -cxF "$2")
 	echo "$2: $outcome, received $count times: $why" >&3
 	[ "$outcome" = "$1" ] && [ "$count" -eq "$([ "$1" = D ] && echo 1 || echo 0)" ]
 }
 
-# A message that waits since the list has its domain goes out when the list no longer has.
+# A message that waits since the list has its domain goes out when the list no longer has, or (Q) goes on
+# waiting; one that is new goes.
 story_removed() {
 	cell='?'
 	list_install 2 || return
 	LAB_FROM=$(log_size)
 	"${mta}_queue_run" || return
-	if fate_is D with-b-none bob@b-none.test; then
-		cell=D
-	elif [ "$outcome" = Q ] && "${mta}_queue" | grep -qx with-b-none; then
+	if fate_is Q with-b-none bob@b-none.test && "${mta}_queue" | grep -qx with-b-none; then
 		cell=Q
+	elif fate_is D with-b-none bob@b-none.test; then
+		cell=D
 	fi
+	send removed-new bob@b-none.test && arrives removed-new || cell='?'
 	# What is still listed still waits.
 	"${mta}_queue" | grep -qx with-b-454 || cell='?'
 }
@@ -80,23 +91,24 @@ story_added() {
 	echo "${#between[@]} messages while the list was installed" >&3
 	[ ${#between[@]} -gt 0 ] || return
 	cell=Q
+	patience_begins
 	for n in "${before[@]}"; do
 		fate_is D "added-$n" bob@f-unlisted.test || cell='?'
 	done
+	for n in "${before[@]}" "${between[@]}" "${after[@]}"; do
+		fate_is D "added-good-$n" bob@a.test || cell='?'
+	done
 	for n in "${between[@]}"; do # the one or the other
-		fate_is D "added-$n" bob@f-unlisted.test || [ "$outcome" = Q ] || cell='?'
+		fate_is Q "added-$n" bob@f-unlisted.test || fate_is D "added-$n" bob@f-unlisted.test || cell='?'
 	done
 	for n in "${after[@]}"; do
 		fate_is Q "added-$n" bob@f-unlisted.test || cell=X
-	done
-	for n in "${before[@]}" "${between[@]}" "${after[@]}"; do
-		fate_is D "added-good-$n" bob@a.test || cell='?'
 	done
 }
 
 # A hundred lists, and while each is installed a message to a good server and one to a bad one.
 story_replaced() {
-	local version good=0 bad=0 lost=0 clear=0 updates progress=$LAB_M/progress
+	local version good=0 bad=0 lost=0 clear=0 updates progress=$LAB_M/progress tries waiting unknown
 	cell='?' LAB_FROM=$(log_size)
 	: >"$progress"
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
@@ -112,8 +124,20 @@ story_replaced() {
 	# The updates come to their end by themselves; no other story shall begin before.
 	wait "$updates" && [ "$version" -gt "$STORY_LAST_LIST" ] || return
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
-		"${mta}_fate" "replaced-good-$version" bob@a.test && [ "$outcome" = D ] && good=$((good + 1))
-		"${mta}_fate" "replaced-bad-$version" bob@c-expired.test && [ "$outcome" = Q ] && bad=$((bad + 1))
+		fate D "replaced-good-$version" bob@a.test && [ "$outcome" = D ] && good=$((good + 1))
+	done
+	# Those of which nothing is known in time are tried once more.
+	mapfile -t waiting < <(seq 4 $STORY_LAST_LIST)
+	for tries in 1 2; do
+		[ "$tries" -eq 1 ] || "${mta}_queue_run" || return
+		patience_begins
+		unknown=()
+		for version in "${waiting[@]}"; do
+			fate Q "replaced-bad-$version" bob@c-expired.test || unknown+=("$version")
+			[ "$outcome" != Q ] || bad=$((bad + 1))
+		done
+		waiting=("${unknown[@]}")
+		[ ${#waiting[@]} -gt 0 ] || break
 	done
 	received "$LAB_M/lab" >"$LAB_M/received.tsv"
 	clear=$(awk -F'\t' '$1 ~ /^replaced-good-/ && $3 == "no"' "$LAB_M/received.tsv" | wc -l)
@@ -129,7 +153,8 @@ story_replaced() {
 	fi
 }
 
-# Somebody has removed the list: nothing goes out, whether it is listed or not, until it is back.
+# Somebody has removed the list: nothing goes out, whether it is listed or not, until it is back; or (B) nothing
+# is taken until then.
 story_missing() {
 	local map=$LAB_UPDATER/map-away file
 	declare -n its=${mta}_map
@@ -143,11 +168,16 @@ story_missing() {
 		send missing-2 bob@a.test || return
 		fate_is Q missing-1 bob@sub.a.test && fate_is Q missing-2 bob@a.test && cell=Q
 		;;
-	1) cell=B ;; # refused at submission
+	1) ! send missing-2 bob@pattern.test && cell=B ;; # refused at submission
 	*) return ;;
 	esac
 	cp -p "$map" "$file.new" && mv "$file.new" "$file" || return
-	[ "$cell" != B ] || return 0
+	if [ "$cell" = B ]; then
+		LAB_FROM=$(log_size)
+		send missing-3 bob@sub.a.test && send missing-4 bob@pattern.test &&
+			fate_is D missing-3 bob@sub.a.test && fate_is D missing-4 bob@pattern.test || cell='?'
+		return
+	fi
 	"${mta}_queue_run" || return
 	arrives missing-1 && arrives missing-2 || cell='?'
 }
