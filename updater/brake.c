@@ -27,7 +27,8 @@ judge(const struct brake *b, const struct render_change *c, int64_t version, str
 {
 	const struct update_settings *s = b->s;
 
-	log_info("of %" PRId64 " domains %" PRId64 " would go, %" PRId64 " would be new", c->before,
+	log_info("%s%sof %" PRId64 " domains %" PRId64 " would go, %" PRId64 " would be new",
+		s->source_count > 1 ? b->source->name : "", s->source_count > 1 ? ": " : "", c->before,
 		c->gone, c->fresh);
 	if (b->allow_churn || c->before == 0)
 		return 0;

@@ -128,7 +128,6 @@ remove_lists(const struct job *j)
 	const struct state *state = &j->install.state;
 	const char *keep[SOURCES_MAX * (STATE_GENERATIONS_MAX + 2)];
 	size_t count = 0;
-
 	bool known = false;
 
 	for (size_t i = 0; i < state->source_count; i++) {
