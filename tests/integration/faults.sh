@@ -191,7 +191,7 @@ unsynced() { # unsynced <TRACE
 		function dir(path) { sub("/[^/]*$", "", path); return path }
 		$3 ~ /-shm( |$)/ { next }
 		# The sandbox is gone with the run; inside, names are relative or not to be seen.
-		$3 !~ /^\// || $3 ~ /\/state\/work(\/|$)/ || $4 ~ /\/state\/work(\/|$)/ { next }
+		$3 !~ /^\// || $3 ~ /\/state\/(work|replay)(\/|$)/ || $4 ~ /\/state\/(work|replay)(\/|$)/ { next }
 		$2 ~ /write|fflush/ { dirty[$3] }
 		$2 ~ /sync/ { delete dirty[$3]; delete names[$3] }
 		$2 == "unlink" { delete dirty[$3] }
