@@ -32,9 +32,8 @@ struct tuf_client;
 
 /* dir must exist. root_path: the trust anchor, a root file that the administrator has installed. It
  * counts when there is no trusted root yet, and when it is another file than the one that dir was
- * begun with: then all that was trusted is forgotten. NULL: only look at what is there, write
- * nothing (and refresh nothing). A bad anchor is ERROR_CONFIG; a root.json in dir that does not
- * stand up to its own signatures ERROR_SECURITY. */
+ * begun with: then all that was trusted is forgotten. A bad anchor is ERROR_CONFIG; a root.json in dir
+ * that does not stand up to its own signatures ERROR_SECURITY. Who only looks has tuf_known.h. */
 int tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tuf_client **out,
 	struct error *err) MUST_CHECK;
 /* NULL is allowed. */

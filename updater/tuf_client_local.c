@@ -111,28 +111,21 @@ load_root(struct tuf_client *c, const char *root_path, struct error *err)
 	struct buf anchor, known, local;
 	struct tuf_meta *root = NULL;
 	char *path = path_of(c, TUF_ROLE_ROOT), *known_path = anchor_path(c);
-	int have_known = 0, have_local, rc = -1;
+	int have_known, have_local, rc = -1;
 
 	buf_init(&anchor, TUF_ROOT_MAX);
 	buf_init(&known, TUF_ROOT_MAX);
 	buf_init(&local, TUF_ROOT_MAX);
-	if (root_path != NULL) {
-		if (file_read(root_path, &anchor, err) < 0)
-			goto out;
-		have_known = file_read_if_exists(known_path, &known, err);
-		if (have_known < 0)
-			goto out;
-	}
+	if (file_read(root_path, &anchor, err) < 0)
+		goto out;
+	have_known = file_read_if_exists(known_path, &known, err);
+	if (have_known < 0)
+		goto out;
 	have_local = file_read_if_exists(path, &local, err);
 	if (have_local < 0)
 		goto out;
-	if (root_path == NULL && !have_local) {
-		error_set(err, ERROR_CONFIG, "%s: not there: nothing was fetched yet", path);
-		goto out;
-	}
-	if (root_path != NULL &&
-		(!have_known || !have_local || known.len != anchor.len ||
-			memcmp(known.data, anchor.data, anchor.len) != 0)) {
+	if (!have_known || !have_local || known.len != anchor.len ||
+		memcmp(known.data, anchor.data, anchor.len) != 0) {
 		if (parse_root(&anchor, &root, err) < 0) {
 			err->kind = ERROR_CONFIG;
 			error_prefix(err, "%s: not a TUF root file", root_path);
