@@ -108,7 +108,7 @@ static int
 read_metadata(struct known_lists *k, size_t i, struct error *err)
 {
 	char *metadata = job_metadata_dir(k->s, i);
-	int rc = tuf_known_read(metadata, &k->sources[i].tuf, err);
+	int rc = tuf_known_read(metadata, TUF_ROLE_TARGETS, &k->sources[i].tuf, err);
 
 	free(metadata);
 	return rc;

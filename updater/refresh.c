@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/xalloc.h"
+#include "updater/freshness.h"
 #include "updater/job.h"
 #include "updater/settings.h"
 #include "updater/source_worker.h"
@@ -138,6 +139,7 @@ ask(struct refresh *r, size_t i, struct error *err)
 	const struct source source = source_of(r, i);
 	struct refresh_source *of = &r->sources[i];
 	struct install_next *next = &r->next[i];
+	int64_t time_ms = r->s->sandbox_time_s * INT64_C(1000);
 	int rc;
 
 	memset(next, 0, sizeof(*next));
@@ -148,10 +150,10 @@ ask(struct refresh *r, size_t i, struct error *err)
 		.undone = r->allow_churn ? "" : state->undone};
 	if (read_anchor(r, i, &source, &next->here.floor, err) < 0)
 		return -1;
+	/* That there is nothing is the fetching user's word: not for longer than what is trusted lasts. */
 	if (r->offline && !offline_has_news(&of->offline, state->asked_s, r->now_s))
-		return 0;
-	rc = source_worker_refresh(&source, &next->here, r->user,
-		r->s->sandbox_time_s * INT64_C(1000), r->now_s, &of->found, err);
+		return freshness_check(source.metadata_dir, r->user, time_ms, r->now_s, err) < 0 ? -1 : 0;
+	rc = source_worker_refresh(&source, &next->here, r->user, time_ms, r->now_s, &of->found, err);
 	if (rc >= 0)
 		state->asked_s = r->offline ? of->offline.record.mirror_s : r->now_s;
 	return rc;

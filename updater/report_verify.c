@@ -158,7 +158,7 @@ report_verify(const struct update_settings *s, const char *path, int64_t now_s, 
 	for (size_t i = 0; rc == 0 && i < s->source_count; i++) {
 		char *dir = job_metadata_dir(s, i);
 
-		q.have[i] = tuf_known_read(dir, &q.known[i], &q.not_read[i]);
+		q.have[i] = tuf_known_read(dir, TUF_ROLE_TARGETS, &q.known[i], &q.not_read[i]);
 		free(dir);
 	}
 	if (rc == 0)

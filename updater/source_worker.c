@@ -19,6 +19,7 @@
 #include "export/tuf_metadata.h"
 #include "updater/fetch.h"
 #include "updater/fetch_file.h"
+#include "updater/freshness.h"
 #include "updater/list_fetch.h"
 #include "updater/replay.h"
 #include "updater/source.h"
@@ -641,6 +642,19 @@ verify(const struct source *s, const struct source_here *here, const struct conf
 	return -1;
 }
 
+/* Nothing new: which is what one would say, too, who holds it back. */
+static int
+check_fresh(const struct source *s, const struct confine_user *user, int64_t time_ms, int64_t now_s,
+	struct error *err)
+{
+	int rc = freshness_check(s->metadata_dir, user, time_ms, now_s, err);
+
+	if (rc == 0)
+		rc = error_set(err, ERROR_SECURITY,
+			"the sandboxed process has found nothing new where nothing is known");
+	return rc < 0 ? -1 : 0;
+}
+
 int
 source_worker_refresh(const struct source *s, const struct source_here *here,
 	const struct confine_user *user, int64_t time_ms, int64_t now_s, struct source_found *found,
@@ -655,6 +669,8 @@ source_worker_refresh(const struct source *s, const struct source_here *here,
 	rc = send_out(s, here, user, time_ms, now_s, &replay, found, err);
 	if (replay.tree.fd >= 0)
 		rc = verify(s, here, user, time_ms, now_s, &replay, rc, found, err);
+	else if (rc >= 0)
+		rc = check_fresh(s, user, time_ms, now_s, err);
 	replay_close(&replay);
 	return rc;
 }

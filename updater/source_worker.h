@@ -6,10 +6,11 @@
  * the lists. Behind its end what is new is put as a mirror (replay.h) before a second one, which has no
  * network, begins with the same trusted metadata, and verifies it all anew: what was proved to that one is
  * taken over, by the digests that it reports, also when something failed in the end. Nothing is taken of a
- * process that crashed or whose report cannot be. Without news there is no second one.
+ * process that crashed or whose report cannot be. Without news the second one looks whether the trusted timestamp
+ * has expired, and no more.
  *
- * So what takes over the process that talks to mirrors can keep news back, and no more; unless the same
- * bytes take over the one that verifies, whose word is believed. A source that is a folder of this machine
+ * So what takes over the process that talks to mirrors can keep news back until that timestamp expires, and no
+ * more; unless the same bytes take over the one that verifies, whose word is believed. A source that is a folder of this machine
  * made by mirror.h is read without network, by one process.
  */
 #ifndef UPDATER_SOURCE_WORKER_H

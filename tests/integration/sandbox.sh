@@ -53,7 +53,7 @@ inside() {
 
 export tmp
 inside 'the job: fetching, verifying anew, reading the list, counting mail' 4 preload25-update --config "$tmp/conf"
-inside 'and without news: fetching, counting mail' 2 preload25-update --config "$tmp/conf"
+inside 'and without news: fetching, looking at what is trusted, counting mail' 3 preload25-update --config "$tmp/conf"
 inside 'preview: reading log and list' 1 preload25-update --config "$tmp/conf" preview
 check 'and it has read them' grep -q 'the log has 2 deliveries to 2 domains; list 1 has 1 of them' "$tmp/out"
 inside 'preview of standard input' 1 bash -c 'cat "$tmp/mail.log" | exec preload25-update --config "$tmp/conf" preview -'

@@ -46,6 +46,15 @@ static const uint32_t report_head[2] = {2, sizeof(struct whole)};
 
 /* What becomes of it on its way out of the process; NULL: nothing. It returns whether it is sent. */
 static bool (*alter)(struct whole *report);
+/* The answer behind it: what was returned, the kind of failure, and its text. */
+struct answer {
+	int32_t rc;
+	uint32_t kind;
+	char text[sizeof(((struct error *)NULL)->text)];
+};
+static const uint32_t answer_head[2] = {3, sizeof(struct answer)};
+/* Whether the process that has reported answers that there is nothing new, whatever there is. */
+static bool hold_back;
 
 static ssize_t
 send_altered(ssize_t (*real)(int, const void *, size_t), int fd, const void *data, size_t len)
@@ -63,15 +72,21 @@ send_altered(ssize_t (*real)(int, const void *, size_t), int fd, const void *dat
 ssize_t
 write(int fd, const void *data, size_t len)
 {
-	static bool follows;
+	static const struct answer nothing_new = {0};
+	static bool follows, has_reported, ends;
 	REAL(write)
 
 	if (alter == NULL)
 		return real(fd, data, len);
 	if (follows) {
 		follows = false;
+		has_reported = true;
 		return send_altered(real, fd, data, len);
 	}
+	if (ends)
+		return real(fd, &nothing_new, len);
+	ends = hold_back && has_reported && len == sizeof(answer_head) &&
+		memcmp(data, answer_head, len) == 0;
 	follows = len == sizeof(report_head) && memcmp(data, report_head, len) == 0;
 	return follows ? (ssize_t)len : real(fd, data, len);
 }
@@ -150,10 +165,16 @@ scene_clear(struct scene *s)
 }
 
 static int
-refresh(const struct scene *s, struct source_found *found, struct error *err)
+refresh_at(const struct scene *s, int64_t now_s, struct source_found *found, struct error *err)
 {
 	error_clear(err);
-	return source_worker_refresh(&s->source, &s->here, &s->user, 20000, NOW, found, err);
+	return source_worker_refresh(&s->source, &s->here, &s->user, 20000, now_s, found, err);
+}
+
+static int
+refresh(const struct scene *s, struct source_found *found, struct error *err)
+{
+	return refresh_at(s, NOW, found, err);
 }
 
 static char *
@@ -577,6 +598,51 @@ test_taken_over(void **state UNUSED)
 	assert_int_equal(munmap(reports, sizeof(*reports)), 0);
 }
 
+static bool
+no_news(struct whole *w)
+{
+	w->records[LIST] = w->records[TARGETS];
+	return true;
+}
+
+static bool
+none_known(struct whole *w)
+{
+	for (int i = ROOT; i < LIST; i++)
+		if (i != ANCHOR)
+			w->records[i].length = -1;
+	return no_news(w);
+}
+
+/* News can be held back, but not the alarm that it was. */
+static void
+test_held_back(void **state UNUSED)
+{
+	struct source_found found;
+	struct error err;
+	struct scene s;
+
+	scene_init(&s, "held-back");
+	assert_int_equal(refresh(&s, &found, &err), 1);
+	s.have.version = 1;
+	memcpy(s.have.sha256, found.list.sha256, sizeof(s.have.sha256));
+	alter = no_news;
+	hold_back = true;
+	assert_int_equal(refresh_at(&s, NOW + 2 * DAY - 1, &found, &err), 0);
+	assert_int_equal(refresh_at(&s, NOW + 2 * DAY, &found, &err), -1);
+	assert_int_equal(err.kind, ERROR_EXPIRED);
+	assert_non_null(strstr(err.text, "timestamp.json: version 1, the newest here, has expired"));
+	/* Nothing at all: where nothing is known, there is news. */
+	scene_clear(&s);
+	scene_init(&s, "none-known");
+	alter = none_known;
+	assert_int_equal(refresh(&s, &found, &err), -1);
+	assert_int_equal(err.kind, ERROR_SECURITY);
+	alter = NULL;
+	hold_back = false;
+	scene_clear(&s);
+}
+
 int
 main(void)
 {
@@ -585,6 +651,7 @@ main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_rotation_cut_short),
 		cmocka_unit_test(test_taken_over),
+		cmocka_unit_test(test_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
