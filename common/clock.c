@@ -102,3 +102,13 @@ clock_monotonic_ms(void)
 		abort();
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
+
+int
+clock_left_ms(int64_t deadline_ms)
+{
+	int64_t left_ms = deadline_ms - clock_monotonic_ms();
+
+	if (left_ms <= 0)
+		return 0;
+	return left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
+}

@@ -37,6 +37,8 @@ int64_t clock_now(const struct clock *clock);
 /* Milliseconds since some moment, for measuring how long things take: no change of the machine's time
  * and no PRELOAD25_NOW moves it. */
 int64_t clock_monotonic_ms(void);
+/* What is left until a moment of clock_monotonic_ms(), as poll() takes it; 0 when it is past. */
+int clock_left_ms(int64_t deadline_ms);
 
 /* Exactly YYYY-MM-DDTHH:MM:SSZ, a real date of the years 1970 to 9999; -1 for anything else. */
 int clock_parse(const char *text, size_t len, int64_t *out_s) MUST_CHECK;

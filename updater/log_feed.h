@@ -5,11 +5,16 @@
  * hands it on as it comes:
  *
  *	log_feed_pair(fds, err)
- *	outside: log_feed_serve(fds[0], feeder, arg, what, err)
+ *	outside: log_feed_serve(fds[0], feeder, arg, what, deadline_ms, err)
  *	inside: log_feed_take(fds[1], sink, sink_arg, err)
+ *
+ * Each has its own end alone, or would not see that the other one is gone. The one that looks may be in foreign hands:
+ * it can neither hold the other one up for longer than was meant, nor end it.
  */
 #ifndef UPDATER_LOG_FEED_H
 #define UPDATER_LOG_FEED_H
+
+#include <stdint.h>
 
 #include "common/attr.h"
 #include "updater/tool.h"
@@ -30,8 +35,11 @@ typedef int log_feeder(
 	void *arg, enum log_feed what, tool_sink *sink, void *sink_arg, struct error *err);
 
 int log_feed_pair(int fds[static 2], struct error *err) MUST_CHECK;
-/* That the part cannot be had is told to the one that asks. -1: nobody takes it. */
-int log_feed_serve(int fd, log_feeder *feed, void *arg, enum log_feed what, struct error *err) MUST_CHECK;
+/* That the part cannot be had is told to the one that asks. deadline_ms, of clock_monotonic_ms(), is when all of it
+ * has to be over, however it is taken; the feeder must see to its own end. 0; 1 the other end is closed: whoever has
+ * asked does not want it any more, or is gone; -1 the time is over. */
+int log_feed_serve(int fd, log_feeder *feed, void *arg, enum log_feed what, int64_t deadline_ms,
+	struct error *err) MUST_CHECK;
 /* What the feeder returned, or the sink. */
 int log_feed_take(int fd, tool_sink *sink, void *sink_arg, struct error *err) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/xalloc.h"
 #include "updater/log_source.h"
@@ -19,13 +20,15 @@
 
 /* from: "--since=..." or "--after-cursor=..."; until: "--until=...", or NULL: to the end. */
 static int
-ask(const char *program, const char *from, const char *until, tool_sink *sink, void *arg, struct error *err)
+ask(const char *program, const char *from, const char *until, int64_t deadline_ms, tool_sink *sink, void *arg,
+	struct error *err)
 {
 	const char *const argv[] = {program, "--quiet", "--no-pager", "--utc", "--output=short-iso",
 		"--show-cursor", from, "SYSLOG_FACILITY=2", until, NULL};
+	int left_ms = clock_left_ms(deadline_ms);
 	struct tool_result result;
 	char *why;
-	int rc = tool_stream(argv, TIMEOUT_MS, sink, arg, &result, err);
+	int rc = tool_stream(argv, left_ms < TIMEOUT_MS ? left_ms : TIMEOUT_MS, sink, arg, &result, err);
 
 	if (rc == 0 && result.status != 0) {
 		why = tool_complaint(&result);
@@ -37,8 +40,8 @@ ask(const char *program, const char *from, const char *until, tool_sink *sink, v
 }
 
 int
-log_journal_feed(const char *program, const struct log_span *span, enum log_feed what, tool_sink *sink,
-	void *arg, struct error *err)
+log_journal_feed(const char *program, const struct log_span *span, enum log_feed what, int64_t deadline_ms,
+	tool_sink *sink, void *arg, struct error *err)
 {
 	const struct log_place *place = span->place;
 	char *from, *until = NULL;
@@ -53,7 +56,7 @@ log_journal_feed(const char *program, const struct log_span *span, enum log_feed
 		/* Lines of the very second of the place were counted by then, as far as one can tell. */
 		from = xasprintf("--since=@%" PRId64, place != NULL ? place->last_s + 1 : span->since_s);
 	}
-	rc = ask(program, from, until, sink, arg, err);
+	rc = ask(program, from, until, deadline_ms, sink, arg, err);
 	free(until);
 	free(from);
 	return rc;

@@ -7,6 +7,8 @@
 #ifndef UPDATER_LOG_JOURNAL_H
 #define UPDATER_LOG_JOURNAL_H
 
+#include <stdint.h>
+
 #include "common/attr.h"
 #include "updater/log_feed.h"
 #include "updater/log_lines.h"
@@ -14,9 +16,10 @@
 struct error;
 struct log_span;
 
-/* Runs the program for a part of the span, and hands what it writes to sink. That it fails is ERROR_CONFIG. */
-int log_journal_feed(const char *program, const struct log_span *span, enum log_feed what, tool_sink *sink,
-	void *arg, struct error *err) MUST_CHECK;
+/* Runs the program for a part of the span, and hands what it writes to sink. That it fails is ERROR_CONFIG; that it is
+ * not done by deadline_ms, of clock_monotonic_ms(), ERROR_TEMP. */
+int log_journal_feed(const char *program, const struct log_span *span, enum log_feed what, int64_t deadline_ms,
+	tool_sink *sink, void *arg, struct error *err) MUST_CHECK;
 
 /* Hands out the lines of the span, oldest first, cut by lines (no state of it is kept). With a place it goes on
  * behind the cursor, or where that is unknown to the journal, behind the place's time, and notes where it ended.

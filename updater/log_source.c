@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct log_source {
 	int stream;             /* owned; -1: none */
 	char *stream_name;      /* owned */
 	char *journalctl;       /* owned; NULL: the journal is not read */
+	int64_t deadline_ms;    /* of feeding */
 };
 
 /* --- where to look ------------------------------------------------------------------------------
@@ -155,6 +157,7 @@ log_source_open(const struct update_settings *s, const struct log_span *span, st
 	*out = NULL;
 	source->span = *span;
 	source->stream = -1;
+	source->deadline_ms = INT64_MAX;
 	if (span->path == NULL)
 		rc = s->log_path != NULL ? open_configured(s, source, said, err)
 					 : find_log(s, source, said, err);
@@ -198,13 +201,42 @@ log_source_fds(const struct log_source *source, size_t *count)
 /* --- what is no file ----------------------------------------------------------------------------
  */
 
+void
+log_source_limit(struct log_source *source, int64_t deadline_ms)
+{
+	source->deadline_ms = deadline_ms;
+}
+
+/* Who writes there may have nothing to say for ever. */
+static int
+wait_for_stream(const struct log_source *source, struct error *err)
+{
+	struct pollfd p = {.fd = source->stream, .events = POLLIN};
+	int rc;
+
+	do
+		rc = poll(&p, 1, clock_left_ms(source->deadline_ms));
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0)
+		return error_set_errno(err, ERROR_TEMP, "%s", source->stream_name);
+	if (rc == 0 && clock_left_ms(source->deadline_ms) == 0)
+		return error_set(err, ERROR_TEMP, "%s: took too long", source->stream_name);
+	return 0;
+}
+
 static int
 feed_stream(const struct log_source *source, tool_sink *sink, void *sink_arg, struct error *err)
 {
 	char chunk[65536];
-	ssize_t n;
 
-	while ((n = read(source->stream, chunk, sizeof(chunk))) != 0) {
+	for (;;) {
+		ssize_t n;
+
+		if (wait_for_stream(source, err) < 0)
+			return -1;
+		n = read(source->stream, chunk, sizeof(chunk));
+		if (n == 0)
+			return 0;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -213,7 +245,6 @@ feed_stream(const struct log_source *source, tool_sink *sink, void *sink_arg, st
 		if (sink(sink_arg, chunk, (size_t)n, err) < 0)
 			return -1;
 	}
-	return 0;
 }
 
 int
@@ -225,7 +256,7 @@ log_source_feed(void *arg, enum log_feed what, tool_sink *sink, void *sink_arg, 
 		return feed_stream(source, sink, sink_arg, err);
 	if (what != LOG_FEED_STREAM && what < LOG_FEEDS && source->journalctl != NULL &&
 		(what == LOG_FEED_SINCE || source->span.place != NULL))
-		return log_journal_feed(source->journalctl, &source->span, what, sink, sink_arg, err);
+		return log_journal_feed(source->journalctl, &source->span, what, source->deadline_ms, sink, sink_arg, err);
 	return error_set(err, ERROR_SECURITY, "the log has no such part");
 }
 

@@ -64,7 +64,9 @@ int log_source_open(const struct update_settings *s, const struct log_span *span
 void log_source_close(struct log_source *source);
 /* Its files, lent: what a process needs that is to read it, but for what it is fed. */
 const int *log_source_fds(const struct log_source *source, size_t *count);
-/* What is no file; a log_feeder, whose arg is the source. */
+/* Until when, by clock_monotonic_ms(), what is fed has to be there; without it there is no limit. */
+void log_source_limit(struct log_source *source, int64_t deadline_ms);
+/* What is no file; a log_feeder, whose arg is the source. Behind the limit it is ERROR_TEMP. */
 int log_source_feed(
 	void *source, enum log_feed what, tool_sink *sink, void *sink_arg, struct error *err) MUST_CHECK;
 

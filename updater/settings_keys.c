@@ -109,7 +109,7 @@ const struct config_key update_settings_keys[] = {
 		.min = 1,
 		.max = 86400,
 		.help = "seconds that one piece of its work may take, such as fetching from all "
-			"mirrors"},
+			"mirrors; counting mail takes 1200 at most"},
 	{.section = "install",
 		.name = "mta",
 		.type = CONFIG_STRING,

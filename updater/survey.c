@@ -24,6 +24,8 @@ count(const struct update_settings *s, const struct survey_options *options, con
 	struct log_source *log, struct survey *out, struct error *err)
 {
 	struct traffic *own = options->traffic == NULL ? traffic_new(span->since_s) : NULL;
+	bool shorter = options->time_max_s > 0 && options->time_max_s < s->sandbox_time_s;
+	int64_t time_s = shorter ? options->time_max_s : s->sandbox_time_s;
 	const struct render_options render = {
 		.mta = s->mta,
 		.recipe = &out->recipe,
@@ -31,7 +33,7 @@ count(const struct update_settings *s, const struct survey_options *options, con
 		.now_s = options->now_s,
 		.trial = options->trial};
 	const struct survey_work work = {.user = &out->user,
-		.time_ms = s->sandbox_time_s * INT64_C(1000),
+		.time_ms = time_s * INT64_C(1000),
 		.known = out->known,
 		.s = s,
 		.log = log,

@@ -41,6 +41,8 @@ struct survey_options {
 	/* For counting on from an earlier time; NULL: all of the log, by itself. */
 	struct log_place *place; /* as in struct log_span */
 	struct traffic *traffic; /* to count into; lent, and not changed by it */
+	/* Reading ends then, where [sandbox] time_limit would allow more; 0: that alone. */
+	int64_t time_max_s;
 };
 
 /* A message that the list holds up. */

@@ -194,6 +194,7 @@ struct arrival {
 	const struct survey_work *work;
 	struct survey *survey;
 	int feed;
+	int64_t deadline_ms; /* of feeding */
 	bool fed[LOG_FEEDS]; /* nothing is asked for twice */
 	int texts;
 	size_t room;      /* of survey->domains */
@@ -300,7 +301,10 @@ serve(struct arrival *a, uint64_t what, struct error *err)
 	if (what >= LOG_FEEDS || a->fed[what])
 		return cannot_be(err);
 	a->fed[what] = true;
-	return log_feed_serve(a->feed, log_source_feed, a->work->log, (enum log_feed)what, err);
+	/* Where nobody takes it, the report or how the process has ended tells why. */
+	if (log_feed_serve(a->feed, log_source_feed, a->work->log, (enum log_feed)what, a->deadline_ms, err) < 0)
+		return error_prefix(err, "reading the log");
+	return 0;
 }
 
 static int
@@ -418,6 +422,7 @@ all_files(const struct survey_work *w, int feed, size_t *count)
 int
 survey_worker(const struct survey_work *w, struct survey *out, struct error *err)
 {
+	int feed[2], *files, rc;
 	char *zone = log_time_load_zone();
 	struct inside inside = {.work = w, .zone = zone};
 	struct arrival arrival = {.work = w, .survey = out};
@@ -427,15 +432,18 @@ survey_worker(const struct survey_work *w, struct survey *out, struct error *err
 		.work = count,
 		.arg = &inside,
 		.on_piece = on_piece,
-		.on_piece_arg = &arrival};
+		.on_piece_arg = &arrival,
+		.handed = &feed[1]};
 	struct buf text;
-	int feed[2], *files, rc;
 
 	if (log_feed_pair(feed, err) < 0) {
 		free(zone);
 		return -1;
 	}
 	arrival.feed = feed[0];
+	/* Not behind the worker's own, which begins when it has started. */
+	arrival.deadline_ms = clock_monotonic_ms() + w->time_ms;
+	log_source_limit(w->log, arrival.deadline_ms);
 	inside.feed = feed[1];
 	files = all_files(w, inside.feed, &worker.confine.file_count);
 	worker.confine.files = files;
@@ -447,7 +455,8 @@ survey_worker(const struct survey_work *w, struct survey *out, struct error *err
 	buf_clear(&text);
 	free(files);
 	(void)close(feed[0]);
-	(void)close(feed[1]);
+	if (feed[1] >= 0)
+		(void)close(feed[1]);
 	free(zone);
 	return rc;
 }

@@ -340,7 +340,7 @@ begin(const struct update_settings *s, struct tally *t, int64_t now_s)
 int
 tally_update(const struct update_settings *s, int64_t now_s, struct error *err)
 {
-	struct survey_options options = {.now_s = now_s};
+	struct survey_options options = {.now_s = now_s, .time_max_s = TALLY_TIME_MAX_S};
 	struct survey v = {0};
 	struct tally t;
 	int rc = -1;

@@ -25,6 +25,8 @@ struct update_settings;
 
 /* Domains told apart. */
 #define TALLY_DOMAINS_MAX 1000
+/* Seconds that counting may take at most: whoever keeps the reader of the log busy keeps no update away. */
+#define TALLY_TIME_MAX_S 1200
 
 struct tally_domain {
 	char *name; /* owned */

@@ -78,11 +78,11 @@ read_all(const char *name, int fds[static 2], const struct streams *to, int64_t 
 	while (fds[0] >= 0 || fds[1] >= 0) {
 		struct pollfd p[2] = {
 			{.fd = fds[0], .events = POLLIN}, {.fd = fds[1], .events = POLLIN}};
-		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+		int left_ms = clock_left_ms(deadline_ms);
 
-		if (left_ms <= 0)
+		if (left_ms == 0)
 			return error_set(err, ERROR_TEMP, "%s: took too long", name);
-		if (poll(p, 2, (int)left_ms) < 0 && errno != EINTR)
+		if (poll(p, 2, left_ms) < 0 && errno != EINTR)
 			return error_set_errno(err, ERROR_TEMP, "%s", name);
 		for (int i = 0; i < 2; i++) {
 			ssize_t n;

@@ -168,13 +168,13 @@ receive(const struct worker *w, int fd, void *data, size_t len, int64_t deadline
 
 	while (got < len) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left_ms = deadline_ms - clock_monotonic_ms();
+		int left_ms = clock_left_ms(deadline_ms);
 		ssize_t n;
 
-		if (left_ms <= 0)
+		if (left_ms == 0)
 			return error_set(err, ERROR_TEMP,
 				"%s took longer than [sandbox] time_limit allows", w->what);
-		if (poll(&p, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms) <= 0)
+		if (poll(&p, 1, left_ms) <= 0)
 			continue;
 		n = read(fd, (char *)data + got, len - got);
 		if (n < 0 && errno == EINTR)
@@ -355,6 +355,10 @@ worker_run(const struct worker *w, struct buf *report, struct error *err)
 	if (pid == 0)
 		be_the_process(w, fds[1], parent, report->max);
 	(void)close(fds[1]);
+	if (w->handed != NULL) {
+		(void)close(*w->handed);
+		*w->handed = -1;
+	}
 	rc = listen_to(w, fds[0], report, &answer, err);
 	(void)close(fds[0]);
 	status = bury(pid, rc != 0);

@@ -28,14 +28,17 @@ struct worker {
 	const char *what; /* for messages: "fetching" */
 	struct confine confine; /* parent and report are filled in */
 	int64_t time_ms;        /* for all of it */
+	/* One of confine.files whose other end must show when the process is gone: once it has started, this is
+	 * closed here, and -1. NULL: none. */
+	int *handed;
 	const struct worker_name *names;
 	size_t name_count;
 	/* Runs inside. As a function of this program does it returns 0, 1 or -1 with err; what it
 	 * has to say appends it to report, which is read whatever it returns. */
 	int (*work)(void *arg, struct buf *report, struct error *err);
 	void *arg;
-	/* Takes what work sends on its way: 0, or -1 with err to end it. NULL: nothing may be sent.
-	 */
+	/* Takes what work sends on its way: 0, or -1 with err to end it. NULL: nothing may be sent. It may not take
+	 * longer than what is left of time_ms: until it is back nothing else is looked at. */
 	int (*on_piece)(void *on_piece_arg, const char *data, size_t len, struct error *err);
 	void *on_piece_arg;
 };

@@ -58,6 +58,26 @@ inside 'preview: reading log and list' 1 preload25-update --config "$tmp/conf" p
 check 'and it has read them' grep -q 'the log has 2 deliveries to 2 domains; list 1 has 1 of them' "$tmp/out"
 inside 'preview of standard input' 1 bash -c 'cat "$tmp/mail.log" | exec preload25-update --config "$tmp/conf" preview -'
 check 'and it has read that' grep -q 'the log has 2 deliveries to 2 domains; list 1 has 1 of them' "$tmp/out"
+# dies: what is fed without end to preview, whose reader is killed as the kernel would do it.
+dies() {
+	local endless preview updater pid rc=0
+	yes "$(head -n 1 "$tmp/mail.log")" >"$tmp/endless.log" 2>/dev/null &
+	endless=$!
+	timeout 60 preload25-update --config "$tmp/conf" preview - <"$tmp/endless.log" &
+	preview=$!
+	for _ in {1..5000}; do
+		updater=$(pgrep -P "$preview")
+		for pid in $([ -z "$updater" ] || pgrep -P "$updater"); do
+			grep -qs '^Seccomp:[[:space:]]*2$' "/proc/$pid/status" && kill -SYS "$pid" && break 2
+		done
+	done
+	wait "$preview" || rc=$?
+	kill "$endless" 2>/dev/null
+	return "$rc"
+}
+mkfifo "$tmp/endless.log"
+expect 'the reader dies while it is fed: that is seen, and told' 4 \
+	'reading the log: the sandboxed process asked for a system call' dies
 inside 'stats' 1 preload25-update --config "$tmp/conf" stats
 inside 'preview --probe: reading, and asking the mail servers' 2 \
 	preload25-update --config "$tmp/conf" preview --probe "$tmp/other.log"

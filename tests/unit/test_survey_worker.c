@@ -8,8 +8,10 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +26,9 @@
 #include "updater/worker.h"
 
 #include "updater_repo.h"
+
+/* Whoever waits for longer waits for ever. */
+#define PATIENCE_S 30
 
 #define LINE(time, domain) \
 	time " mail postfix/smtp[7]: A1: to=<u@" domain ">, relay=mx." domain \
@@ -307,69 +312,130 @@ test_stream(void **state UNUSED)
 	scene_clear(&scene);
 }
 
-/* More than a socket holds; and where it fails it says why. */
-static int
-feed_much(void *arg, enum log_feed what, tool_sink *sink, void *sink_arg, struct error *err)
-{
-	const int *times = arg;
-	static char block[100000];
-
-	assert_int_equal(what, LOG_FEED_SINCE);
-	memset(block, 'x', sizeof(block));
-	for (int i = 0; i < *times; i++)
-		if (sink(sink_arg, block, sizeof(block), err) < 0)
-			return -1;
-	return *times > 10 ? error_set(err, ERROR_CONFIG, "too many") : 0;
-}
-
-static int
-count_octets(void *arg, const void *data, size_t len, struct error *err UNUSED)
-{
-	size_t *sum = arg;
-
-	assert_int_equal(((const char *)data)[len - 1], 'x');
-	*sum += len;
-	return 0;
-}
-
+/* Nobody writes there, and nobody ends it: that has its time, too. */
 static void
-test_feed(void **state UNUSED)
+test_quiet_stream(void **state UNUSED)
 {
-	static const int rows[] = {0, 10, 11};
+	const struct survey_options options = {.path = "-", .now_s = NOW, .time_max_s = 1};
+	int fds[2], before = dup(STDIN_FILENO);
+	struct scene scene;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct error err = {0};
-		size_t sum = 0;
-		int fds[2], times = rows[i], status;
-		pid_t pid;
-
-		OK(log_feed_pair(fds, &ok_err));
-		pid = fork();
-		assert_true(pid >= 0);
-		if (pid == 0)
-			_exit(log_feed_serve(fds[0], feed_much, &times, LOG_FEED_SINCE, &err) < 0);
-		(void)close(fds[0]);
-		assert_int_equal(log_feed_take(fds[1], count_octets, &sum, &err), times > 10 ? -1 : 0);
-		assert_int_equal(sum, (size_t)times * 100000);
-		assert_string_equal(err.text, times > 10 ? "too many" : "");
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_int_equal(status, 0);
-		(void)close(fds[1]);
-	}
-}
-
-/* Nobody takes it: an error, and no signal. */
-static void
-test_nobody_takes(void **state UNUSED)
-{
-	struct error err = {0};
-	int fds[2], times = 10;
-
-	OK(log_feed_pair(fds, &ok_err));
-	(void)close(fds[1]);
-	assert_int_equal(log_feed_serve(fds[0], feed_much, &times, LOG_FEED_SINCE, &err), -1);
-	assert_int_equal(err.kind, ERROR_TEMP);
+	scene_init(&scene);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dup2(fds[0], STDIN_FILENO), STDIN_FILENO);
+	(void)alarm(PATIENCE_S);
+	assert_int_equal(look_at(&scene, &options), -1);
+	(void)alarm(0);
+	assert_int_equal(scene.err.kind, ERROR_TEMP);
+	assert_non_null(strstr(scene.err.text, "time_limit"));
+	assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+	(void)close(before);
 	(void)close(fds[0]);
+	(void)close(fds[1]);
+	scene_clear(&scene);
+}
+
+/* --- who takes it in other hands ----------------------------------------------------------------
+ */
+
+/* Asks for one part more, which has no end, and returns where it comes from. */
+static int
+ask_for_more(void)
+{
+	static const struct record record = {.type = 1, .message = LOG_FEED_BEHIND};
+	struct stat st;
+
+	inside = NULL;
+	worker_send(&record, sizeof(record));
+	for (int fd = STDERR_FILENO + 1; fd < 1024; fd++)
+		if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+			return fd;
+	return -1;
+}
+
+static void
+drip(void)
+{
+	int fd = ask_for_more();
+	char octet;
+
+	while (read(fd, &octet, 1) == 1)
+		continue;
+}
+
+static void
+stall(void)
+{
+	(void)ask_for_more();
+	while (select(0, NULL, NULL, NULL, NULL) < 0 && errno == EINTR)
+		continue;
+}
+
+static void
+leave(void)
+{
+	char *argv[] = {(char[]){"true"}, NULL};
+
+	(void)ask_for_more();
+	if (!SANITIZED)
+		(void)execv("/bin/true", argv);
+	(void)signal(SIGABRT, SIG_DFL);
+	abort();
+}
+
+/* Says that it is done, which is believed as far as its numbers go. */
+static void
+want_no_more(void)
+{
+	(void)close(ask_for_more());
+}
+
+/* It can hold nobody up for longer than [sandbox] time_limit; and when it dies while it is fed, that is seen at once,
+ * and told by what it died of. */
+static void
+test_taken_over(void **state UNUSED)
+{
+	static const char program[] = "#!/bin/sh\ncase \"$*\" in *--since=*) printf '%s' '" LOG_TEXT "' ;;\n"
+				      "*) exec yes 'Nov 23 11:00:00 mail postfix/smtp[7]: nothing' ;; esac\n";
+	static const struct {
+		const char *name;
+		void (*hook)(void);
+		int64_t time_s;
+		int rc;
+		enum error_kind kind;
+		const char *text;
+	} rows[] = {{"drips", drip, 1, -1, ERROR_TEMP, "took longer than [sandbox] time_limit allows"},
+		{"stalls", stall, 1, -1, ERROR_TEMP, "took longer than [sandbox] time_limit allows"},
+		{"dies", leave, 7200, -1, SANITIZED ? ERROR_TEMP : ERROR_SECURITY,
+			SANITIZED ? "crashed" : "asked for a system call"},
+		{"wants no more", want_no_more, 7200, 0, ERROR_NONE, ""}};
+	char *journalctl = in_temp("journalctl");
+	struct scene scene;
+
+	if (confine_lacks() != NULL) {
+		print_message("SKIPPED: this kernel has %s\n", confine_lacks());
+		skip();
+	}
+	scene_init(&scene);
+	write_script(journalctl, program);
+	scene.s.log_path = "journal";
+	scene.s.journalctl = journalctl;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct mta row = hooked(rows[i].hook);
+		struct log_place place = {.last_s = 1};
+		const struct survey_options options = {.now_s = NOW, .place = &place};
+
+		print_message("# %s\n", rows[i].name);
+		scene.s.mta = &row;
+		scene.s.sandbox_time_s = rows[i].time_s;
+		(void)alarm(PATIENCE_S);
+		if (look_at(&scene, &options) != rows[i].rc || scene.err.kind != rows[i].kind ||
+			strstr(scene.err.text, rows[i].text) == NULL)
+			fail_msg("kind %d: %s", (int)scene.err.kind, scene.err.text);
+		(void)alarm(0);
+	}
+	scene_clear(&scene);
+	free(journalctl);
 }
 
 /* --- times --------------------------------------------------------------------------------------
@@ -405,8 +471,8 @@ main(void)
 		cmocka_unit_test(test_what_cannot_be),
 		cmocka_unit_test(test_nothing_reaches_a_terminal),
 		cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_feed),
-		cmocka_unit_test(test_nobody_takes),
+		cmocka_unit_test(test_quiet_stream),
+		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_zone),
 	};
 
