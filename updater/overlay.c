@@ -46,27 +46,37 @@ set_added(const struct rule *rule, struct list_entry *out)
 }
 
 /* How much a list's entry is worth; the first of the most worth counts. */
-enum worth { WORTH_NOTHING, WORTH_UNTRUSTED, WORTH_TRIAL, WORTH_RUN_OUT, WORTH_IN_FORCE };
+enum worth {
+	WORTH_NOTHING,
+	WORTH_UNTRUSTED,
+	WORTH_TRIAL_RUN_OUT, /* of a list that is only being tested */
+	WORTH_RUN_OUT,
+	WORTH_TRIAL, /* before what has run out: a rule can make a line of it */
+	WORTH_IN_FORCE
+};
 
 static enum worth
 worth_of(const struct overlay_list *l, const struct list_entry *e, int64_t now_s)
 {
+	bool in_force;
+
 	if (e == NULL)
 		return WORTH_NOTHING;
 	if (!trust_covers(l->domains, l->domain_count, e->domain))
 		return WORTH_UNTRUSTED;
+	in_force = list_entry_end(list_reader_header(l->list), e) > now_s;
 	if (l->trust == TRUST_TESTING)
-		return WORTH_TRIAL;
-	return list_entry_end(list_reader_header(l->list), e) > now_s ? WORTH_IN_FORCE : WORTH_RUN_OUT;
+		return in_force ? WORTH_TRIAL : WORTH_TRIAL_RUN_OUT;
+	return in_force ? WORTH_IN_FORCE : WORTH_RUN_OUT;
 }
 
 /* By the lists alone. */
 static void
 take_listed(const struct overlay_list *l, const struct list_entry *e, enum worth worth, struct overlay_entry *out)
 {
-	out->kind = worth == WORTH_UNTRUSTED ? OVERLAY_UNTRUSTED
-		: worth == WORTH_TRIAL       ? OVERLAY_TRIAL
-					     : OVERLAY_LISTED;
+	out->kind = worth == WORTH_UNTRUSTED                             ? OVERLAY_UNTRUSTED
+		: worth == WORTH_TRIAL || worth == WORTH_TRIAL_RUN_OUT ? OVERLAY_TRIAL
+								       : OVERLAY_LISTED;
 	out->listed = true;
 	out->header = list_reader_header(l->list);
 	out->entry = *e;
@@ -86,6 +96,18 @@ is_lifted(const struct overlay_entry *e, const struct rule *early)
 		return false;
 	return e->kind == OVERLAY_TRIAL ? early->domain != NULL
 					: e->kind == OVERLAY_LISTED && e->entry.policy.mode == LIST_MODE_TESTING;
+}
+
+/* Whether one of the lists is still in force when the entry that counts, which is, has run out. */
+static bool
+has_heir(const struct overlay_list *lists, const struct list_entry *const *entries, size_t count, size_t from)
+{
+	const int64_t end_s = list_entry_end(list_reader_header(lists[from].list), entries[from]);
+
+	for (size_t i = 0; i < count; i++)
+		if (i != from && worth_of(&lists[i], entries[i], end_s) >= WORTH_TRIAL)
+			return true;
+	return false;
 }
 
 /* The precedence of design.md section 9. */
@@ -110,6 +132,7 @@ decide(const struct overlay_list *lists, const struct list_entry *const *entries
 		return false;
 	if (best != WORTH_NOTHING)
 		take_listed(&lists[out->from], entries[out->from], best, out);
+	out->heir = best >= WORTH_TRIAL && has_heir(lists, entries, count, out->from);
 	if (add != NULL) {
 		out->kind = OVERLAY_ADDED;
 		out->rule = add;

@@ -9,7 +9,7 @@
  * Sorted streams merged: constant memory apart from the rules. For each domain of any, what goes first
  * counts: the administrator's exception, the administrator's addition, the first of the lists that is
  * trusted for the domain and whose entry has not run out. A list that is only being tested stands behind
- * all others, so that it never takes away what another one protects. As with list_reader, nothing made of
+ * what is in force in any other, so that it never takes away what another one protects. As with list_reader, nothing made of
  * it may be used until next has returned 0.
  */
 #ifndef UPDATER_OVERLAY_H
@@ -51,6 +51,7 @@ struct overlay_entry {
 	const struct rule *rule; /* that made it so; NULL: none did, it is by the list alone */
 	bool listed;             /* a list has an entry for the domain */
 	size_t from;             /* which one's counts, or would */
+	bool heir;               /* when that one has run out another list's counts, which has not */
 	const struct list_header *header; /* of that list; without any, one of zeros. Lent by the list */
 	struct list_entry entry; /* what is in force; of those that get no line: what would be */
 };

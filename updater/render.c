@@ -89,10 +89,17 @@ render_choose(const struct render_options *options, const struct overlay_entry *
 }
 
 static void
+note_end(struct render_counts *counts, const struct overlay_entry *e)
+{
+	const int64_t end_s = list_entry_end(e->header, &e->entry);
+
+	if (counts->next_end_s == 0 || end_s < counts->next_end_s)
+		counts->next_end_s = end_s;
+}
+
+static void
 count_line(struct render_counts *counts, const struct overlay_entry *e)
 {
-	int64_t end_s;
-
 	counts->early += e->kind == OVERLAY_EARLY;
 	if (e->kind == OVERLAY_ADDED) {
 		counts->added++;
@@ -100,15 +107,16 @@ count_line(struct render_counts *counts, const struct overlay_entry *e)
 		return;
 	}
 	counts->shares[e->from].lines++;
-	end_s = list_entry_end(e->header, &e->entry);
-	if (counts->next_end_s == 0 || end_s < counts->next_end_s)
-		counts->next_end_s = end_s;
+	note_end(counts, e);
 }
 
 static void
 count_left(struct render_counts *counts, const struct render_options *options, const struct overlay_entry *e,
 	enum choice choice)
 {
+	/* Also where the heir gets no line: another one may stand behind it. */
+	if (e->heir && (e->kind == OVERLAY_LISTED || e->kind == OVERLAY_EARLY))
+		note_end(counts, e);
 	if (e->kind != OVERLAY_ADDED)
 		return;
 	counts->left_added++;

@@ -36,7 +36,9 @@ struct render_options {
 struct render_counts {
 	int64_t entries;
 	int64_t choices[CHOICES]; /* how many came out as what */
-	int64_t next_end_s;       /* the first line runs out then; 0: none ever does */
+	/* An entry runs out then, and with it a line, or what keeps another list's from being one; 0: none ever
+	 * does. */
+	int64_t next_end_s;
 	int64_t added;            /* lines of the administrator's own, and how many of them */
 	int64_t added_listed;     /* stand in for an entry of the list */
 	int64_t early;            /* lines of entries in testing mode */

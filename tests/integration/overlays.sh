@@ -209,6 +209,14 @@ mv "$tmp/main" "$tmp/main.away"
 mv "$tmp/extra" "$tmp/extra.away"
 warns 'a day later, without network' 3 '^preload25-update: main: ' update
 is 'the second stands in' mx.extra.test short.test
+write_conf < <(source_of main; source_of extra 'trust = testing')
+warns 'with the second only tested' 3 '^preload25-update: main: ' update
+is 'nothing does' '' short.test
+echo 'early-adopter short.test' >"$tmp/rules"
+warns 'but by a rule' 3 '^preload25-update: main: ' update
+is 'it does' mx.extra.test short.test
+: >"$tmp/rules"
+write_conf < <(source_of main; source_of extra)
 export PRELOAD25_NOW=$start
 mv "$tmp/main.away" "$tmp/main"
 expect 'the clock is set back' 3 '^preload25-update: extra: ' update
@@ -366,6 +374,26 @@ rm -rf "$tmp/state"
 sed -i 's/^mode = .*//' "$tmp/u.conf"
 warns 'a dry run' 0 'would be installed: lists 10 [(]main[)], 5 [(]extra[)]' update --dry-run
 check 'makes no map' test ! -e "$tmp/map"
+
+# --- what is only tested in the first runs out, and another's counts ----------------------------------------------
+anew() { # anew: no list was ever had, and nobody has one
+	local a
+	export PRELOAD25_NOW=$start
+	rm -rf "$tmp/state" "$tmp/map"
+	for a in main extra; do
+		rm -rf "${tmp:?}/$a"
+		new_site "$tmp/$a" "$tmp/$a.auth"
+	done
+}
+anew
+check 'the first only tests one, for a day' offer main 1 < <(
+	main_entries | grep -v short; entry c.test testing mx.main.test 86400; echo)
+check 'the second enforces it' offer extra 1 < <(extra_entries)
+expect 'both' 0 '' update
+is 'the first goes first' '' c.test
+export PRELOAD25_NOW=2026-11-24T13:00:00Z
+expect 'when it has run out' 0 '' update
+is 'the second counts' mx.extra.test c.test
 
 # --- what is no configuration -------------------------------------------------------------------------------------
 refused() { # refused REGEX LINE...

@@ -10,7 +10,9 @@
 #include "export/list_reader.h"
 #include "updater/generations.h"
 #include "updater/list_set.h"
+#include "updater/mta.h"
 #include "updater/overlay.h"
+#include "updater/render.h"
 #include "updater/rules.h"
 #include "updater/state.h"
 #include "updater/trust.h"
@@ -175,6 +177,18 @@ test_precedence(void **state UNUSED)
 			"1:early/0 2:trial/0 3:listed/1 4:listed/1 5:listed/1 6:listed/1 7:listed/1 "
 			"8:listed/1 9:listed/1 10:listed/1 11:listed/1 12:listed/1 13:listed/1 14:listed/1 "
 			"15:trial/2 16:trial/2 17:trial/2 18:trial/2 19:trial/2 20:trial/2"},
+		/* 5 and 10, run out in the first, are only tested elsewhere: nothing of these without a rule. */
+		{"run out, and tested elsewhere", "early-adopter example-00000005.test",
+			{TRUST_ENFORCE, TRUST_TESTING, TRUST_TESTING}, NULL, 0,
+			"1:listed/0 2:listed/0 3:listed/0 4:listed/0t 5:early/1 6:listed/0 7:listed/0 "
+			"8:listed/0t 9:listed/0 10:trial/1 11:listed/0 12:listed/0t 13:trial/1 14:trial/1 "
+			"15:trial/2 16:trial/2 17:trial/2 18:trial/2 19:trial/2 20:trial/2"},
+		/* Of tested lists the first that has not run out, or the one that has and is not tested. */
+		{"run out where it is tested", "early-adopter example-00000005.test",
+			{TRUST_TESTING, TRUST_TESTING, TRUST_TESTING}, NULL, 0,
+			"1:trial/0 2:trial/0 3:trial/0 4:trial/0t 5:early/1 6:trial/0 7:trial/0 "
+			"8:trial/0t 9:trial/0 10:trial/1 11:trial/0 12:trial/0t 13:trial/1 14:trial/1 "
+			"15:trial/2 16:trial/2 17:trial/2 18:trial/2 19:trial/2 20:trial/2"},
 		{"the first is trusted for one", "", {TRUST_ENFORCE, TRUST_ENFORCE, TRUST_ENFORCE}, some, 2,
 			"1:untrusted/0 2:untrusted/0 3:listed/1 4:listed/1 5:listed/1 6:listed/1 7:listed/0 "
 			"8:listed/1 9:listed/1 10:listed/1 11:listed/1 12:listed/1 13:listed/1 14:listed/1 "
@@ -213,6 +227,91 @@ test_precedence(void **state UNUSED)
 		assert_int_equal(shares[0].untrusted, cases[c].domain_count > 0 ? 11 : 0);
 		assert_int_equal(shares[1].untrusted, 0);
 		free(got);
+		scene_clear(&s);
+	}
+}
+
+#define E LIST_MODE_ENFORCE
+#define T LIST_MODE_TESTING
+
+/* One domain, in each list in a mode and for so many days; below zero: it has run out. */
+static int64_t lasts_days[LISTS];
+static enum list_mode mode[LISTS];
+static int varied;
+
+static void
+vary_end(int i UNUSED, struct list_entry *e)
+{
+	e->policy.mode = mode[varied];
+	e->confirmed_s = NOW - DAY;
+	e->policy.max_age_s = (lasts_days[varied] + 1) * DAY;
+}
+
+static void
+vary_over(int i, struct list_entry *e)
+{
+	vary_end(i, e);
+	e->confirmed_s = NOW - 9 * DAY;
+}
+
+static void
+drop_line(void *arg UNUSED, const char *key UNUSED, const char *value UNUSED, size_t len UNUSED)
+{
+}
+
+/* When the map is to be made again: an entry that has no line may keep another list's from having one. */
+static void
+test_next_end(void **state UNUSED)
+{
+	static const struct {
+		enum list_mode mode[LISTS];
+		int64_t days[LISTS];
+		enum trust trust[LISTS];
+		const char *rules;
+		int64_t want_days; /* 0: never */
+	} cases[] = {
+		{{E, E, E}, {5, 2, 3}, {0}, "", 5},
+		{{T, E, E}, {2, 5, 9}, {0}, "", 2},
+		{{T, E, E}, {7, 5, 7}, {0}, "", 0},  /* all of the others end before it, or as it does */
+		{{T, T, E}, {2, 5, 9}, {0}, "", 2},  /* then 5 */
+		{{T, T, E}, {-1, 5, 9}, {0}, "", 5}, /* then */
+		{{T, E, E}, {-1, 5, 9}, {0}, "", 5},
+		{{T, E, E}, {2, 9, 9}, {TRUST_ENFORCE, TRUST_TESTING, TRUST_TESTING}, "early-adopter all", 2},
+		{{T, E, E}, {2, 9, 1}, {TRUST_ENFORCE, TRUST_TESTING, TRUST_ENFORCE}, "", 2},
+		{{E, E, E}, {2, 9, 9}, {TRUST_TESTING, TRUST_TESTING, TRUST_TESTING}, "", 0},
+		{{T, E, E}, {2, 5, 9}, {0}, "except example-00000001.test", 0},
+		{{T, E, E}, {2, 5, 9}, {0}, "add example-00000001.test mx mx.test", 0},
+	};
+	const struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
+	const struct render_sink sink = {.line = drop_line};
+
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		struct render_options options = {.mta = &mta_texthash, .recipe = &recipe, .now_s = NOW};
+		struct render_counts counts;
+		struct error err = {0};
+		struct scene s;
+
+		scene_init(&s, cases[c].rules);
+		memcpy(lasts_days, cases[c].days, sizeof(lasts_days));
+		memcpy(mode, cases[c].mode, sizeof(mode));
+		for (varied = 0; varied < LISTS; varied++) {
+			const bool over = lasts_days[varied] < 0;
+
+			if (over)
+				lasts_days[varied] = 1;
+			write_list(s.paths[varied], &(const struct list_spec){.version = 1,
+							    .first = 1,
+							    .last = 1,
+							    .vary = over ? vary_over : vary_end});
+			s.lists[varied].trust = cases[c].trust[varied];
+		}
+		options.rules = s.rules;
+		scene_open(&s);
+		if (render_to(s.lists, LISTS, &options, &sink, &counts, &err) != 0)
+			fail_msg("%s", err.text);
+		if (counts.next_end_s != (cases[c].want_days == 0 ? 0 : NOW + cases[c].want_days * DAY))
+			fail_msg("case %zu: %" PRId64, c, (counts.next_end_s - NOW) / DAY);
+		scene_close(&s);
 		scene_clear(&s);
 	}
 }
@@ -559,6 +658,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_next_end),
 		cmocka_unit_test(test_unsound),
 		cmocka_unit_test(test_trust),
 		cmocka_unit_test(test_settings),
