@@ -123,10 +123,11 @@ render_kind(const char *dir, const struct mta *mta, const struct map_kind *kind,
 	const struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
 	const struct render_options options = {.mta = mta, .recipe = &recipe, .now_s = NOW};
 	struct map map = {kind, file};
+	const struct render_list list = {.sha256 = SHA256, .next = ""};
 	struct confine_user user;
 	const struct render_work work = {.list_dir = dir,
-		.sha256 = SHA256,
-		.other = "",
+		.lists = &list,
+		.list_count = 1,
 		.user = &user,
 		.time_ms = INT64_C(3600000),
 		.options = &options,
@@ -134,13 +135,15 @@ render_kind(const char *dir, const struct mta *mta, const struct map_kind *kind,
 		.begin_arg = &map};
 	struct render_target target = {.map = NULL};
 	struct render_counts counts;
-	struct list_header header;
+	struct render_said said;
 	struct error err;
+	char serial[24];
 
 	if (confine_find_user(NULL, &user, &err) < 0 ||
-		render_worker(&work, &target, &header, &counts, &err) < 0)
+		render_worker(&work, &target, &said, &counts, &err) < 0)
 		die("%s", err.text);
-	render_end(&target, header.version);
+	(void)snprintf(serial, sizeof(serial), "%" PRId64, said.header.version);
+	render_end(&target, serial);
 	if (map_writer_finish(target.map, &err) < 0 ||
 		map_writer_install(target.map, false, &err) < 0)
 		die("%s", err.text);

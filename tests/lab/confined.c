@@ -65,8 +65,12 @@ status_of(pid_t pid, const char *name, bool how_many)
 			value = strtol(p, NULL, 10);
 			break;
 		}
-		for (value = 0; strtol(p, &end, 10), end != p; p = end)
-			value++;
+		for (value = 0;; value++) {
+			(void)strtol(p, &end, 10);
+			if (end == p)
+				break;
+			p = end;
+		}
 	}
 	if (f != NULL)
 		(void)fclose(f);

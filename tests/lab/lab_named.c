@@ -265,7 +265,7 @@ answer_of(enum lab_dns_sin sin, const uint8_t *packet, size_t len, size_t *out_l
 	ldns_pkt_set_aa(reply, true);
 	ldns_pkt_set_ad(reply, false);
 	if ((size_t)sin < ARRAY_LEN(rcodes))
-		ldns_pkt_set_rcode(reply, rcodes[sin]);
+		ldns_pkt_set_rcode(reply, (uint8_t)rcodes[sin]);
 	if (sin == LAB_DNS_TRUNCATE)
 		ldns_pkt_set_tc(reply, true);
 	if (sin == LAB_DNS_OTHER)
