@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -31,6 +32,12 @@
 #define RECORD_MODE 0644
 /* Descriptors for removing a folder. */
 #define REMOVE_DESCRIPTORS 8
+/* What several sources have together, within the TimeoutStartSec of preload25-fetch.service: one that stalls
+ * must not leave nothing to those behind it. */
+#define RUN_MS   INT64_C(9000000)
+#define TURN_MIN INT64_C(1000)
+/* Fetching, verifying, looking at the list. */
+#define PIECES 3
 
 /* One source's share of a run. */
 struct errand {
@@ -38,6 +45,8 @@ struct errand {
 	int64_t now_s;
 	struct confine_user user;
 	const char *name;
+	char anchor[65];
+	int64_t time_ms; /* for each piece of work */
 	char *dir, *metadata_dir, *record_path;
 	struct source source;
 	struct fetch_record record;
@@ -125,7 +134,7 @@ look_at_list(struct errand *e, const char *sha256, struct error *err)
 		.lists = &list,
 		.list_count = 1,
 		.user = &e->user,
-		.time_ms = e->s->sandbox_time_s * INT64_C(1000),
+		.time_ms = e->time_ms,
 		.options = &options,
 		.check = take_any};
 	struct render_counts nothing;
@@ -158,6 +167,7 @@ publish(struct errand *e, const struct source_found *found, struct error *err)
 		/* Who is just reading the one before has it by another name. */
 		source_remove_lists(e->dir, lists, ARRAY_LEN(lists));
 		memcpy(r->list_sha256, found->list.sha256, sizeof(r->list_sha256));
+		memcpy(r->anchor, e->anchor, sizeof(r->anchor));
 		r->mirror_s = e->now_s;
 	}
 	free(list);
@@ -174,8 +184,7 @@ fetch(struct errand *e, struct error *err)
 
 	drop_if_damaged(e);
 	memcpy(list.sha256, e->record.list_sha256, sizeof(list.sha256));
-	if (source_worker_refresh(&e->source, &here, &e->user, e->s->sandbox_time_s * INT64_C(1000),
-		    e->now_s, &found, err) < 0 ||
+	if (source_worker_refresh(&e->source, &here, &e->user, e->time_ms, e->now_s, &found, err) < 0 ||
 		look_at_list(e, found.list.sha256, err) < 0)
 		return -1;
 	return publish(e, &found, err);
@@ -186,11 +195,12 @@ fetch(struct errand *e, struct error *err)
 
 static void
 errand_init(struct errand *e, const struct update_settings *s, size_t i,
-	const struct confine_user *user, int64_t now_s)
+	const struct confine_user *user, int64_t time_ms, int64_t now_s)
 {
 	const struct source_settings *source = &s->sources[i];
 
-	*e = (struct errand){.s = s, .now_s = now_s, .name = source->name, .user = *user};
+	*e = (struct errand){
+		.s = s, .now_s = now_s, .time_ms = time_ms, .name = source->name, .user = *user};
 	e->dir = incoming_path(s->state_dir, source->name);
 	e->metadata_dir = xasprintf("%s/metadata", e->dir);
 	e->record_path = xasprintf("%s/" INCOMING_RECORD, e->dir);
@@ -218,7 +228,6 @@ run(struct errand *e, const struct resolver_said *said, struct error *err)
 {
 	struct fetch_record *r = &e->record;
 	struct error why = {0};
-	char sha256[65];
 	int rc;
 
 	if (file_mkdirs(e->metadata_dir, DIR_MODE, err) < 0)
@@ -231,7 +240,7 @@ run(struct errand *e, const struct resolver_said *said, struct error *err)
 	r->resolver = *said;
 	if (write_record(e, err) < 0)
 		return -1;
-	rc = source_anchor(&e->source, sha256, err);
+	rc = source_anchor(&e->source, e->anchor, err);
 	if (rc == 0)
 		rc = fetch(e, err);
 	r->ended_s = e->now_s;
@@ -295,18 +304,34 @@ ask_resolver(const struct update_settings *s, int64_t now_s)
 	return said;
 }
 
+/* What each piece of a source's work may take, of so many sources that are left. */
+static int64_t
+turn_ms(const struct update_settings *s, size_t left, int64_t deadline_ms)
+{
+	const int64_t most_ms = s->sandbox_time_s * INT64_C(1000);
+	int64_t turn;
+
+	if (s->source_count == 1)
+		return most_ms;
+	turn = (deadline_ms - clock_monotonic_ms()) / (int64_t)(left * PIECES);
+	if (turn < TURN_MIN)
+		turn = TURN_MIN;
+	return turn < most_ms ? turn : most_ms;
+}
+
 /* Each source, whatever has come of others: of their failures the gravest is answered. */
 static int
 run_all(const struct update_settings *s, const struct confine_user *user,
 	const struct resolver_said *said, int64_t now_s, struct error *err)
 {
+	const int64_t deadline_ms = clock_monotonic_ms() + RUN_MS;
 	struct error worst = {0};
 
 	for (size_t i = 0; i < s->source_count; i++) {
 		struct error why = {0};
 		struct errand e;
 
-		errand_init(&e, s, i, user, now_s);
+		errand_init(&e, s, i, user, turn_ms(s, s->source_count - i, deadline_ms), now_s);
 		if (run(&e, said, &why) < 0) {
 			if (s->source_count > 1)
 				error_prefix(&why, "%s", e.name);

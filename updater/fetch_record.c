@@ -67,9 +67,24 @@ read_word(const json_t *doc, const char *name, const char *const *words, size_t 
 }
 
 static int
-read_texts(const json_t *doc, struct fetch_record *r, struct error *err)
+read_sha256(const json_t *doc, const char *name, char out[static 65], struct error *err)
 {
 	uint8_t digest[32];
+	const char *text;
+
+	if (json_get_string(doc, name, &text, err) < 0)
+		return -1;
+	if (text[0] == '\0')
+		return 0;
+	if (str_unhex(text, strlen(text), digest, sizeof(digest)) < 0)
+		return error_set(err, ERROR_INPUT, "\"%s\" is no SHA-256", name);
+	str_hex(digest, sizeof(digest), out);
+	return 0;
+}
+
+static int
+read_texts(const json_t *doc, struct fetch_record *r, struct error *err)
+{
 	size_t kind, answer;
 	const char *text;
 
@@ -82,14 +97,11 @@ read_texts(const json_t *doc, struct fetch_record *r, struct error *err)
 	if ((text[0] == '\0') != (r->outcome.kind == ERROR_NONE))
 		return error_set(err, ERROR_INPUT, "\"why\" and \"outcome\" do not agree");
 	str_escape_controls(text, strlen(text), r->outcome.text, sizeof(r->outcome.text));
-	if (json_get_string(doc, "list_sha256", &text, err) < 0)
+	for (char *mark = r->outcome.text; (mark = strchr(mark, '"')) != NULL;)
+		*mark = '\'';
+	if (read_sha256(doc, "anchor_sha256", r->anchor, err) < 0)
 		return -1;
-	if (text[0] == '\0')
-		return 0;
-	if (str_unhex(text, strlen(text), digest, sizeof(digest)) < 0)
-		return error_set(err, ERROR_INPUT, "\"list_sha256\" is no SHA-256");
-	str_hex(digest, sizeof(digest), r->list_sha256);
-	return 0;
+	return read_sha256(doc, "list_sha256", r->list_sha256, err);
 }
 
 int
@@ -132,6 +144,7 @@ fetch_record_format(const struct fetch_record *r, struct buf *out, struct error 
 	json_object_set_new(doc, "why",
 		json_text(r->outcome.kind != ERROR_NONE ? r->outcome.text : "", JSON_NOT_UTF8));
 	json_object_set_new(doc, "resolver", json_string(answers[r->resolver.answer]));
+	json_object_set_new(doc, "anchor_sha256", json_string(r->anchor));
 	json_object_set_new(doc, "list_sha256", json_string(r->list_sha256));
 	rc = json_compact(doc, out, err);
 	json_decref(doc);
@@ -165,7 +178,8 @@ fetch_record_outcome(const struct fetch_record *r, int known, int64_t now_s, int
 			"the fetching run of %s has not ended: killed, or still under way",
 			when(r->began_s, now_s, text));
 	else if (r->outcome.kind != ERROR_NONE)
-		*err = r->outcome;
+		/* Somebody else's words, as those of a mirror would be. */
+		error_set(err, r->outcome.kind, "\"%s\"", r->outcome.text);
 	else if (now_s - r->ended_s > limit_s)
 		error_set(err, ERROR_TEMP, "the last fetching run was %s", when(r->ended_s, now_s, text));
 	else

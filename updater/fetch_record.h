@@ -23,6 +23,7 @@ struct fetch_record {
 	int64_t began_s;
 	int64_t ended_s;           /* 0: it has not ended, or was killed */
 	int64_t mirror_s;          /* when the mirror was last found to be, or made, the newest; 0: never */
+	char anchor[65];           /* SHA-256 of the root file that the mirror was verified by; "": of none */
 	struct error outcome;      /* ERROR_NONE: well */
 	struct resolver_said resolver;
 	/* For the fetching run itself: the list that it has. */
@@ -30,13 +31,14 @@ struct fetch_record {
 	char list_sha256[65]; /* "": none */
 };
 
-/* The text of the file; what is no record is ERROR_INPUT, and r zeros. Control characters are escaped. */
+/* The text of the file; what is no record is ERROR_INPUT, and r zeros. In its words control characters are
+ * escaped, and there is no quotation mark. */
 int fetch_record_parse(const char *text, size_t len, struct fetch_record *r, struct error *err) MUST_CHECK;
 /* Appends the text, one line. */
 int fetch_record_format(const struct fetch_record *r, struct buf *out, struct error *err) MUST_CHECK;
 
-/* Whether, seen at now_s, fetching goes well: 0; -1 with why not, "could not fetch" before it. known: as
- * fetch_record_load(). limit_s: for how long a run that ended well counts. */
+/* Whether, seen at now_s, fetching goes well: 0; -1 with why not, "could not fetch" before it, and in
+ * quotation marks what is the fetching run's own word. known: as incoming_record(). limit_s: for how long a run that ended well counts. */
 int fetch_record_outcome(const struct fetch_record *r, int known, int64_t now_s, int64_t limit_s,
 	struct error *err) MUST_CHECK;
 /* What is left of its word on the resolver: RESOLVER_UNKNOWN when it is older than limit_s. */

@@ -94,6 +94,19 @@ out:
 	return rc;
 }
 
+int
+incoming_make(const char *state_dir, const struct confine_user *user, struct error *err)
+{
+	int state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = state_fd >= 0 ? make(state_fd, user) : -1;
+
+	if (rc < 0)
+		error_set_errno(err, ERROR_CONFIG, "%s/" NAME ": cannot make the directory", state_dir);
+	if (state_fd >= 0)
+		(void)close(state_fd);
+	return rc;
+}
+
 /* --- who reads ----------------------------------------------------------------------------------
  */
 

@@ -29,6 +29,9 @@ char *incoming_path(const char *state_dir, const char *name) RETURNS_NONNULL;
  * good, whoever it belongs to. */
 int incoming_enter(const char *state_dir, const struct confine_user *user, struct error *err) MUST_CHECK;
 
+/* For who installs, as root: makes it, and gives it to user, where it is missing, so that user can fetch. */
+int incoming_make(const char *state_dir, const struct confine_user *user, struct error *err) MUST_CHECK;
+
 /* For who reads: one source's folder. */
 struct incoming {
 	int fd; /* -1: it is not there */

@@ -13,6 +13,7 @@
 #include "export/tuf_metadata.h"
 #include "updater/confine.h"
 #include "updater/generations.h"
+#include "updater/incoming.h"
 #include "updater/install.h"
 #include "updater/map.h"
 #include "updater/metrics.h"
@@ -325,6 +326,16 @@ decide(struct job *j)
 	s->mta->decide(s, j->install.state.map.recipe, j->offline ? &latest : NULL, &j->install.recipe);
 }
 
+/* For whoever fetches, who could not. */
+static void
+make_incoming(const struct job *j)
+{
+	struct error why = {0};
+
+	if (incoming_make(j->s->state_dir, &j->install.user, &why) < 0)
+		log_warning("%s", why.text);
+}
+
 int
 job_run(const struct update_settings *s, const struct job_options *options, struct error *err)
 {
@@ -337,6 +348,8 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		refresh_forget(s, options->dry_run);
 		decide(&j);
 		rc = find_sandbox(&j, err);
+		if (rc == 0 && options->offline && !options->dry_run)
+			make_incoming(&j);
 		if (rc == 0)
 			rc = read_rules(&j, err);
 		if (rc == 0) {

@@ -1,8 +1,15 @@
 #include "updater/offline.h"
 
+#include <string.h>
+
 #include "common/log.h"
 #include "updater/settings.h"
 #include "updater/source.h"
+#include "updater/when.h"
+
+/* For so long a fetching run is good for the runs here behind the first that has seen it: who installs once more
+ * by hand has no new one. */
+#define FETCH_COUNTS_S INT64_C(3600)
 
 void
 offline_open(struct offline *o, const struct update_settings *s, const char *name, int64_t now_s)
@@ -38,33 +45,49 @@ offline_source(const struct offline *o, struct source *source)
 	source->mirror = &o->incoming.mirror;
 }
 
-bool
-offline_has_news(const struct offline *o, int64_t asked_s, int64_t now_s)
+void
+offline_note_run(struct offline *o, int64_t now_s, int64_t *began_s, int64_t *seen_s)
 {
-	if (o->incoming.mirror.fd < 0 && o->not_fetched.kind != ERROR_NONE)
+	const struct fetch_record *r = &o->record;
+	char text[WHEN_SIZE];
+
+	if (r->began_s != *began_s || *seen_s > now_s) {
+		*began_s = r->began_s;
+		*seen_s = now_s;
+	}
+	if (o->not_fetched.kind == ERROR_NONE && now_s - *seen_s > FETCH_COUNTS_S)
+		error_set(&o->not_fetched, ERROR_TEMP,
+			"could not fetch: no fetching run has begun since that of %s (preload25-fetch.service?)",
+			when(r->began_s, now_s, text));
+}
+
+bool
+offline_has_news(struct offline *o, const char *anchor, int64_t asked_s, int64_t now_s)
+{
+	struct error *not = &o->not_fetched;
+
+	if (o->incoming.mirror.fd < 0 && not->kind != ERROR_NONE)
 		return false;
+	if (o->record.anchor[0] != '\0' && strcmp(o->record.anchor, anchor) != 0) {
+		if (not->kind == ERROR_NONE)
+			error_set(not, ERROR_TEMP,
+				"could not fetch: what is there was fetched by another root file than is "
+				"configured");
+		return false;
+	}
 	if (asked_s > now_s || o->record.mirror_s >= asked_s)
 		return true;
 	log_info("%s is older than what is known here", o->incoming.mirror.path);
 	return false;
 }
 
-int
-offline_judge(const struct offline *o, int rc, bool *told, struct error *err)
+bool
+offline_prevails(const struct offline *o, const struct error *seen)
 {
-	const struct error *not = &o->not_fetched;
+	const enum error_kind word = o->not_fetched.kind;
 
-	/* What has expired there is what could not be fetched anew. */
-	*told = not->kind != ERROR_NONE &&
-		(rc == 0 || (rc < 0 && (err->kind == ERROR_EXPIRED ||
-					       source_gravity(err->kind) <= source_gravity(not->kind))));
-	if (!*told) {
-		if (not->kind != ERROR_NONE)
-			log_warning("%s", not->text);
-		return rc;
-	}
-	if (rc < 0)
-		log_info("%s", err->text);
-	*err = *not;
-	return -1;
+	/* What has expired there is what could not be fetched anew. Of what is proved here there is no talking
+	 * anybody out. */
+	return word != ERROR_NONE && seen->kind != ERROR_SECURITY &&
+		(seen->kind == ERROR_EXPIRED || source_gravity(seen->kind) <= source_gravity(word));
 }

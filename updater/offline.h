@@ -3,7 +3,7 @@
  *
  * It stands in for the mirrors, and is verified as they are. Beside it the fetching run's own word is read:
  * that it could not fetch is told as if it had been tried here, and that it could is worth no more than
- * what it has left.
+ * what it has left. What it says, or that it says nothing, makes an outcome graver and never better.
  */
 #ifndef UPDATER_OFFLINE_H
 #define UPDATER_OFFLINE_H
@@ -34,11 +34,14 @@ void offline_close(struct offline *o);
 
 /* Has the source be read from there. */
 void offline_source(const struct offline *o, struct source *source);
-/* Whether there is something to be read. asked_s: when what is trusted here was had; what was fetched
- * before that holds nothing new, and would look like an attack. */
-bool offline_has_news(const struct offline *o, int64_t asked_s, int64_t now_s);
-/* What has come of it, rc with err as of a job that asks mirrors, in the light of the fetching run's word.
- * *told: whether that is what is answered now. */
-int offline_judge(const struct offline *o, int rc, bool *told, struct error *err) MUST_CHECK;
+/* Where no other fetching run has begun for too long since one was first seen, fetching does not go well.
+ * *began_s, *seen_s: which that was, and when; kept for the next run here. */
+void offline_note_run(struct offline *o, int64_t now_s, int64_t *began_s, int64_t *seen_s);
+/* Whether there is something to be read. anchor: SHA-256 of the root file here: what was fetched by another one
+ * would look like an attack. asked_s: when what is trusted here was had; what was fetched before that holds
+ * nothing new, and would look like one, too. */
+bool offline_has_news(struct offline *o, const char *anchor, int64_t asked_s, int64_t now_s);
+/* Whether that it could not be fetched is told in the place of the failure that was seen here. */
+bool offline_prevails(const struct offline *o, const struct error *seen);
 
 #endif

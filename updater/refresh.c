@@ -151,7 +151,7 @@ ask(struct refresh *r, size_t i, struct error *err)
 	if (read_anchor(r, i, &source, &next->here.floor, err) < 0)
 		return -1;
 	/* That there is nothing is the fetching user's word: not for longer than what is trusted lasts. */
-	if (r->offline && !offline_has_news(&of->offline, state->asked_s, r->now_s))
+	if (r->offline && !offline_has_news(&of->offline, of->anchor, state->asked_s, r->now_s))
 		return freshness_check(source.metadata_dir, r->user, time_ms, r->now_s, err) < 0 ? -1 : 0;
 	rc = source_worker_refresh(&source, &next->here, r->user, time_ms, r->now_s, &of->found, err);
 	if (rc >= 0)
@@ -206,6 +206,12 @@ refresh_all(struct refresh *r)
 {
 	bool missing = false;
 
+	for (size_t i = 0; r->offline && i < r->s->source_count; i++) {
+		struct state_source *state = &r->state->sources[i];
+
+		offline_note_run(&r->sources[i].offline, r->now_s, &state->fetch_began_s,
+			&state->fetch_seen_s);
+	}
 	for (size_t i = 0; i < r->s->source_count; i++)
 		ask_source(r, i);
 	if (r->next_count > 0 && !r->s->report_only)
@@ -215,34 +221,6 @@ refresh_all(struct refresh *r)
 		missing = missing || (r->next[i].sha256[0] == '\0' &&
 			refresh_is_missing(&r->state->sources[i].list, r->now_s));
 	return missing;
-}
-
-/* The fetching run's word. */
-static void
-note_offline(struct refresh *r, size_t i)
-{
-	struct refresh_source *of = &r->sources[i];
-	bool told;
-
-	of->outcome.rc = offline_judge(&of->offline, of->outcome.rc, &told, &of->outcome.err);
-	if (told)
-		of->frozen = of->outcome.err.kind == ERROR_EXPIRED;
-}
-
-void
-refresh_note_next(struct refresh *r)
-{
-	for (size_t i = 0; i < r->s->source_count; i++) {
-		const struct install_next *next = &r->next[i];
-		struct outcome *o = &r->sources[i].outcome;
-
-		if (next->rc != 0)
-			*o = (struct outcome){next->rc, next->err};
-		if (next->rc < 0)
-			o->rc = source_say_unsound(&o->err);
-		if (r->offline)
-			note_offline(r, i);
-	}
 }
 
 /* --- judging ------------------------------------------------------------------------------------
@@ -261,6 +239,41 @@ int
 outcome_compare(const struct outcome *a, const struct outcome *b)
 {
 	return weight(a) - weight(b);
+}
+
+/* The fetching run's word, which may be that of somebody who has taken it over. */
+static void
+hear_fetcher(struct refresh_source *of)
+{
+	const struct outcome word = {-1, of->offline.not_fetched};
+	struct outcome *o = &of->outcome;
+
+	if (word.err.kind == ERROR_NONE)
+		return;
+	if (o->rc < 0 ? offline_prevails(&of->offline, &o->err) : outcome_compare(&word, o) > 0) {
+		if (o->rc != 0)
+			log_info("%s", o->err.text);
+		*o = word;
+		of->frozen = word.err.kind == ERROR_EXPIRED;
+	} else {
+		log_warning("%s", word.err.text);
+	}
+}
+
+void
+refresh_note_next(struct refresh *r)
+{
+	for (size_t i = 0; i < r->s->source_count; i++) {
+		const struct install_next *next = &r->next[i];
+		struct outcome *o = &r->sources[i].outcome;
+
+		if (next->rc != 0)
+			*o = (struct outcome){next->rc, next->err};
+		if (next->rc < 0)
+			o->rc = source_say_unsound(&o->err);
+		if (r->offline)
+			hear_fetcher(&r->sources[i]);
+	}
 }
 
 /* Sees a failure, or the lack of news, in the light of the list's age. */

@@ -33,7 +33,7 @@ report_fetch(const struct update_settings *s, size_t i, int64_t now_s, FILE *out
 	else if (rc > 0 && r.ended_s == 0)
 		fprintf(out, "last fetch   began %s, and has not ended\n", when(r.began_s, now_s, text));
 	else if (rc > 0 && r.outcome.kind != ERROR_NONE)
-		fprintf(out, "last fetch   %s: failed: %s\n", when(r.ended_s, now_s, text),
+		fprintf(out, "last fetch   %s: failed: \"%s\"\n", when(r.ended_s, now_s, text),
 			r.outcome.text);
 	else if (rc > 0)
 		fprintf(out, "last fetch   %s\n", when(r.ended_s, now_s, text));

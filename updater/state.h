@@ -36,6 +36,8 @@ struct state_source {
 	char anchor[65]; /* SHA-256 of the root file under which the list was taken */
 	int64_t asked_s; /* when the repository was, of which the trusted metadata are a copy; 0: never */
 	int64_t success_s; /* when it was last found to have nothing newer, or that was taken; 0: never */
+	/* With --offline: which fetching run was the last that was seen, and when first. */
+	int64_t fetch_began_s, fetch_seen_s;
 	char *trouble;     /* what the last run said of it, since when it fails; NULL: nothing */
 	int64_t trouble_s;
 	/* Of the map: see struct render_share. */

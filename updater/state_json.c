@@ -56,6 +56,8 @@ static const struct field source_fields[] = {
 	FIELD_OF("anchor_sha256", FIELD_HASH, state_source, anchor, false),
 	FIELD_OF("source_asked", FIELD_TIME, state_source, asked_s, true),
 	FIELD_OF("source_success", FIELD_TIME, state_source, success_s, true),
+	FIELD_OF("source_fetch_began", FIELD_TIME, state_source, fetch_began_s, true),
+	FIELD_OF("source_fetch_seen", FIELD_TIME, state_source, fetch_seen_s, true),
 	FIELD_OF("source_trouble", FIELD_TEXT, state_source, trouble, true),
 	FIELD_OF("source_trouble_time", FIELD_TIME, state_source, trouble_s, true),
 	FIELD_OF("source_entries", FIELD_INT, state_source, entries, true),

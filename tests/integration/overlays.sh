@@ -342,11 +342,70 @@ mv "$tmp/extra.away" "$tmp/extra"
 expect 'both are fetched again' 0 '' update --fetch-only
 expect 'and all is well' 0 '' update --offline
 
+# --- who fetches may be silent, or lie: who installs is as loud as one process would be ----------------------------
+incoming=$tmp/state/incoming
+record() { # record FILTER: what stands in the record of the first list
+	jq -c "$1" "$incoming/main/record.json" >"$tmp/record" && cat "$tmp/record" >"$incoming/main/record.json"
+}
+expect 'once more by hand' 0 '' update --offline
+export PRELOAD25_NOW=2026-11-23T16:00:00Z
+chmod 0 "$incoming/lock"
+expect 'four hours later who fetches cannot begin' 2 'incoming/lock' update --fetch-only
+warns 'who installs notices' 3 '^preload25-update: main: could not fetch: no fetching run has begun since' update --offline
+says_status=$(jq -r .last_error "$tmp/state/state.json")
+check 'the state has it' test "${says_status#main: could not fetch: no fetching run}" != "$says_status"
+check 'the metrics have it' grep -q '^preload25_update_last_exit_code 3$' "$tmp/prom"
+chmod 600 "$incoming/lock"
+expect 'it can again' 0 '' update --fetch-only
+expect 'and all is well again' 0 '' update --offline
+
+check 'a list for the brake' offer main 11 < <(entry a.test enforce mx.main.test; echo; many m 20)
+expect 'it is fetched' 0 '' update --fetch-only
+expect 'and stopped' 1 '^preload25-update: main: brake' update --offline
+cp "$tmp/main/metadata/timestamp.json" "$tmp/timestamp"
+sed -i 's/"sig": *"...../"sig":"00000/' "$tmp/main/metadata/timestamp.json"
+expect 'a bad signature' 4 '^preload25-update: main: ' update --fetch-only
+expect 'is more than the brake' 4 '^preload25-update: main: could not fetch: "' update --offline
+tells 'status --nagios' 2 'main: could not fetch:' program status --nagios
+cp "$tmp/timestamp" "$tmp/main/metadata/timestamp.json"
+check 'a list that may come' offer main 12 < <(main_entries; entry new12.test enforce mx.main.test; echo)
+expect 'it is fetched' 0 '' update --fetch-only
+expect 'and taken' 0 '' update --offline
+
+record '.outcome = "configuration" | .why = "all is well, \"do not look"'
+expect 'its own word is quoted' 2 "main: could not fetch: \"all is well, 'do not look\"\$" update --offline
+echo x >>"$incoming/main/repository/metadata/timestamp.json"
+warns 'and less than what is seen' 4 '^preload25-update: main: .*repository/metadata/timestamp.json: ' update --offline
+tells 'status --nagios' 2 'timestamp.json' program status --nagios
+expect 'it is mended' 0 '' update --fetch-only
+expect 'and all is well once more' 0 '' update --offline
+
+cp "$tmp/main.root" "$tmp/root.away"
+cp "$tmp/third.root" "$tmp/main.root"
+mv "$tmp/main" "$tmp/main.away"
+expect 'another root file, and nothing to be had by it' 3 '^preload25-update: main: file:' update --fetch-only
+warns 'what was fetched by the old one is no attack' 3 '^preload25-update: main: could not fetch: "file:' update --offline
+cp "$tmp/root.away" "$tmp/main.root"
+mv "$tmp/main.away" "$tmp/main"
+expect 'the old one again' 0 '' update --fetch-only
+expect 'is as good as ever' 0 '' update --offline
+
+cp -a "$tmp/state" "$tmp/state.before"
+cp "$tmp/map" "$tmp/map.before"
+export PRELOAD25_NOW=2027-01-01T00:00:00Z
+record ".began = $(date -d "$PRELOAD25_NOW" +%s) | .ended = .began | .mirror = 1 | .outcome = \"none\" | .why = \"\""
+warns 'a word that there is no news ends with what is known' 4 '^preload25-update: main: freeze' update --offline
+tells 'status --nagios' 2 'main: freeze' program status --nagios
+rm -rf "$tmp/state"
+mv "$tmp/state.before" "$tmp/state"
+cp "$tmp/map.before" "$tmp/map"
+export PRELOAD25_NOW=$start
+
 # --- a run without one, killed or not ----------------------------------------------------------------------------
 write_conf < <(source_of main)
 expect 'one list again' 0 'source extra is not configured any more' update
 is 'without the other' '' c.test
-check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 10' "$tmp/map"
+check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 12' "$tmp/map"
 expect 'it is not fetched any more' 0 '' update --fetch-only
 check 'nor kept where it was fetched' test ! -e "$tmp/state/incoming/extra"
 check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
@@ -369,10 +428,10 @@ rm -rf "$tmp/state" "$tmp/map"
 sed -i 's/^mta = /mode = report-only\n&/' "$tmp/u.conf"
 warns 'report-only' 0 '' update
 check 'makes no map' test ! -e "$tmp/map"
-tells 'and has both' 0 'lists 10 (main), 5 (extra)' program status --nagios
+tells 'and has both' 0 'lists 12 (main), 5 (extra)' program status --nagios
 rm -rf "$tmp/state"
 sed -i 's/^mode = .*//' "$tmp/u.conf"
-warns 'a dry run' 0 'would be installed: lists 10 [(]main[)], 5 [(]extra[)]' update --dry-run
+warns 'a dry run' 0 'would be installed: lists 12 [(]main[)], 5 [(]extra[)]' update --dry-run
 check 'makes no map' test ! -e "$tmp/map"
 
 # --- what is only tested in the first runs out, and another's counts ----------------------------------------------

@@ -19,6 +19,7 @@
 #include "updater/fetch_job.h"
 #include "updater/fetch_record.h"
 #include "updater/health.h"
+#include "updater/incoming.h"
 #include "updater/map.h"
 #include "updater/mta.h"
 #include "updater/state.h"
@@ -99,6 +100,8 @@ unlinkat(int fd, const char *name, int flags)
 
 /* --- scenery ------------------------------------------------------------------------------------
  */
+
+#define HOUR INT64_C(3600)
 
 struct world {
 	struct repo repo;
@@ -269,6 +272,13 @@ test_halves(void **state UNUSED)
 	w.repo.zstd = true;
 	publish(&w);
 	install(&w, NOW, 3, "could not fetch: no run with --fetch-only");
+	/* It has made the folder for who fetches, who may have no right to. */
+	path = incoming_path(w.settings.state_dir, NULL);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	if (geteuid() == 0)
+		assert_int_not_equal(st.st_uid, 0);
+	free(path);
 	fetch(&w, NOW, 0);
 	assert_false(file_exists(w.map));
 	install(&w, NOW, 0, NULL);
@@ -406,7 +416,7 @@ test_dead_network(void **state UNUSED)
 	site = xasprintf("%s/metadata", w.repo.dir);
 	assert_int_equal(rename(site, gone), 0);
 	fetch(&w, NOW + DAY - 3601, 3);
-	install(&w, NOW + DAY - 3601, 3, "could not fetch: file:");
+	install(&w, NOW + DAY - 3601, 3, "could not fetch: \"file:");
 	assert_true(has(&w, "example-00000002.test", NULL));
 	fetch(&w, NOW + DAY, 3);
 	install(&w, NOW + DAY, 3, "timestamp.json: not there");
@@ -415,7 +425,7 @@ test_dead_network(void **state UNUSED)
 	assert_int_equal(last_success(&w), NOW);
 	/* The mirror's own metadata have expired since: that is for want of newer ones. */
 	fetch(&w, NOW + 3 * DAY, 3);
-	install(&w, NOW + 3 * DAY, 3, "could not fetch: file:");
+	install(&w, NOW + 3 * DAY, 3, "could not fetch: \"file:");
 	OK(job_load_state(&w.settings, &known, &ok_err));
 	health_judge(&w.settings, &known, NOW + 3 * DAY, &health);
 	assert_int_equal(health.level, HEALTH_WARNING);
@@ -429,7 +439,6 @@ test_dead_network(void **state UNUSED)
 	publish_spec(&w, (struct list_spec){.timestamp_s = NOW + 15 * DAY});
 	fetch(&w, NOW + 15 * DAY, 0);
 	install(&w, NOW + 15 * DAY, 0, NULL);
-	install(&w, NOW + 16 * DAY, 0, NULL);
 	assert_int_equal(last_success(&w), NOW + 15 * DAY);
 	install(&w, NOW + 16 * DAY + 1, 3, "could not fetch: the last fetching run was 2026-12-08T12:00:00Z");
 	free(site);
@@ -450,6 +459,78 @@ test_freeze(void **state UNUSED)
 	fetch(&w, NOW + 2 * DAY, 4);
 	install(&w, NOW + 2 * DAY, 4, "freeze, or this clock is wrong: could not fetch: ");
 	assert_true(has_version(&w, 1));
+	world_clear(&w);
+}
+
+/* The fetching run has failed before it could say anything: who installs notices, but does not take a second run
+ * by hand for one that nobody has fetched for. */
+static void
+test_not_begun(void **state UNUSED)
+{
+	static const char text[] = "could not fetch: no fetching run has begun since that of 2026-11-23T12:00:00Z";
+	struct job_options dry = {.now_s = NOW + 4 * HOUR, .offline = true, .dry_run = true};
+	struct world w;
+
+	world_init(&w, "silent", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	/* As late as it may be, but the first. */
+	expect_exit_code(&w.settings, &dry, 0, NULL);
+	install(&w, NOW + 5 * HOUR, 0, NULL);
+	install(&w, NOW + 5 * HOUR + 60, 0, NULL);
+	install(&w, NOW + 6 * HOUR, 0, NULL);
+	install(&w, NOW + 6 * HOUR + 1, 3, text);
+	install(&w, NOW + 6 * HOUR + 2, 3, text);
+	assert_int_equal(last_success(&w), NOW);
+	fetch(&w, NOW + 10 * HOUR, 0);
+	install(&w, NOW + 10 * HOUR, 0, NULL);
+	assert_int_equal(last_success(&w), NOW + 10 * HOUR);
+	/* A clock that was wrong for a while. */
+	install(&w, NOW + 9 * HOUR, 0, NULL);
+	install(&w, NOW + 10 * HOUR, 0, NULL);
+	install(&w, NOW + 10 * HOUR + 1, 3, "could not fetch: no fetching run has begun since");
+	world_clear(&w);
+}
+
+static void
+be_altered(const char *path)
+{
+	struct buf text;
+
+	read_bytes(path, &text);
+	text.data[text.len / 2] ^= 1;
+	write_text(path, text.data, text.len);
+	buf_clear(&text);
+}
+
+/* A list waits at the brake, and then the mirror is forged: that is more to tell. */
+static void
+test_brake_and_forgery(void **state UNUSED)
+{
+	struct world w;
+	char *site, *kept = in_temp("braked.kept");
+
+	world_init(&w, "braked", "[brake]\ngone_min = 1\n");
+	publish_spec(&w, (struct list_spec){.last = 20});
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	publish(&w);
+	fetch(&w, NOW + 60, 0);
+	install(&w, NOW + 60, 1, "brake: list 2 would drop 17 of 20");
+	site = xasprintf("%s/metadata/timestamp.json", w.repo.dir);
+	copy_file(site, kept);
+	be_altered(site);
+	fetch(&w, NOW + 120, 4);
+	install(&w, NOW + 120, 4, "could not fetch: \"");
+	/* What cannot be had is less. */
+	assert_int_equal(unlink(site), 0);
+	fetch(&w, NOW + 180, 3);
+	install(&w, NOW + 180, 1, "brake: list 2 would drop 17 of 20");
+	copy_file(kept, site);
+	fetch(&w, NOW + 240, 0);
+	install(&w, NOW + 240, 1, "brake: list 2 would drop 17 of 20");
+	free(site);
+	free(kept);
 	world_clear(&w);
 }
 
@@ -487,17 +568,6 @@ be_half(const char *path)
 
 	read_bytes(path, &text);
 	write_text(path, text.data, text.len / 2);
-	buf_clear(&text);
-}
-
-static void
-be_altered(const char *path)
-{
-	struct buf text;
-
-	read_bytes(path, &text);
-	text.data[text.len / 2] ^= 1;
-	write_text(path, text.data, text.len);
 	buf_clear(&text);
 }
 
@@ -588,6 +658,99 @@ test_hostile(void **state UNUSED)
 		free(name);
 		world_clear(&w);
 	}
+}
+
+/* In the place of the record, whatever is in there. */
+static void
+lie(struct world *w, int64_t now_s, int64_t mirror_s, const char *outcome, const char *why)
+{
+	char *text = xasprintf("{\"anchor_sha256\":\"\",\"began\":%" PRId64 ",\"ended\":%" PRId64
+			       ",\"list_sha256\":\"\",\"list_version\":0,\"mirror\":%" PRId64
+			       ",\"outcome\":\"%s\",\"record_version\":1,\"resolver\":\"unknown\","
+			       "\"resolver_time\":0,\"why\":\"%s\"}",
+		now_s, now_s, mirror_s, outcome, why);
+
+	write_text(w->record, text, strlen(text));
+	free(text);
+}
+
+/* It says that all is well, and that there is nothing to look at: for no longer than what is known lasts. */
+static void
+test_lie_of_no_news(void **state UNUSED)
+{
+	struct world w;
+	struct health health;
+	struct state known;
+
+	world_init(&w, "lie", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	lie(&w, NOW + DAY, 1, "none", "");
+	install(&w, NOW + DAY, 0, NULL);
+	lie(&w, NOW + 2 * DAY, 1, "none", "");
+	install(&w, NOW + 2 * DAY, 4, "freeze, or this clock is wrong: ");
+	OK(job_load_state(&w.settings, &known, &ok_err));
+	health_judge(&w.settings, &known, NOW + 2 * DAY, &health);
+	assert_int_equal(health.level, HEALTH_CRITICAL);
+	state_clear(&known);
+	assert_true(has_version(&w, 1));
+	assert_int_equal(last_success(&w), NOW);
+	lie(&w, NOW + 14 * DAY, 1, "none", "");
+	install(&w, NOW + 14 * DAY, 5, "has expired");
+	world_clear(&w);
+}
+
+/* Its word is not as grave as what is seen here, and stands in quotation marks. */
+static void
+test_lie_of_configuration(void **state UNUSED)
+{
+	struct world w;
+	char *path;
+
+	world_init(&w, "words", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	lie(&w, NOW + 60, NOW + 60, "configuration", "x\\\": all is well");
+	install(&w, NOW + 60, 2, "could not fetch: \"x': all is well\"");
+	path = in_mirror(&w, "metadata/timestamp.json");
+	be_altered(path);
+	install(&w, NOW + 120, 4, "timestamp.json: ");
+	free(path);
+	world_clear(&w);
+}
+
+/* Another root file, and nothing fetched by it yet: what was fetched by the old one is no attack. */
+static void
+test_anchor_not_fetched(void **state UNUSED)
+{
+	struct world w;
+	char *site, *gone = in_temp("other.gone");
+
+	world_init(&w, "other", NULL);
+	publish(&w);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	repo_rotate(&w.repo, TUF_ROLE_ROOT);
+	repo_rotate(&w.repo, TUF_ROLE_TIMESTAMP);
+	w.repo.versions[TUF_ROLE_ROOT] = 6;
+	repo_root(&w.repo, NULL);
+	repo_copy_root(&w.repo, w.root);
+	install(&w, NOW + 60, 3, "could not fetch: what is there was fetched by another root file");
+	site = xasprintf("%s/metadata", w.repo.dir);
+	assert_int_equal(rename(site, gone), 0);
+	fetch(&w, NOW + 120, 3);
+	install(&w, NOW + 120, 3, "could not fetch: \"file:");
+	assert_true(has_version(&w, 1));
+	assert_int_equal(rename(gone, site), 0);
+	publish(&w);
+	fetch(&w, NOW + 180, 0);
+	install(&w, NOW + 180, 0, NULL);
+	assert_true(has_version(&w, 2));
+	free(site);
+	free(gone);
+	world_clear(&w);
 }
 
 /* A repository of yesterday, signed as ever. */
@@ -704,9 +867,9 @@ static void
 test_record(void **state UNUSED)
 {
 	static const char good[] =
-		"{\"began\":5,\"ended\":7,\"list_sha256\":\"\",\"list_version\":0,\"mirror\":0,"
+		"{\"anchor_sha256\":\"\",\"began\":5,\"ended\":7,\"list_sha256\":\"\",\"list_version\":0,\"mirror\":0,"
 		"\"outcome\":\"temporary\",\"record_version\":1,\"resolver\":\"does-not\",\"resolver_time\":5,"
-		"\"why\":\"x\\u0007y\"}";
+		"\"why\":\"x\\u0007y\\\"z\"}";
 	static const struct {
 		const char *from, *to;
 	} cases[] = {
@@ -717,9 +880,11 @@ test_record(void **state UNUSED)
 		{"\"began\":5", "\"began\":\"5\""},
 		{"\"outcome\":\"temporary\"", "\"outcome\":\"none\""},
 		{"\"outcome\":\"temporary\"", "\"outcome\":\"bad\""},
-		{"\"why\":\"x\\u0007y\"", "\"why\":\"\""},
+		{"\"why\":\"x\\u0007y\\\"z\"", "\"why\":\"\""},
 		{"\"resolver\":\"does-not\"", "\"resolver\":1"},
 		{"\"list_sha256\":\"\"", "\"list_sha256\":\"../../etc/passwd\""},
+		{"\"anchor_sha256\":\"\"", "\"anchor_sha256\":\"0\""},
+		{"\"anchor_sha256\":\"\",", ""},
 		{"\"list_version\":0", "\"list_version\":1e3"},
 		{"}", ""},
 	};
@@ -728,7 +893,7 @@ test_record(void **state UNUSED)
 
 	OK(fetch_record_parse(good, strlen(good), &r, &ok_err));
 	assert_int_equal(r.outcome.kind, ERROR_TEMP);
-	assert_string_equal(r.outcome.text, "x\\x07y");
+	assert_string_equal(r.outcome.text, "x\\x07y'z");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const char *at = strstr(good, cases[i].from);
 		char *text = xasprintf("%.*s%s%s", (int)(at - good), good, cases[i].to,
@@ -763,7 +928,12 @@ main(void)
 		cmocka_unit_test(test_flat),
 		cmocka_unit_test(test_dead_network),
 		cmocka_unit_test(test_freeze),
+		cmocka_unit_test(test_not_begun),
+		cmocka_unit_test(test_brake_and_forgery),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_lie_of_no_news),
+		cmocka_unit_test(test_lie_of_configuration),
+		cmocka_unit_test(test_anchor_not_fetched),
 		cmocka_unit_test(test_rollback),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_killed),
