@@ -321,6 +321,16 @@ may_follow(void *arg, size_t i, struct list_reader *list, struct error *err)
 }
 
 static int
+may_follow_all(void *arg, struct render_said *said, struct error *err)
+{
+	const struct making *m = arg;
+	const struct brake_all brake = {
+		.s = m->in->s, .options = &m->options, .dir = ".", .lists = m->lists};
+
+	return brake_ask_all(&brake, said, err);
+}
+
+static int
 open_maps(void *arg, struct render_target *target, struct error *err)
 {
 	const struct install *in = arg;
@@ -356,6 +366,8 @@ read_lists(struct making *m, struct render_target *target, struct error *err)
 {
 	struct install *in = m->in;
 	struct install_left left = {0};
+	/* One list alone has no others. */
+	const bool together = in->s->source_count > 1 && in->state.map.path != NULL && !in->allow_churn;
 	const struct render_work work = {.list_dir = in->s->state_dir,
 		.lists = m->lists,
 		.list_count = in->s->source_count,
@@ -363,6 +375,7 @@ read_lists(struct making *m, struct render_target *target, struct error *err)
 		.time_ms = in->s->sandbox_time_s * INT64_C(1000),
 		.options = &m->options,
 		.check = may_follow,
+		.check_all = together ? may_follow_all : NULL,
 		.check_arg = m,
 		.begin = target != NULL ? open_maps : NULL,
 		.begin_arg = in};
@@ -408,6 +421,7 @@ make(struct making *m, struct error *err)
 		(target.pins != NULL && pins_finish(target.pins, m->serial, err) < 0))
 		goto out;
 	install_tell(in, &m->set, &m->counts);
+	install_tell_lost(in, &m->counts);
 	if (in->dry_run) {
 		rc = 0;
 		goto out;

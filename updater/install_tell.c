@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/log.h"
@@ -67,6 +68,27 @@ install_tell(
 		log_warning("%" PRId64
 			    " domains lose their protection: they have DANE only, and %s",
 			c->choices[CHOICE_LEFT_DANE], in->recipe.why_dane);
+}
+
+void
+install_tell_lost(const struct install *in, const struct render_counts *c)
+{
+	const struct state_map *m = &in->state.map;
+	const int64_t lost = m->lines - render_lines(c);
+	int64_t of_others = m->lines - m->lines_added;
+	struct list_set present;
+	char digest[65];
+
+	/* What the map had of sources that the state no longer has. */
+	for (size_t i = 0; i < in->state.source_count; i++)
+		of_others -= in->state.sources[i].lines;
+	/* A state that was written before there was more than one list does not tell lines by lists. */
+	list_set_present(in->s, &in->state, &present);
+	list_set_digest(&present, digest);
+	if (m->path == NULL || lost <= 0 || of_others <= 0 || strcmp(digest, m->sha256) == 0)
+		return;
+	log_warning("%s: %" PRId64 " of %" PRId64 " lines %s, since lists are not configured any more",
+		in->s->map_file, lost, m->lines, in->dry_run ? "would go" : "go");
 }
 
 void

@@ -25,6 +25,8 @@ struct install_left {
 void install_tell_left(void *left, const struct overlay_entry *e, enum choice choice);
 void install_tell(
 	const struct install *in, const struct list_set *lists, const struct render_counts *c);
+/* Says how many lines go with lists that are not configured any more, at the first map without them. */
+void install_tell_lost(const struct install *in, const struct render_counts *c);
 void install_note_counts(struct state *state, const struct render_counts *c);
 
 #endif

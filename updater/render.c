@@ -175,7 +175,7 @@ render_lines(const struct render_counts *counts)
 	return lines;
 }
 
-/* The next entry of the list that gets a line: 1, 0 none is left, -1. */
+/* The next entry of the lists that gets a line: 1, 0 none is left, -1. */
 static int
 next_line(struct overlay *overlay, const struct render_options *options, const struct overlay_entry **e,
 	struct error *err)
@@ -189,11 +189,11 @@ next_line(struct overlay *overlay, const struct render_options *options, const s
 }
 
 int
-render_compare(const struct overlay_list *before, const struct overlay_list *after,
+render_compare(const struct overlay_list *before, const struct overlay_list *after, size_t count,
 	const struct render_options *options, struct render_change *out, struct error *err)
 {
-	struct overlay *overlay_a = overlay_new(before, 1, options->rules, options->now_s),
-		       *overlay_b = overlay_new(after, 1, options->rules, options->now_s);
+	struct overlay *overlay_a = overlay_new(before, count, options->rules, options->now_s),
+		       *overlay_b = overlay_new(after, count, options->rules, options->now_s);
 	const struct overlay_entry *a = NULL, *b = NULL;
 	int rc_a = next_line(overlay_a, options, &a, err);
 	int rc_b = rc_a < 0 ? -1 : next_line(overlay_b, options, &b, err);

@@ -89,14 +89,14 @@ void render_target_clear(struct render_target *target);
 /* What becomes of one entry: mta->choose(), but for those that are left out whatever they ask for. */
 enum choice render_choose(const struct render_options *options, const struct overlay_entry *e);
 
-/* What installing a new list instead of an old one of the same source would do to its lines: both under the
- * rules as they are now, and without the administrator's own entries, so that rules are no change. */
+/* What lists in the place of others would do to the lines: both under the rules as they are now, and without the
+ * administrator's own entries, so that rules are no change. */
 struct render_change {
 	int64_t before, after, gone, fresh;
 };
 
-/* Merges both lists to their ends, as if there were no others. */
-int render_compare(const struct overlay_list *before, const struct overlay_list *after,
+/* Reads so many lists of each to their ends, in constant memory, as if there were no others. */
+int render_compare(const struct overlay_list *before, const struct overlay_list *after, size_t count,
 	const struct render_options *options, struct render_change *out,
 	struct error *err) MUST_CHECK;
 

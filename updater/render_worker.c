@@ -85,6 +85,14 @@ note_header(const struct list_header *h, struct made_list *out)
 	out->vantages = h->vantages;
 }
 
+static void
+note_verdict(int rc, const struct error *why, struct made_list *out)
+{
+	out->rc = rc;
+	out->kind = why->kind;
+	memcpy(out->text, why->text, sizeof(out->text));
+}
+
 /* Whether the next list may follow: 0, or what stands in the way. */
 static int
 ask(const struct render_work *w, size_t i, struct made_list *out)
@@ -98,12 +106,32 @@ ask(const struct render_work *w, size_t i, struct made_list *out)
 		rc = w->check(w->check_arg, i, list, &why);
 	if (rc == 0)
 		note_header(list_reader_header(list), out);
-	out->rc = rc;
-	out->kind = why.kind;
-	memcpy(out->text, why.text, sizeof(out->text));
+	note_verdict(rc, &why, out);
 	list_reader_close(list);
 	free(path);
 	return rc;
+}
+
+/* The same of all of them together; *follow is how many may. */
+static int
+ask_all(const struct render_work *w, struct made *made, size_t *follow, struct error *err)
+{
+	struct render_said said[SOURCES_MAX] = {{0}};
+
+	for (size_t i = 0; i < w->list_count; i++) {
+		said[i].rc = made->lists[i].rc;
+		said[i].header.version = made->lists[i].version;
+	}
+	if (w->check_all(w->check_arg, said, err) < 0)
+		return -1;
+	for (size_t i = 0; i < w->list_count; i++) {
+		if (said[i].rc == made->lists[i].rc)
+			continue;
+		memset(&made->lists[i], 0, sizeof(made->lists[i]));
+		note_verdict(said[i].rc, &said[i].err, &made->lists[i]);
+		(*follow)--;
+	}
+	return 0;
 }
 
 static int
@@ -175,7 +203,9 @@ make(void *arg, struct buf *report, struct error *err)
 		asked++;
 		follow += ask(w, i, &made.lists[i]) == 0;
 	}
-	if (w->begin != NULL && (asked == 0 || follow > 0))
+	if (follow > 0 && w->check_all != NULL)
+		rc = ask_all(w, &made, &follow, err);
+	if (rc == 0 && w->begin != NULL && (asked == 0 || follow > 0))
 		rc = make_lines(w, &made, err);
 	if (rc == 0)
 		(void)buf_add(report, &made, sizeof(made));

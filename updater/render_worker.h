@@ -47,7 +47,10 @@ struct render_work {
 	/* Runs inside before any line is made, for each list that is to follow another, opened: 0 go on; 1 or
 	 * -1 (with err) leaves it out. May read it; all lists are in the folder ".". */
 	int (*check)(void *arg, size_t i, struct list_reader *next, struct error *err);
-	void *check_arg;
+	/* Runs inside behind that, where lists may follow, and leaves more of them out: of each list what was
+	 * said, where a rc of 0 may become another. 0, or -1 (no list may). NULL: nothing does. */
+	int (*check_all)(void *arg, struct render_said *said, struct error *err);
+	void *check_arg; /* of both */
 	/* Runs outside when the lines begin to come, and opens the maps that they go into: not
 	 * before, since a process has all that was open or mapped when it was forked. NULL: no lines
 	 * are made, only check is asked, and the headers looked at. */

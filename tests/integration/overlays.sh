@@ -107,6 +107,14 @@ warns() { # warns NAME CODE REGEX COMMAND...: the last line of several on standa
 		not_ok "$name (exit code $rc, want $code, '$regex')" "$tmp/err"
 	fi
 }
+warned() { # warned NAME CODE TEXT COMMAND...: on standard error, among other things
+	local name=$1 code=$2 text=$3 rc=0
+	shift 3
+	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null || rc=$?
+	if [ "$rc" -eq "$code" ] && grep -qF -- "$text" "$tmp/err"; then ok "$name"; else
+		not_ok "$name (exit code $rc, want $code, '$text')" "$tmp/err"
+	fi
+}
 is() { # is NAME MX DOMAIN: of the map; MX '': no line
 	sed -n "s/^$3 secure match=\([^ ]*\) .*/\1/p" "$tmp/map" >"$tmp/seen"
 	if [ "$(cat "$tmp/seen")" = "$2" ]; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/seen"; fi
@@ -403,7 +411,7 @@ export PRELOAD25_NOW=$start
 
 # --- a run without one, killed or not ----------------------------------------------------------------------------
 write_conf < <(source_of main)
-expect 'one list again' 0 'source extra is not configured any more' update
+warned 'one list again' 0 'source extra is not configured any more' update
 is 'without the other' '' c.test
 check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 12' "$tmp/map"
 expect 'it is not fetched any more' 0 '' update --fetch-only
@@ -453,6 +461,63 @@ is 'the first goes first' '' c.test
 export PRELOAD25_NOW=2026-11-24T13:00:00Z
 expect 'when it has run out' 0 '' update
 is 'the second counts' mx.extra.test c.test
+
+# --- the brake, by all lists together -------------------------------------------------------------------------
+is_lines() { # is_lines NAME N: of the map, without the sentinel
+	if [ "$(grep -c ' secure ' "$tmp/map")" -eq "$2" ]; then ok "$1"; else not_ok "$1 (want $2)" "$tmp/map"; fi
+}
+hides() { # hides N [MODE]: entries that hide N of the second list, and have no line
+	local i
+	for ((i = 100; i < 100 + $1; i++)); do entry "x$i.test" testing mx.main.test; echo; done
+}
+anew
+check 'the first' offer main 1 < <(main_entries)
+check 'the second' offer extra 1 < <(extra_entries)
+expect 'both' 0 '' update
+is_lines 'have so many lines' 85
+check 'the first hides the second' offer main 2 < <(main_entries; hides 40)
+expect 'which the brake sees' 1 \
+	'^preload25-update: main: brake: list 2 would drop 40 of 85 domains of all lists together; ' update
+is_lines 'and nothing is lost' 85
+state_is 'it waits' '[1,1]' '[.sources[].list.version]'
+check 'the second has news' offer extra 2 < <(extra_entries; entry new-x.test enforce mx.extra.test; echo)
+expect 'the second is judged by itself' 1 '^preload25-update: main: brake: list 2 would drop 40 of 85 ' update
+is 'and taken' mx.extra.test new-x.test
+is_lines 'and nothing is lost' 86
+check 'the first hides a few, and two more are new' offer main 3 < <(
+	main_entries; hides 5; entry n1.test enforce mx.n.test; echo; entry n2.test enforce mx.n.test; echo)
+expect 'which may be' 0 '' update
+is_lines 'so it is done' 83
+check 'a domain goes from the second' offer extra 3 < <(extra_entries | grep -v 'x1[12]')
+check 'to the first' offer main 4 < <(main_entries; extra_entries | grep 'x1[12]')
+expect 'by itself each must not go so far' 1 '^preload25-update: extra: brake: list 3 would drop 21 of ' update
+is_lines 'the first is taken' 86
+expect 'by hand' 0 '' update --allow-churn
+is_lines 'both are' 85
+check 'the first hides the second again' offer main 5 < <(main_entries; hides 40)
+expect 'by hand' 0 '' update --allow-churn
+is_lines 'it may' 45
+tells 'undo asks no brake' 0 'list 4 (main) is in force again in place of 5' program undo
+is_lines 'and all are back' 85
+
+# --- the lines of what is not configured any more -----------------------------------------------------------------
+anew
+check 'the first' offer main 1 < <(main_entries)
+check 'the second' offer extra 1 < <(extra_entries)
+expect 'both' 0 '' update
+mv "$tmp/extra" "$tmp/extra.away"
+write_conf < <(source_of main; source_of extra | sed 's/source extra/source other/')
+warned 'one is renamed, and dead' 3 "map: 42 of 85 lines go, since lists are not configured any more" update
+is_lines 'they are gone' 43
+warned 'it is said once' 3 'other: ' update
+check 'and no more' test "$(grep -c 'lines go' "$tmp/err")" -eq 0
+mv "$tmp/extra.away" "$tmp/extra"
+expect 'it is back' 0 '' update
+is_lines 'with its lines' 85
+write_conf < <(source_of main)
+warned 'a dry run' 0 'map: 42 of 85 lines would go, since lists are not configured any more' update --dry-run
+warned 'one is removed' 0 'map: 42 of 85 lines go, since lists are not configured any more' update
+is_lines 'and its lines' 43
 
 # --- what is no configuration -------------------------------------------------------------------------------------
 refused() { # refused REGEX LINE...

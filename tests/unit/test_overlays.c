@@ -8,11 +8,14 @@
 #include <cmocka.h>
 
 #include "export/list_reader.h"
+#include "export/tuf_metadata.h"
+#include "updater/brake.h"
 #include "updater/generations.h"
 #include "updater/list_set.h"
 #include "updater/mta.h"
 #include "updater/overlay.h"
 #include "updater/render.h"
+#include "updater/render_worker.h"
 #include "updater/rules.h"
 #include "updater/state.h"
 #include "updater/trust.h"
@@ -504,6 +507,116 @@ test_serial(void **state UNUSED)
 	update_settings_clear(&s);
 }
 
+/* --- the brake, by all lists together -----------------------------------------------------------
+ */
+
+static enum list_mode all_mode;
+
+static void
+vary_mode(int i UNUSED, struct list_entry *e)
+{
+	e->policy.mode = all_mode;
+}
+
+/* A list of entries in a mode, by its name, and that name. */
+static void
+named_list(int64_t version, int first, int last, enum list_mode of, char sha256[static 65])
+{
+	char *path = in_temp("one"), *to;
+	struct tuf_file file;
+	struct buf text;
+
+	all_mode = of;
+	write_list(path,
+		&(const struct list_spec){.version = version, .first = first, .last = last, .vary = vary_mode});
+	read_bytes(path, &text);
+	tuf_file_of(text.data, text.len, &file);
+	(void)snprintf(sha256, 65, "%s", file.sha256);
+	to = source_list_path(temp_dir, sha256);
+	assert_int_equal(rename(path, to), 0);
+	buf_clear(&text);
+	free(to);
+	free(path);
+}
+
+struct list_range {
+	int first, last; /* 0, 0: there is none */
+	enum list_mode mode;
+};
+
+static void
+test_brake_together(void **state UNUSED)
+{
+	/* Each list without a line stands for one whose entries hide those of the second. */
+	static const struct {
+		const char *name;
+		struct list_range before[2], after[2];
+		int said[2]; /* what was said of each by itself */
+		bool damaged; /* the second's old list */
+		int want[2];
+		const char *why;
+	} cases[] = {
+		{"no news", {{1, 10, E}, {11, 30, E}}, {{0}, {0}}, {0}, false, {0, 0}, NULL},
+		{"the first hides the second", {{1, 10, E}, {11, 30, E}}, {{11, 30, T}, {0}}, {0}, false, {1, 0},
+			"brake: list 3 would drop 30 of 30 domains of all lists together; "},
+		{"and the second has news", {{1, 10, E}, {11, 30, E}}, {{11, 30, T}, {11, 31, E}}, {0}, false, {1, 0},
+			"brake: list 3 would drop 30 of 30 domains of all lists together; "},
+		{"the second hides nothing", {{11, 30, E}, {1, 10, E}}, {{0}, {11, 30, T}}, {0}, false, {0, 1},
+			"brake: list 4 would drop 10 of 30 domains of all lists together; "},
+		{"from one to the other", {{1, 10, E}, {11, 30, E}}, {{1, 30, E}, {31, 31, E}}, {0}, false, {0, 0}, NULL},
+		{"too many are new", {{1, 10, E}, {11, 30, E}}, {{1, 10, E}, {11, 90, E}}, {0}, false, {0, 1},
+			"brake: list 4 would add 60 domains to 30 of all lists together; "},
+		{"a first list", {{1, 10, E}, {0}}, {{0}, {11, 90, E}}, {0}, false, {0, 0}, NULL},
+		{"a first list that hides", {{0}, {1, 10, E}}, {{1, 10, T}, {1, 11, E}}, {0}, false, {0, 0}, NULL},
+		{"one that may not follow", {{1, 10, E}, {11, 30, E}}, {{11, 30, T}, {0}}, {-1, 0}, false, {-1, 0},
+			NULL},
+		{"a damaged one", {{1, 10, E}, {11, 30, E}}, {{0}, {31, 32, E}}, {0}, true, {0, 0}, NULL},
+	};
+	const struct recipe recipe = {.format = POSTFIX_FORMAT_PLAIN};
+	const struct render_options options = {.mta = &mta_texthash, .recipe = &recipe, .now_s = NOW};
+	struct update_settings s;
+
+	load(TWO "[brake]\ngone_min = 5\nnew_min = 5\n", &s);
+	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
+		char before[2][65] = {"", ""}, after[2][65] = {"", ""};
+		struct render_said said[2] = {{0}};
+		struct render_list lists[2];
+		struct error err = {0};
+
+		print_message("# %s\n", cases[c].name);
+		for (int i = 0; i < 2; i++) {
+			const struct list_range *b = &cases[c].before[i], *a = &cases[c].after[i];
+
+			if (b->last > 0)
+				named_list(1 + i, b->first, b->last, b->mode, before[i]);
+			if (a->last > 0)
+				named_list(3 + i, a->first, a->last, a->mode, after[i]);
+			lists[i] = (struct render_list){
+				.source = &s.sources[i], .sha256 = before[i], .next = after[i]};
+			said[i].rc = cases[c].said[i];
+			said[i].header.version = 3 + i;
+		}
+		if (cases[c].damaged) {
+			char *path = source_list_path(temp_dir, before[1]);
+
+			write_text(path, "{}", 2);
+			free(path);
+		}
+		if (brake_ask_all(&(const struct brake_all){.s = &s,
+					  .options = &options,
+					  .dir = temp_dir,
+					  .lists = lists},
+			    said, &err) != 0)
+			fail_msg("%s", err.text);
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(said[i].rc, cases[c].want[i]);
+			if (said[i].rc > 0 && strstr(said[i].err.text, cases[c].why) != said[i].err.text)
+				fail_msg("%s", said[i].err.text);
+		}
+	}
+	update_settings_clear(&s);
+}
+
 /* --- what is remembered -------------------------------------------------------------------------
  */
 
@@ -664,6 +777,7 @@ main(void)
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_too_many_sources),
 		cmocka_unit_test(test_serial),
+		cmocka_unit_test(test_brake_together),
 		cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_state),
 		cmocka_unit_test(test_state_of_before),

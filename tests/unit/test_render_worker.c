@@ -324,6 +324,61 @@ test_map_is_opened_behind(void **state UNUSED)
 }
 
 /* A list that may not follow makes no map, not even beside the one that is there. */
+static int
+let(void *arg UNUSED, size_t i UNUSED, struct list_reader *list UNUSED, struct error *err UNUSED)
+{
+	return 0;
+}
+
+static int
+refuse_all(void *arg UNUSED, struct render_said *said, struct error *err UNUSED)
+{
+	assert_int_equal(said[0].rc, 0);
+	assert_int_equal(said[0].header.version, 7);
+	error_set(&said[0].err, ERROR_TEMP, "too much");
+	said[0].rc = 1;
+	return 0;
+}
+
+static int
+let_all(void *arg UNUSED, struct render_said *said UNUSED, struct error *err UNUSED)
+{
+	return 0;
+}
+
+static int
+fail_all(void *arg UNUSED, struct render_said *said UNUSED, struct error *err)
+{
+	return error_set(err, ERROR_INPUT, "cannot read");
+}
+
+/* What is asked of all lists together. */
+static void
+test_check_all(void **state UNUSED)
+{
+	static const struct {
+		int (*check)(void *arg, size_t i, struct list_reader *list, struct error *err);
+		int (*check_all)(void *arg, struct render_said *said, struct error *err);
+		int want;
+		const char *why;
+	} cases[] = {{let, let_all, 0, ""}, {let, refuse_all, 1, "too much"}, {let, fail_all, -1, "cannot read"},
+		/* Nothing is left to ask of. */
+		{refuse, fail_all, 1, "not now"}};
+	int64_t version = 7;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct render_work work = {
+			.check = cases[i].check, .check_all = cases[i].check_all, .check_arg = &version};
+		struct made made;
+		struct error err;
+
+		assert_int_equal(make_map(&mta_texthash, &work, &made, &err), cases[i].want);
+		assert_string_equal(err.text, cases[i].why);
+		assert_int_equal(opened, cases[i].want == 0);
+		made_clear(&made);
+	}
+}
+
 static void
 test_check(void **state UNUSED)
 {
@@ -384,6 +439,7 @@ main(void)
 		cmocka_unit_test(test_keys_that_cannot_be),
 		cmocka_unit_test(test_map_is_opened_behind),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_check_all),
 		cmocka_unit_test(test_no_list),
 	};
 
