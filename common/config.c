@@ -27,6 +27,7 @@ struct value {
 struct part {
 	char *section;        /* "section NAME", owned; NULL: all sections without a name */
 	struct value *values; /* parallel to keys, owned */
+	int line;             /* where a section with a name begins */
 };
 
 struct config {
@@ -43,6 +44,7 @@ struct parse {
 	struct error *err;
 	int failed_line;  /* the first line that add_value() refused, or 0 */
 	int line;         /* of the text that inih is at */
+	int section_line; /* where its section begins */
 	const char *next; /* what inih has not read yet */
 };
 
@@ -152,6 +154,11 @@ take_part(struct parse *p, const char *section)
 	const char *name = section + section_len(section);
 	size_t len = strlen(name);
 
+	if (part != NULL && part->section != NULL && part->line != p->section_line) {
+		error_set(p->err, ERROR_CONFIG, "section [%s] is given twice (first at %s:%d)", section, c->path,
+			part->line);
+		return NULL;
+	}
 	if (part != NULL)
 		return part;
 	if (len < 2 || len > 1 + CONFIG_NAME_MAX ||
@@ -167,7 +174,9 @@ take_part(struct parse *p, const char *section)
 		return NULL;
 	}
 	add_part(c, section);
-	return &c->parts[c->part_count - 1];
+	part = &c->parts[c->part_count - 1];
+	part->line = p->section_line;
+	return part;
 }
 
 static int
@@ -241,6 +250,8 @@ next_line(char *out, int size, void *arg)
 	memcpy(out, p->next, len);
 	out[len] = '\0';
 	p->next += len;
+	if (out[0] == '[')
+		p->section_line = p->line;
 	return out;
 }
 

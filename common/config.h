@@ -7,7 +7,8 @@
  * configuration: options structs go down.
  *
  * A section whose keys are `named` may stand any number of times more as [section NAME], each with its own
- * values: "section NAME" is what it is asked for by. One that holds no key is none.
+ * values: "section NAME" is what it is asked for by. One that holds no key is none; one name twice is an error.
+ * A section without a name may be given in pieces.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H

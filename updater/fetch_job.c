@@ -353,7 +353,7 @@ run_all(const struct update_settings *s, const struct confine_user *user,
 int
 fetch_job_run(const struct update_settings *s, int64_t now_s, struct error *err)
 {
-	char *path = incoming_path(s->state_dir, NULL), *lock_path = xasprintf("%s/lock", path);
+	char *path = incoming_path(s->state_dir, NULL), *lock_path = xasprintf("%s/.lock", path);
 	struct file_lock *lock = NULL;
 	struct confine_user user;
 	struct resolver_said said;

@@ -18,6 +18,7 @@ generations_present(const struct state *s, struct state_generation *out)
 			continue;
 		(void)snprintf(m->name, sizeof(m->name), "%s", source->name);
 		m->list = source->list;
+		(void)snprintf(m->anchor, sizeof(m->anchor), "%s", source->anchor);
 		out->count++;
 	}
 }

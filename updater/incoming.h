@@ -1,7 +1,7 @@
 /*
  * incoming: the folder in which a run that may only fetch leaves its finds for one that may only install.
  *
- *	STATE-DIR/incoming/lock
+ *	STATE-DIR/incoming/.lock                     no source can have that name
  *	STATE-DIR/incoming/NAME/record.json          how it went: fetch_record.h
  *	                       /repository/          what can be verified anew: mirror.h
  *	                       /metadata/, list-*    what the fetching run itself trusts, and works with

@@ -156,6 +156,7 @@ struct making {
 	struct render_list lists[SOURCES_MAX];
 	char before[SOURCES_MAX][65]; /* lists[].sha256 */
 	struct install_next *next;    /* NULL: none is to follow */
+	bool back;                    /* to an earlier set, which counts only once its map is in place */
 	struct render_options options;
 	struct render_said said[SOURCES_MAX];
 	struct render_counts counts;
@@ -236,8 +237,9 @@ install_map(const struct making *making, struct map_writer *w, struct error *err
 		return -1;
 	if (in->s->kind->needs_reload && in->s->reload)
 		in->state.reload_due = true;
-	/* Killed behind this, the next run makes the map again from these lists. */
-	if (state_store(in->state_path, &in->state, err) < 0)
+	/* Killed behind this, the next run makes the map again from these lists; or, where nobody was told that
+	 * undo has gone back, from those of before. */
+	if (!making->back && state_store(in->state_path, &in->state, err) < 0)
 		return -1;
 	if (map_writer_install(w, other && m->path != NULL, err) < 0)
 		return -1;
@@ -447,6 +449,7 @@ install_generation(struct install *in, const struct state_generation *g, struct 
 	struct making m;
 
 	begin_making(in, g, NULL, &m);
+	m.back = true;
 	return make(&m, err);
 }
 
@@ -454,9 +457,11 @@ int
 install_again(struct install *in, struct error *err)
 {
 	struct state_generation present;
+	struct making m;
 
 	generations_present(&in->state, &present);
-	return install_generation(in, &present, err);
+	begin_making(in, &present, NULL, &m);
+	return make(&m, err);
 }
 
 int

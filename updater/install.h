@@ -54,9 +54,10 @@ const char *install_stale(const struct install *in);
  * each is asked by itself whether it may follow, and how many of its lines would go or come; where it may not,
  * the list that counts stays. Where none may, nothing is made. The lists are read in a confined process. */
 int install_next(struct install *in, struct install_next *next, struct error *err) MUST_CHECK;
-/* The same with the lists that count now, or with others that have been in force before; those of sources that
- * the generation does not have count no more. */
+/* The same with the lists that count now. */
 int install_again(struct install *in, struct error *err) MUST_CHECK;
+/* The same with lists that have been in force before; those of sources that the generation does not have count no
+ * more. Where this fails or is killed before the map is in place and noted, the state is as before. */
 int install_generation(
 	struct install *in, const struct state_generation *g, struct error *err) MUST_CHECK;
 

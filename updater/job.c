@@ -26,6 +26,7 @@
 #include "updater/source.h"
 #include "updater/state.h"
 #include "updater/tally.h"
+#include "updater/undo.h"
 
 #define DIR_MODE 0755
 
@@ -368,71 +369,21 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 	return rc;
 }
 
-/* What undo goes back to must be as it was. */
-static int
-check_generation(const struct update_settings *s, const struct state_generation *g, struct error *err)
-{
-	for (size_t i = 0; i < g->count; i++) {
-		char *path = source_list_path(s->state_dir, g->members[i].list.sha256);
-		int rc = source_list_intact(path, g->members[i].list.sha256, err);
-
-		free(path);
-		if (rc < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* The lists that are put away are not taken again; those are what the repositories announce now, also when this is
- * the second step. Says which they are. */
-static void
-put_away(const struct update_settings *s, struct state *state, const struct state_generation *back,
-	struct buf *said)
-{
-	for (size_t i = 0; i < state->source_count; i++) {
-		struct state_source *source = &state->sources[i];
-		const struct state_member *m = generations_member(back, source->name);
-
-		if (strcmp(m != NULL ? m->list.sha256 : "", source->list.sha256) == 0)
-			continue;
-		if (source->undone[0] == '\0')
-			(void)snprintf(source->undone, sizeof(source->undone), "%s", source->list.sha256);
-		if (said->len > 0)
-			buf_add_str(said, "; ");
-		if (m != NULL)
-			buf_addf(said, "list %" PRId64, m->list.version);
-		else
-			buf_add_str(said, "no list");
-		if (s->source_count > 1)
-			buf_addf(said, " (%s)", source->name);
-		buf_add_str(said, " is in force again");
-		if (s->source_count > 1 && source->list.version > 0)
-			buf_addf(said, " in place of %" PRId64, source->list.version);
-	}
-	buf_add_str(said, s->source_count > 1
-			? "; what was is not taken any more, but the next newer lists are"
-			: "; the one that was is not taken any more, but the next newer one is");
-}
-
 static int
 undo(struct job *j, struct buf *said, struct error *err)
 {
 	struct state *state = &j->install.state;
 	struct state_generation back;
 	struct error why = {0};
+	size_t index;
+	int rc = undo_find(j->s, state, 0, true, &index, err);
 
-	if (j->s->report_only) {
-		error_set(err, ERROR_CONFIG, "report-only: nothing is installed that could be undone");
-		return 1;
-	}
-	if (state->generation_count == 0) {
-		error_set(err, ERROR_CONFIG, "there is no earlier list to go back to");
-		return 1;
-	}
-	back = state->generations[0];
-	if (find_sandbox(j, err) < 0 || read_rules(j, err) < 0 || check_generation(j->s, &back, err) < 0)
+	if (rc != 0)
+		return rc;
+	back = state->generations[index];
+	if (find_sandbox(j, err) < 0 || read_rules(j, err) < 0)
 		return -1;
-	put_away(j->s, state, &back, said);
+	undo_put_away(j->s, state, &back, said);
 	j->s->mta->decide(j->s, state->map.recipe, NULL, &j->install.recipe);
 	if (install_generation(&j->install, &back, err) < 0)
 		return -1;

@@ -36,8 +36,9 @@ int job_run(const struct update_settings *s, const struct job_options *options,
 	struct error *err) MUST_CHECK;
 
 /* Goes back to the set of lists before the one that counts; the lists that are put away are not taken again unless
- * allow_churn says so, what has run out since is left out all the same. Again it goes one step further. said: one
- * line for people is appended. 1: there is none to go back to (err says so). */
+ * allow_churn says so, what has run out since is left out all the same. Again it goes one step further; sets that are
+ * damaged are passed over. Where it fails, all is as before it, and the next run sees to the map. said: one line for
+ * people is appended. 1: there is none to go back to (err says so). */
 int job_undo(const struct update_settings *s, int64_t now_s, struct buf *said,
 	struct error *err) MUST_CHECK;
 

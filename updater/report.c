@@ -18,6 +18,7 @@
 #include "updater/settings.h"
 #include "updater/state.h"
 #include "updater/tally.h"
+#include "updater/undo.h"
 #include "updater/when.h"
 
 #define INDENT "             "
@@ -140,17 +141,20 @@ tell_lists(const struct update_settings *s, const struct state *state, int64_t n
 static void
 tell_undo(const struct update_settings *s, const struct state *state, FILE *out)
 {
+	const size_t steps = undo_steps(s, state);
+	struct error ignored = {0};
 	struct list_set back;
 	struct buf text;
+	size_t index;
 
-	if (state->generation_count == 0)
+	if (undo_find(s, state, 0, false, &index, &ignored) != 0)
 		return;
 	buf_init(&text, LIST_SET_TEXT_MAX);
-	list_set_of_generation(s, &state->generations[0], &back);
+	list_set_of_generation(s, &state->generations[index], &back);
 	list_set_format(&back, &text);
 	fprintf(out, "undo         goes back to %s", buf_str(&text));
-	if (state->generation_count > 1)
-		fprintf(out, ", and can do so %zu times", state->generation_count);
+	if (steps > 1)
+		fprintf(out, ", and can do so %zu times", steps);
 	fputc('\n', out);
 	buf_clear(&text);
 }
@@ -364,7 +368,7 @@ report_status_json(const struct update_settings *s, int64_t now_s, FILE *out, st
 	json_object_set_new(doc, "mta", json_string(s->mta->name));
 	json_object_set_new(doc, "list", json_list(&state.sources[0].list));
 	json_object_set_new(doc, "sources", json_sources(s, &state));
-	json_object_set_new(doc, "undo_steps", json_integer((json_int_t)state.generation_count));
+	json_object_set_new(doc, "undo_steps", json_integer((json_int_t)undo_steps(s, &state)));
 	json_object_set_new(doc, "map", json_map(&state.map));
 	json_object_set_new(doc, "last_run", json_time(state.last_run_s));
 	json_object_set_new(doc, "last_success", json_time(state.last_success_s));

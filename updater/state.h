@@ -49,6 +49,7 @@ struct state_generation {
 	struct state_member {
 		char name[SOURCE_NAME_SIZE];
 		struct state_list list;
+		char anchor[65]; /* as in struct state_source; "": not known */
 	} members[SOURCES_MAX];
 	size_t count;
 };

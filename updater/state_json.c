@@ -66,6 +66,9 @@ static const struct field source_fields[] = {
 	FIELD_OF("source_untrusted", FIELD_INT, state_source, untrusted, true),
 };
 
+/* What else is known of a list of an earlier set. */
+static const struct field anchor_field = FIELD_OF("anchor_sha256", FIELD_HASH, state_member, anchor, true);
+
 static const struct field fields[] = {
 	FIELD("map_path", FIELD_TEXT, map.path),
 	LATER("map_serial", FIELD_TEXT, map.serial),
@@ -245,7 +248,8 @@ read_generation(const json_t *doc, struct state_generation *out, struct error *e
 		struct state_member *m = &out->members[out->count++];
 
 		if (read_name(json_array_get(array, i), m->name, err) < 0 ||
-			read_list(json_array_get(array, i), "", &m->list, err) < 0)
+			read_list(json_array_get(array, i), "", &m->list, err) < 0 ||
+			read_field(json_array_get(array, i), anchor_field.name, &anchor_field, m, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -383,6 +387,8 @@ generations(const struct state *s)
 
 			json_object_set_new(list, "name", json_text(g->members[k].name, JSON_NOT_UTF8));
 			add_list(list, "", &g->members[k].list);
+			json_object_set_new(
+				list, anchor_field.name, field_value(&g->members[k], &anchor_field));
 			json_array_append_new(lists, list);
 		}
 		json_object_set_new(one, "lists", lists);

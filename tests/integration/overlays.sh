@@ -277,6 +277,17 @@ is 'the second keeps all' mx.x.test x100.test
 expect 'by hand' 0 '' update --allow-churn
 is 'it is taken' '' x100.test
 
+# --- an undo that fails ---------------------------------------------------------------------------------------
+mkdir "$tmp/aside"
+mv "$tmp/map" "$tmp/aside"
+mkdir -p "$tmp/map/x"
+warns 'where the map cannot be put, undo fails' 2 'cannot rename into place' program undo
+rm -r "$tmp/map"
+mv "$tmp/aside/map" "$tmp/map"
+expect 'a run after that' 0 '' update
+is 'does not end it' '' x100.test
+state_is 'and what can be undone is as before' 3 .undo_steps
+
 # --- undo, and undo, and on again ------------------------------------------------------------------------------
 state_is 'so far one can go back' 3 .undo_steps
 tells 'status says to what' 0 'undo         goes back to lists 5 (main), 2 (extra), and can do so 3 times' program status
@@ -305,6 +316,30 @@ state_is 'so it is' 1 .undo_steps
 check 'and no list is left that nothing needs' test "$(ls "$tmp/state"/list-*.json | wc -l)" -le 3
 tells 'back' 0 'list 6 (main)' program undo
 expect 'and no further' 1 'there is no earlier list' program undo
+
+# --- under another root ---------------------------------------------------------------------------------------
+other_main() {
+	cp "$tmp/third.auth/root.json" "$tmp/main.root"
+	mv "$tmp/main" "$tmp/main.first"
+	cp -r "$tmp/third" "$tmp/main"
+}
+first_main() {
+	rm -rf "$tmp/main"
+	mv "$tmp/main.first" "$tmp/main"
+	cp "$tmp/main.auth/root.json" "$tmp/main.root"
+}
+other_main
+expect 'another authority is trusted' 0 'another root than before' update --allow-churn
+is 'its list is taken' mx.third.test d.test
+expect 'undo does not bring back what the other one has signed' 1 \
+	'list 6 .main. was taken under another root file than the one that is trusted now' program undo
+program status >"$tmp/out"
+if grep -q '^undo  *goes back' "$tmp/out"; then not_ok 'nor does status promise it' "$tmp/out"; else ok 'nor does status promise it'; fi
+is 'the map stands' mx.third.test d.test
+first_main
+expect 'the other way round' 0 'another root than before' update --allow-churn
+is 'the first again' mx.main.test new7.test
+expect 'no way back either' 1 'was taken under another root file' program undo
 
 # --- a damaged list of one ------------------------------------------------------------------------------------
 sum=$(sha256sum <"$tmp/extra.list4" | cut -d' ' -f1)
@@ -357,13 +392,13 @@ record() { # record FILTER: what stands in the record of the first list
 }
 expect 'once more by hand' 0 '' update --offline
 export PRELOAD25_NOW=2026-11-23T16:00:00Z
-chmod 0 "$incoming/lock"
-expect 'four hours later who fetches cannot begin' 2 'incoming/lock' update --fetch-only
+chmod 0 "$incoming/.lock"
+expect 'four hours later who fetches cannot begin' 2 'incoming/.lock' update --fetch-only
 warns 'who installs notices' 3 '^preload25-update: main: could not fetch: no fetching run has begun since' update --offline
 says_status=$(jq -r .last_error "$tmp/state/state.json")
 check 'the state has it' test "${says_status#main: could not fetch: no fetching run}" != "$says_status"
 check 'the metrics have it' grep -q '^preload25_update_last_exit_code 3$' "$tmp/prom"
-chmod 600 "$incoming/lock"
+chmod 600 "$incoming/.lock"
 expect 'it can again' 0 '' update --fetch-only
 expect 'and all is well again' 0 '' update --offline
 
@@ -414,6 +449,12 @@ write_conf < <(source_of main)
 warned 'one list again' 0 'source extra is not configured any more' update
 is 'without the other' '' c.test
 check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 12' "$tmp/map"
+write_conf < <(source_of main; echo '[source lock]'; source_of extra | tail -n +2)
+expect 'a source may be called anything' 0 '' update --fetch-only
+expect 'so it may' 0 '' update --offline
+is 'and is taken' mx.extra.test c.test
+write_conf < <(source_of main)
+expect 'until it goes' 0 'source lock is not configured any more' update
 expect 'it is not fetched any more' 0 '' update --fetch-only
 check 'nor kept where it was fetched' test ! -e "$tmp/state/incoming/extra"
 check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
@@ -526,6 +567,8 @@ refused() { # refused REGEX LINE...
 }
 refused 'unknown section .sources x.' '[sources x]' 'url = file:/x'
 refused "u.conf:5: section .source Main." '[source Main]' 'url = file:/x'
+refused 'u.conf:8: section .source x. is given twice .first at .*u.conf:4.' '[source x]' 'url = file:/x' 'root = /x' \
+	'[source x]' 'url = file:/y'
 refused 'main is what .source. is called' '[source main]' 'url = file:/x'
 refused '.source x. has no root' '[source x]' 'url = file:/x'
 refused '.source x. has no url' '[source x]' 'root = /x'

@@ -87,8 +87,8 @@ test_values(void **state UNUSED)
 static void
 test_named(void **state UNUSED)
 {
-	static const char text[] = "[list z-1]\nurl = z\n[list]\nurl = first\n[list a]\nmax = 5\n"
-				   "[dns]\nanchor = x\n[list z-1]\nurl = zz\n[list]\nmax = 4\n";
+	static const char text[] = "[list z-1]\nurl = z\nurl = zz\n[list]\nurl = first\n[list a]\nmax = 5\n"
+				   "[dns]\nanchor = x\n[list]\nmax = 4\n[list z-2]\n";
 	struct config *c;
 	struct error err;
 	char *where;
@@ -107,7 +107,7 @@ test_named(void **state UNUSED)
 	assert_int_equal(config_int(c, "list z-1", "max"), 3);
 	assert_true(config_is_set(c, "list a", "max"));
 	assert_false(config_is_set(c, "list z-1", "max"));
-	where = xasprintf("%s:10", path);
+	where = xasprintf("%s:3", path);
 	assert_string_equal(config_where(c, "list z-1", "url"), where);
 	free(where);
 	config_free(c);
@@ -153,7 +153,8 @@ test_refusals(void **state UNUSED)
 		{"[crawl]\n\nrate = 5\nrate = 6\n", 0, "4: rate is given twice"},
 		{"[dns x]\nforward = x\n", 0, "2: unknown section [dns x]"},
 		{"[list x]\nfoo = x\n", 0, "2: unknown key foo in section [list x]"},
-		{"[list x]\nmax = 1\n[list x]\nmax = 2\n", 0, "4: max is given twice"},
+		{"[list x]\nmax = 1\nmax = 2\n", 0, "3: max is given twice"},
+		{"[list x]\nurl = a\n[dns]\n  [list x]\nurl = b\n", 0, "5: section [list x] is given twice (first at "},
 		{"[list ]\nmax = 1\n", 0, "2: section [list ]: the name is not of 1 to 32"},
 		{"[list  x]\nmax = 1\n", 0, "2: section [list  x]: the name is not"},
 		{"[list X]\nmax = 1\n", 0, "2: section [list X]: the name is not"},

@@ -702,6 +702,7 @@ test_state(void **state UNUSED)
 		step(&s, names[i], (int64_t)i + 1, 20);
 	step(&s, "c", 9, 20);
 	(void)snprintf(s.sources[1].undone, sizeof(s.sources[1].undone), SHA "5");
+	(void)snprintf(s.generations[0].members[0].anchor, sizeof(s.generations[0].members[0].anchor), SHA "6");
 	state_set(&s.sources[2].trouble, "it is dead");
 	s.sources[2].trouble_s = NOW;
 	state_set(&s.map.serial, "1-abc");
@@ -713,6 +714,7 @@ test_state(void **state UNUSED)
 	assert_int_equal(again.sources[2].list.version, 9);
 	assert_string_equal(again.sources[1].undone, SHA "5");
 	assert_int_equal(again.generation_count, 3);
+	assert_string_equal(again.generations[0].members[0].anchor, SHA "6");
 	state_arrange(&again, later, 3);
 	assert_string_equal(again.sources[1].name, "c");
 	assert_string_equal(again.sources[1].trouble, "it is dead");

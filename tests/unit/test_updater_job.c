@@ -27,6 +27,7 @@
 #include "updater/settings.h"
 #include "updater/source.h"
 #include "updater/state.h"
+#include "updater/undo.h"
 #include "common/log.h"
 
 #include "updater_repo.h"
@@ -565,6 +566,23 @@ test_undo(void **state UNUSED)
 	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 4) && has_example(&w, 5));
+	/* One that fails has not been: neither does the next run end it, nor does it take another step. */
+	{
+		char *aside = xasprintf("%s.aside", w.map);
+
+		assert_int_equal(rename(w.map, aside), 0);
+		assert_int_equal(mkdir(w.map, 0755), 0);
+		assert_int_equal(run_undo(&w.settings, NULL, &err), -1);
+		assert_int_equal(rmdir(w.map), 0);
+		assert_int_equal(rename(aside, w.map), 0);
+		expect_job(&w, NOW, 0, NULL);
+		assert_true(has_example(&w, 5));
+		OK(run_undo(&w.settings, "list 1 is in force again", &ok_err));
+		assert_false(has_example(&w, 4));
+		OK(job_run(&w.settings, &churn, &ok_err));
+		assert_true(has_example(&w, 5));
+		free(aside);
+	}
 	/* An altered file is not gone back to. */
 	{
 		char *path = NULL;
@@ -581,6 +599,51 @@ test_undo(void **state UNUSED)
 		free(state_path);
 		free(path);
 	}
+	world_clear(&w);
+}
+
+/* What is damaged of earlier lists is passed over; what another root has signed does not come back. */
+static void
+test_undo_of_some(void **state UNUSED)
+{
+	struct error err = {0};
+	struct world w;
+	struct state s;
+	char *path, *state_path;
+	size_t index;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "undo-some", "texthash", NULL);
+	for (int i = 1; i <= 4; i++) {
+		publish(&w, &(struct list_spec){.version = i, .first = 1, .last = 3 + i});
+		expect_job(&w, NOW, 0, NULL);
+	}
+	state_path = job_state_path(&w.settings);
+	assert_int_equal(state_load(state_path, &s, &err), 1);
+	assert_int_equal(undo_steps(&w.settings, &s), 3);
+	assert_string_equal(s.generations[0].members[0].anchor, s.sources[0].anchor);
+	path = source_list_path(w.settings.state_dir, s.generations[0].members[0].list.sha256);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(undo_steps(&w.settings, &s), 2);
+	assert_int_equal(undo_find(&w.settings, &s, 0, false, &index, &err), 0);
+	assert_int_equal(index, 1);
+	w.settings.report_only = true;
+	assert_int_equal(undo_steps(&w.settings, &s), 0);
+	w.settings.report_only = false;
+	state_clear(&s);
+	OK(run_undo(&w.settings, "list 2 is in force again", &ok_err));
+	assert_true(has_example(&w, 5) && !has_example(&w, 6));
+	assert_int_equal(state_load(state_path, &s, &err), 1);
+	assert_int_equal(s.generation_count, 1);
+	(void)snprintf(s.generations[0].members[0].anchor, sizeof(s.generations[0].members[0].anchor), "%064d", 0);
+	OK(state_store(state_path, &s, &ok_err));
+	assert_int_equal(undo_steps(&w.settings, &s), 0);
+	state_clear(&s);
+	assert_int_equal(run_undo(&w.settings, NULL, &err), 1);
+	assert_non_null(strstr(err.text, "list 1 (main) was taken under another root file"));
+	assert_true(has_example(&w, 5));
+	free(state_path);
+	free(path);
 	world_clear(&w);
 }
 
@@ -886,8 +949,8 @@ test_two_killed_everywhere(void **state UNUSED)
 		back = has_two(&w, !even);
 		assert_true(back || has_two(&w, even));
 		expect_job(&w, NOW, 0, NULL);
-		/* It has begun to count when it was written down. */
-		assert_true(has_two(&w, !even) || (!back && has_two(&w, even)));
+		/* A run does not end what undo did not. */
+		assert_true(has_two(&w, even) || (back && has_two(&w, !even)));
 		OK(job_run(&w.settings, &churn, &ok_err));
 		assert_true(has_two(&w, even));
 		publish_two(&w, &x, ++version);
@@ -1669,6 +1732,7 @@ main(void)
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_undo),
+		cmocka_unit_test(test_undo_of_some),
 		cmocka_unit_test(test_altered_state),
 		cmocka_unit_test(test_damaged_state),
 		cmocka_unit_test(test_kill),
