@@ -176,6 +176,25 @@ is_current(const struct update_settings *s, const struct state *state)
 	return strcmp(digest, state->map.sha256) == 0;
 }
 
+/* Of several lists it is not known which are in the map. */
+static void
+tell_not_current(const struct update_settings *s, const struct state *state, struct health *h)
+{
+	struct list_set present;
+	struct buf text;
+
+	if (s->source_count == 1) {
+		settle(h, HEALTH_WARNING, "list %" PRId64 " was accepted, but is not installed yet",
+			state->sources[0].list.version);
+		return;
+	}
+	buf_init(&text, LIST_SET_TEXT_MAX);
+	list_set_present(s, state, &present);
+	list_set_format(&present, &text);
+	settle(h, HEALTH_WARNING, "the map is not yet of what counts now: %s", buf_str(&text));
+	buf_clear(&text);
+}
+
 /* All is well: the list, or the lists, how old the oldest is, and when the first expires. */
 static void
 tell_well(const struct update_settings *s, const struct state *state, bool reports, int64_t now_s,
@@ -236,8 +255,7 @@ health_judge(
 			state->last_code != 0 && state->last_error != NULL ? state->last_error
 									   : "");
 	else if (h->level == HEALTH_OK && !reports && !is_current(s, state))
-		settle(h, HEALTH_WARNING, "list %" PRId64 " was accepted, but is not installed yet",
-			state->sources[0].list.version);
+		tell_not_current(s, state, h);
 	else if (h->level == HEALTH_OK)
 		tell_well(s, state, reports, now_s, h);
 }
@@ -246,15 +264,19 @@ health_judge(
 static void
 tell_figures(const struct update_settings *s, const struct state *state, int64_t now_s, FILE *out)
 {
+	const struct state_list *first = &state->sources[0].list;
 	const struct state_map *m = &state->map;
 	int64_t left_out = 0;
 
 	for (size_t i = 0; i < STATE_LEFT_COUNT; i++)
 		left_out += state_left_count(m, &state_left[i]);
-	fprintf(out, " | age=%" PRId64 "s entries=%" PRId64 ";;;0 left_out=%" PRId64 ";;;0",
-		now_s - state->sources[0].list.timestamp_s, m->lines, left_out);
-	fprintf(out, " expires=%" PRId64 "s;%" PRId64 ":;0:", state->sources[0].list.expires_s - now_s,
-		s->monitor_expires_s);
+	fprintf(out, " |");
+	if (first->version > 0)
+		fprintf(out, " age=%" PRId64 "s", now_s - first->timestamp_s);
+	fprintf(out, " entries=%" PRId64 ";;;0 left_out=%" PRId64 ";;;0", m->lines, left_out);
+	if (first->version > 0)
+		fprintf(out, " expires=%" PRId64 "s;%" PRId64 ":;0:", first->expires_s - now_s,
+			s->monitor_expires_s);
 	for (size_t i = 1; i < state->source_count; i++) {
 		const struct state_source *source = &state->sources[i];
 

@@ -171,6 +171,11 @@ ask_source(struct refresh *r, size_t i)
 	o->rc = rc < 0 ? -1 : 0;
 	of->frozen = rc < 0 && o->err.kind == ERROR_EXPIRED;
 	if (rc > 0) {
+		/* Whoever means one list should know of the others. */
+		if (strcmp(r->state->sources[i].undone, of->found.list.sha256) == 0)
+			log_warning("%s: the list that was undone by hand is taken again: --allow-churn is for "
+				    "all lists",
+				r->s->sources[i].name);
 		r->next[i].sha256 = of->found.list.sha256;
 		r->next_count++;
 	}
@@ -289,10 +294,11 @@ judge(const struct state_list *l, bool frozen, int64_t now_s, struct outcome *o)
 				"the installed list %" PRId64
 				" has expired (%s), and there is no newer one",
 				l->version, text);
-		} else if (o->rc < 0 &&
-			(o->err.kind == ERROR_TEMP || o->err.kind == ERROR_EXPIRED)) {
-			o->err.kind = ERROR_EXPIRED;
-			error_prefix(&o->err, "the installed list %" PRId64 " has expired (%s)",
+		} else {
+			/* What is graver stays what it is. */
+			if (o->rc < 0 && o->err.kind == ERROR_TEMP)
+				o->err.kind = ERROR_EXPIRED;
+			(void)error_prefix(&o->err, "the installed list %" PRId64 " has expired (%s)",
 				l->version, text);
 		}
 	} else if (o->rc < 0 && frozen) {

@@ -127,6 +127,21 @@ check_named(const struct update_settings *s, const struct source_settings *sourc
 	return error_set(err, ERROR_CONFIG, "%s: [%s] has no %s", file, source->section, what);
 }
 
+/* Others stand beside it: it is the first of them. */
+static int
+check_first(const struct update_settings *s, struct error *err)
+{
+	const struct source_settings *first = &s->sources[0];
+	const char *what = first->url_count == 0 ? "url" : first->root == NULL ? "root" : NULL;
+	const char *section = config_named_nth(s->config, SECTION_MAIN, 0);
+
+	if (what == NULL)
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+		"%s: [%s] is for one more list, and [" SECTION_MAIN "], the first, has no %s",
+		config_where(s->config, section, "url"), section, what);
+}
+
 static int
 read_sources(struct update_settings *s, struct error *err)
 {
@@ -136,6 +151,8 @@ read_sources(struct update_settings *s, struct error *err)
 		return error_set(err, ERROR_CONFIG, "more than %d sections [source NAME]", SOURCES_MAX - 1);
 	s->source_count = 1;
 	if (read_source(s, SECTION_MAIN, &s->sources[0], err) < 0)
+		return -1;
+	if (named > 0 && check_first(s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < named; i++) {
 		struct source_settings *source = &s->sources[s->source_count++];

@@ -306,7 +306,7 @@ expect 'the newer one' 0 '' update
 is 'is taken' mx.main.test new6.test
 is 'and the other stays undone' mx.x.test x100.test
 state_is 'as is said' '[false,true]' '[.sources[].undone]'
-expect 'by hand' 0 '' update --allow-churn
+expect 'by hand, which names it' 0 'extra: the list that was undone by hand is taken again: --allow-churn is for all lists$' update --allow-churn
 is 'it comes back' '' x100.test
 state_is 'and is not undone any more' '[false,false]' '[.sources[].undone]'
 sed -i 's/^mta = /keep = 1\n&/' "$tmp/u.conf"
@@ -364,6 +364,10 @@ expect 'the second has expired' 5 '^preload25-update: extra: the installed list 
 expect 'status tells' 5 'extra: the installed list 4 has expired' program status
 tells 'status --nagios' 2 'extra: list 4 has expired' program status --nagios
 is 'its entries go on as long as they last' mx.extra.test c.test
+mv "$tmp/extra.root" "$tmp/extra.root.away"
+expect 'without its root file that is told, too' 2 \
+	'extra: the installed list 4 has expired .*: .*extra.root: No such file' update
+mv "$tmp/extra.root.away" "$tmp/extra.root"
 export PRELOAD25_NOW=$start
 
 # --- in two halves --------------------------------------------------------------------------------------------
@@ -454,7 +458,7 @@ expect 'a source may be called anything' 0 '' update --fetch-only
 expect 'so it may' 0 '' update --offline
 is 'and is taken' mx.extra.test c.test
 write_conf < <(source_of main)
-expect 'until it goes' 0 'source lock is not configured any more' update
+warned 'until it goes' 0 'source lock is not configured any more' update
 expect 'it is not fetched any more' 0 '' update --fetch-only
 check 'nor kept where it was fetched' test ! -e "$tmp/state/incoming/extra"
 check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
@@ -470,6 +474,10 @@ mv "$tmp/main" "$tmp/main.away"
 expect 'the first is dead from the beginning' 3 '^preload25-update: main: ' update
 is 'the second is installed' mx.extra.test c.test
 tells 'status knows' 0 'list         none (main)' program status
+program status --nagios >"$tmp/out"
+if grep -q '| age=\| expires=' "$tmp/out"; then not_ok 'no figures of the one that is not there' "$tmp/out"; else
+	ok 'no figures of the one that is not there'
+fi
 mv "$tmp/main.away" "$tmp/main"
 expect 'it comes' 0 '' update
 is 'and goes first' mx.main.test b.test
@@ -569,6 +577,8 @@ refused 'unknown section .sources x.' '[sources x]' 'url = file:/x'
 refused "u.conf:5: section .source Main." '[source Main]' 'url = file:/x'
 refused 'u.conf:8: section .source x. is given twice .first at .*u.conf:4.' '[source x]' 'url = file:/x' 'root = /x' \
 	'[source x]' 'url = file:/y'
+write_conf < <(source_of extra)
+expect 'no first list' 2 'u.conf:2: .source extra. is for one more list, and .source., the first, has no url' update
 refused 'main is what .source. is called' '[source main]' 'url = file:/x'
 refused '.source x. has no root' '[source x]' 'url = file:/x'
 refused '.source x. has no url' '[source x]' 'root = /x'

@@ -214,6 +214,14 @@ test_nagios(void **unused UNUSED)
 		"entries=1000;;;0 left_out=32;;;0 expires=864000s;259200:;0: next_end=86400s "
 		"success=600s;86400\n");
 	free(text);
+	/* The first list may be missing, where there are others: it has no age. */
+	state.sources[0].list = (struct state_list){0};
+	assert_int_equal(state_store(state_path, &state, &err), 0);
+	text = nagios(NULL, HEALTH_CRITICAL);
+	assert_non_null(strstr(text, " | entries=1000;;;0 left_out=32;;;0 next_end=86400s success=600s;86400\n"));
+	free(text);
+	state_clear(&state);
+	well(&state);
 	/* A bar that somebody else has written begins no figures. */
 	state.last_code = 4;
 	state_set(&state.last_error, "bad | signature");

@@ -1385,6 +1385,10 @@ test_settings(void **state UNUSED)
 		{"[install]\ndane = perhaps\n", ":2: dane = perhaps"},
 		{"[source]\nurl = ftp://example.org/\n", ":2: url = ftp://example.org/"},
 		{"[source]\nroot =\n", ":2: root has no value"},
+		{"[source x]\nroot = /r\nurl = file:/u\n", ":3: [source x] is for one more list, and [source], "
+							"the first, has no url"},
+		{"[source]\nurl = file:/u\n[source x]\nroot = /r\nurl = file:/u\n", ":5: [source x] is for one more list, "
+			"and [source], the first, has no root"},
 		{"[postfix]\nformat = new\n", ":2: format = new"},
 	};
 	char *path = in_temp("settings.conf");
