@@ -192,6 +192,10 @@ make_updater() { # make_updater REPOSITORY: configuration in $up/u.conf
 }
 make_updater "$repo"
 check 'update from the repository' preload25-update --config "$up/u.conf"
+expect 'both halves at once' 2 '^preload25-update: --fetch-only installs nothing' \
+	preload25-update --config "$up/u.conf" --fetch-only --offline
+expect 'a half without the other' 3 '^preload25-update: could not fetch: no run with --fetch-only' \
+	preload25-update --config "$up/u.conf" --offline
 expect 'update again: silent' 0 '' preload25-update --config "$up/u.conf"
 [ -s "$tmp/out" ] && not_ok 'silent on success' "$tmp/out" || ok 'silent on success'
 cp "$up/map" "$tmp/map"
@@ -242,6 +246,14 @@ make_updater "$repo"
 mkdir -p "$tmp/endless/metadata"
 mkfifo "$tmp/endless/metadata/2.root.json"
 sed -i "s|^url = .*|url = file:$tmp/endless|" "$up/u.conf"
+expect 'a source with a pipe in it: not waited for' 4 '2.root.json: not a file$' preload25-update --config "$up/u.conf"
+make_updater "$repo"
+rm "$tmp/endless/metadata/2.root.json"
+echo x >"$tmp/endless/metadata/2.root.json"
+echo '* stall' >"$tmp/stall"
+mirror --root "$tmp/endless" --port-file "$tmp/port" --script "$tmp/stall" --log "$tmp/requests" &
+check 'a mirror that stops in the middle' await exists "$tmp/port"
+sed -i "s|^url = .*|url = http://127.0.0.1:$(cat "$tmp/port")/|" "$up/u.conf"
 interrupted 'update, interrupted' preload25-update --config "$up/u.conf"
 check 'update, interrupted: no map' test ! -e "$up/map"
 

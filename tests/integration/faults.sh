@@ -29,8 +29,9 @@ now=$(now_s)
 
 # What is done: run ACT DIR, with DIR as in before/ACT.
 declare -A program=([init]=preload25 [import]=preload25 [hold]=preload25 [build]=preload25 [publish]=preload25
-	[renew]=preload25 [rotate]=preload25 [first]=preload25-update [update]=preload25-update [again]=preload25-update)
-acts=(init import hold build publish renew rotate first update again)
+	[renew]=preload25 [rotate]=preload25 [first]=preload25-update [update]=preload25-update [again]=preload25-update
+	[fetch]=preload25-update [offline]=preload25-update)
+acts=(init import hold build publish renew rotate first update again fetch offline)
 run() {
 	local authority=(timeout -k 1 30 preload25 --config "$2/auth/preload25.conf")
 
@@ -43,6 +44,8 @@ run() {
 	publish | renew) "${authority[@]}" publish ;;
 	rotate) "${authority[@]}" key rotate --role timestamp ;;
 	first | update | again) timeout -k 1 30 preload25-update --config "$2/up/u.conf" ;;
+	fetch) timeout -k 1 30 preload25-update --config "$2/up/u.conf" --fetch-only ;;
+	offline) timeout -k 1 30 preload25-update --config "$2/up/u.conf" --offline ;;
 	esac
 }
 
@@ -77,12 +80,18 @@ first_visit() { # the list that a new client gets from a repository
 	(cd "$1/visit/state" 2>/dev/null && ls -- list-*)
 	git -C "$2" fsck --strict --no-dangling --no-progress
 }
+other_half() { # what is made of what one half has left, in a copy
+	rm -rf "$1/look" && cp -a "$1/up" "$1/look" && sed -i "s|$1/up|$1/look|" "$1/look/u.conf" || return
+	preload25-update --config "$1/look/u.conf" --offline >"$1/look/said" 2>&1
+	sha256sum <"$1/look/map"
+}
 seen() { # seen ACT DIR
 	case $1 in
 	init) [ ! -e "$2/auth/preload25.conf" ] || made "$2/auth" ;;
 	import | hold) store_content "$2" ;;
 	build | publish | renew | rotate) first_visit "$2" "$2/auth/repository" ;;
-	first | update | again) cat "$2/up/map" 2>/dev/null | sha256sum ;;
+	first | update | again | offline) cat "$2/up/map" 2>/dev/null | sha256sum ;;
+	fetch) other_half "$2" ;;
 	esac 2>&1 | tr '\n' ' '
 }
 
@@ -111,7 +120,14 @@ result() { # result ACT DIR
 		find "$2/auth/keys" -type f -printf '%f %m\n' | sort
 		preload25 --config "$2/auth/preload25.conf" key list | sed 's/[0-9a-f]\{8,64\}/KEY/g'
 		;;
-	first | update | again)
+	fetch)
+		leftovers "$2/up/state/incoming"
+		cat "$2/look/said"
+		# What could not be removed goes with the next list.
+		(cd "$2/up/state/incoming/main" && cat record.json &&
+			find . '(' -path ./repository.new -o -path ./replay ')' -prune -o -print | sort)
+		;;
+	first | update | again | offline)
 		leftovers "$2/up"
 		preload25-update --config "$2/up/u.conf" status | grep -v '^last error'
 		cmp "$2/up/map" "$2/up/loaded"
@@ -191,7 +207,7 @@ unsynced() { # unsynced <TRACE
 		function dir(path) { sub("/[^/]*$", "", path); return path }
 		$3 ~ /-shm( |$)/ { next }
 		# The sandbox is gone with the run; inside, names are relative or not to be seen.
-		$3 !~ /^\// || $3 ~ /\/state\/(work|replay)(\/|$)/ || $4 ~ /\/state\/(work|replay)(\/|$)/ { next }
+		$3 !~ /^\// || $3 ~ /\/(work|replay)(\/|$)/ || $4 ~ /\/(work|replay)(\/|$)/ { next }
 		$2 ~ /write|fflush/ { dirty[$3] }
 		$2 ~ /sync/ { delete dirty[$3]; delete names[$3] }
 		$2 == "unlink" { delete dirty[$3] }
@@ -401,6 +417,14 @@ restore first "$tmp/w0"
 run first "$tmp/w0" >"$tmp/log" 2>&1 || not_ok 'a first update' "$tmp/log"
 sed -i "s|$tmp/w0/up|@DIR@|" "$tmp/w0/up/u.conf"
 begins update "$tmp/w0/up"
+# The same, in halves: as whoever runs this, since the folder is there.
+restore update "$tmp/w0"
+mkdir "$tmp/w0/up/state/incoming"
+for act in fetch offline; do
+	run $act "$tmp/w0" >"$tmp/log" 2>&1 || not_ok "an update in halves: $act" "$tmp/log"
+done
+sed -i "s|$tmp/w0/up|@DIR@|" "$tmp/w0/up/u.conf"
+begins fetch "$tmp/w0/up"
 
 preload25 --config "$conf" publish >"$tmp/log" 2>&1 || not_ok 'publication 3' "$tmp/log"
 begins renew "$auth"
@@ -412,6 +436,10 @@ restore update "$tmp/w0"
 run update "$tmp/w0" >"$tmp/log" 2>&1 || not_ok 'an update' "$tmp/log"
 sed -i "s|$tmp/w0/up|@DIR@|" "$tmp/w0/up/u.conf"
 begins again "$tmp/w0/up"
+restore fetch "$tmp/w0"
+run fetch "$tmp/w0" >"$tmp/log" 2>&1 || not_ok 'fetching' "$tmp/log"
+sed -i "s|$tmp/w0/up|@DIR@|" "$tmp/w0/up/u.conf"
+begins offline "$tmp/w0/up"
 # The same list under a new timestamp.
 preload25 --config "$conf" publish >"$tmp/log" 2>&1 || not_ok 'a renewal' "$tmp/log"
 rm -rf "$tmp/served/again" && cp -a "$auth/repository" "$tmp/served/again"

@@ -534,6 +534,60 @@ test_brake_and_forgery(void **state UNUSED)
 	world_clear(&w);
 }
 
+/* Each source is fetched and told of by itself. */
+static void
+test_two_sources(void **state UNUSED)
+{
+	char *more = xasprintf("[source other]\nurl = file:%s/other\nroot = %s/other.root\n", temp_dir, temp_dir);
+	char *list = in_temp("other.list"), *root = in_temp("other.root"), *gone = in_temp("other.gone");
+	char *site, *folder = in_temp("two.state/incoming/other");
+	struct update_settings before;
+	struct error err = {0};
+	struct repo other;
+	struct world w;
+
+	world_init(&w, "two", more);
+	publish(&w);
+	repo_init(&other, "other");
+	write_list(list, &(struct list_spec){.version = 5, .first = 11, .last = 12});
+	repo_publish(&other, list);
+	repo_copy_root(&other, root);
+	fetch(&w, NOW, 0);
+	install(&w, NOW, 0, NULL);
+	assert_true(has(&w, "example-00000001.test", NULL) && has(&w, "example-00000012.test", NULL));
+	site = xasprintf("%s/metadata", other.dir);
+	assert_int_equal(rename(site, gone), 0);
+	publish_spec(&w, (struct list_spec){.last = 4});
+	fetch(&w, NOW + 60, 3);
+	install(&w, NOW + 60, 3, "other: could not fetch: \"file:");
+	assert_true(has(&w, "example-00000004.test", NULL) && has(&w, "example-00000012.test", NULL));
+	assert_int_equal(last_success(&w), NOW);
+	/* One that is not configured any more leaves nothing behind. */
+	assert_true(file_exists(folder));
+	before = w.settings;
+	{
+		char *text = xasprintf("[source]\nurl = file:%s/two\nroot = %s\n[state]\ndir = %s/two.state\n"
+				       "[install]\nmta = texthash\npath = %s\ndane = no\n",
+			temp_dir, w.root, temp_dir, w.map);
+
+		write_text(w.conf, text, strlen(text));
+		free(text);
+	}
+	if (update_settings_load(w.conf, &w.settings, &err) < 0)
+		fail_msg("%s", err.text);
+	update_settings_clear(&before);
+	fetch(&w, NOW + 120, 0);
+	assert_false(file_exists(folder));
+	free(folder);
+	free(site);
+	free(gone);
+	free(root);
+	free(list);
+	free(more);
+	repo_clear(&other);
+	world_clear(&w);
+}
+
 /* --- a folder that somebody has taken over ------------------------------------------------------
  */
 
@@ -930,6 +984,7 @@ main(void)
 		cmocka_unit_test(test_freeze),
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_brake_and_forgery),
+		cmocka_unit_test(test_two_sources),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_lie_of_no_news),
 		cmocka_unit_test(test_lie_of_configuration),
