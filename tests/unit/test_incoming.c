@@ -538,8 +538,8 @@ test_brake_and_forgery(void **state UNUSED)
 static void
 test_two_sources(void **state UNUSED)
 {
-	char *more = xasprintf("[source other]\nurl = file:%s/other\nroot = %s/other.root\n", temp_dir, temp_dir);
-	char *list = in_temp("other.list"), *root = in_temp("other.root"), *gone = in_temp("other.gone");
+	char *more = xasprintf("[source other]\nurl = file:%s/second\nroot = %s/second.root\n", temp_dir, temp_dir);
+	char *list = in_temp("second.list"), *root = in_temp("second.root"), *gone = in_temp("second.gone");
 	char *site, *folder = in_temp("two.state/incoming/other");
 	struct update_settings before;
 	struct error err = {0};
@@ -548,7 +548,7 @@ test_two_sources(void **state UNUSED)
 
 	world_init(&w, "two", more);
 	publish(&w);
-	repo_init(&other, "other");
+	repo_init(&other, "second");
 	write_list(list, &(struct list_spec){.version = 5, .first = 11, .last = 12});
 	repo_publish(&other, list);
 	repo_copy_root(&other, root);
