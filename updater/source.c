@@ -285,6 +285,19 @@ source_anchor(const struct source *s, char sha256[static 65], struct error *err)
 	return 0;
 }
 
+static void
+tell_trusted(const struct tuf_client *c, struct source_found *found)
+{
+	found->opened = true;
+	found->root = tuf_client_version(c, TUF_ROLE_ROOT);
+	found->snapshot = tuf_client_version(c, TUF_ROLE_SNAPSHOT);
+	found->targets = tuf_client_version(c, TUF_ROLE_TARGETS);
+	found->first_root = tuf_client_first_root(c);
+	tuf_client_anchor(c, &found->anchor);
+	for (int role = 0; role < TUF_ROLE_COUNT; role++)
+		tuf_client_file(c, (enum tuf_role)role, &found->metadata[role]);
+}
+
 int
 source_refresh(const struct source *s, const struct source_here *here, int64_t now_s,
 	struct source_found *found, struct error *err)
@@ -294,16 +307,15 @@ source_refresh(const struct source *s, const struct source_here *here, int64_t n
 	int rc = -1;
 
 	memset(found, 0, sizeof(*found));
-	if (tuf_client_open(s->metadata_dir, s->root, now_s, &c, err) == 0 &&
+	if (tuf_client_open_beside(s->known_dir != NULL ? s->known_dir : s->metadata_dir, s->metadata_dir,
+		    s->root, now_s, &c, err) == 0 &&
 		fetch_new(s->fetch, &fetch, err) == 0) {
 		if (s->keep_roots)
 			tuf_client_keep_roots(c);
 		rc = ask_mirrors(s, here, c, fetch, &found->list, err);
-		found->root = tuf_client_version(c, TUF_ROLE_ROOT);
-		found->snapshot = tuf_client_version(c, TUF_ROLE_SNAPSHOT);
-		found->targets = tuf_client_version(c, TUF_ROLE_TARGETS);
-		found->first_root = tuf_client_first_root(c);
 	}
+	if (c != NULL)
+		tell_trusted(c, found);
 	fetch_free(fetch);
 	tuf_client_free(c);
 	return rc;

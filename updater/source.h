@@ -35,6 +35,9 @@ struct source {
 	int64_t list_max; /* octets of a list */
 	const char *list_dir; /* where a list goes that is fetched */
 	const char *metadata_dir; /* must be there, as list_dir must */
+	/* Where what is trusted is read: it is not written to, and what is new goes to metadata_dir. NULL: it is that
+	 * one. */
+	const char *known_dir;
 	/* The roots that lead from the trust anchor to the trusted one stay in metadata_dir, as N.root.json. */
 	bool keep_roots;
 	/* The one url is that of a folder that mirror.h has made: the list lies there as it stands, no link
@@ -47,6 +50,9 @@ struct source_found {
 	struct tuf_file list; /* that is announced; its SHA-256 is "" where none became known */
 	int64_t root, snapshot, targets;
 	int64_t first_root; /* that was kept, if one was: see tuf_client_first_root() */
+	/* See tuf_client_file(); not filled in when what is trusted could not be opened. */
+	bool opened;
+	struct tuf_file anchor, metadata[TUF_ROLE_COUNT];
 };
 
 /* What is here of it already. All of it is lent. */

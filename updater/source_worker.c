@@ -39,12 +39,13 @@ enum { META_ROOT, META_ANCHOR, META_TIMESTAMP, META_SNAPSHOT, META_TARGETS, META
 static const struct {
 	const char *name;
 	size_t max;
+	enum tuf_role role; /* the anchor is a root, too */
 } metadata[META_COUNT] = {
-	[META_ROOT] = {"root.json", TUF_ROOT_MAX},
-	[META_ANCHOR] = {"anchor", TUF_ROOT_MAX},
-	[META_TIMESTAMP] = {"timestamp.json", TUF_TIMESTAMP_MAX},
-	[META_SNAPSHOT] = {"snapshot.json", TUF_SNAPSHOT_MAX},
-	[META_TARGETS] = {"targets.json", TUF_TARGETS_MAX},
+	[META_ROOT] = {"root.json", TUF_ROOT_MAX, TUF_ROLE_ROOT},
+	[META_ANCHOR] = {"anchor", TUF_ROOT_MAX, TUF_ROLE_ROOT},
+	[META_TIMESTAMP] = {"timestamp.json", TUF_TIMESTAMP_MAX, TUF_ROLE_TIMESTAMP},
+	[META_SNAPSHOT] = {"snapshot.json", TUF_SNAPSHOT_MAX, TUF_ROLE_SNAPSHOT},
+	[META_TARGETS] = {"targets.json", TUF_TARGETS_MAX, TUF_ROLE_TARGETS},
 };
 
 /* What the process reports: a length below 0 is of a file that is not there. */
@@ -71,6 +72,8 @@ struct errand {
 	size_t tree_count;
 	struct buf ca;
 	struct workdir *dir;
+	char *dir_path;         /* owned */
+	struct tuf_file anchor; /* as it lies there */
 	struct replay *replay; /* what is new goes there; NULL: it is taken over */
 };
 
@@ -84,7 +87,7 @@ report_file(const struct tuf_file *file, struct reported *out)
 	memcpy(out->sha256, file->sha256, sizeof(out->sha256));
 }
 
-/* One of the metadata; frees its path. */
+/* A root that was kept; frees its path. */
 static void
 report_path(char *path, struct reported *out)
 {
@@ -117,9 +120,16 @@ refresh(void *arg, struct buf *out, struct error *err)
 	struct source_found found;
 	int rc = source_refresh(&e->inside, &e->here, e->now_s, &found, err);
 
+	/* Nothing is trusted, so nothing has changed. */
+	if (!found.opened) {
+		free(report);
+		return rc;
+	}
 	report_file(&found.list, &report->list);
+	/* As it was verified, not as the files are now: others of this user could have changed them. */
 	for (size_t i = 0; i < META_COUNT; i++)
-		report_path(xasprintf("%s/%s", dir, metadata[i].name), &report->metadata[i]);
+		report_file(i == META_ANCHOR ? &found.anchor : &found.metadata[metadata[i].role],
+			&report->metadata[i]);
 	report->root = found.root;
 	report->snapshot = found.snapshot;
 	report->targets = found.targets;
@@ -208,7 +218,7 @@ copy_metadata(const struct errand *e, size_t i, struct error *err)
 {
 	char *path = metadata_path(e, i);
 	struct error why = {0};
-	int rc = workdir_put(e->dir, path, WORKDIR_METADATA, metadata[i].name, metadata[i].max, &why);
+	int rc = workdir_put(e->dir, path, WORKDIR_KNOWN, metadata[i].name, metadata[i].max, &why);
 
 	free(path);
 	if (rc >= 0)
@@ -223,9 +233,10 @@ copy_metadata(const struct errand *e, size_t i, struct error *err)
 }
 
 static int
-fill(const struct errand *e, const struct confine_user *user, struct error *err)
+fill(struct errand *e, const struct confine_user *user, struct error *err)
 {
 	const char *root = e->outside->root;
+	char *path;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < META_COUNT; i++)
@@ -237,6 +248,11 @@ fill(const struct errand *e, const struct confine_user *user, struct error *err)
 		errno = ENOENT;
 		rc = error_set_errno(err, ERROR_CONFIG, "%s", root);
 	}
+	if (rc < 0)
+		return -1;
+	path = xasprintf("%s/" ANCHOR, e->dir_path);
+	rc = tuf_file_of_path(path, &e->anchor, err);
+	free(path);
 	return rc < 0 ? -1 : workdir_give(e->dir, user, err);
 }
 
@@ -290,6 +306,10 @@ check_report(const struct errand *e, const struct buf *text, int rc, struct take
 					      &out->metadata[i], err) < 0)
 			return -1;
 	}
+	if (out->metadata[META_ANCHOR].length != e->anchor.length ||
+		strcmp(out->metadata[META_ANCHOR].sha256, e->anchor.sha256) != 0)
+		return error_set(err, ERROR_SECURITY,
+			"the sandboxed process has reported another trust anchor than it was given");
 	if (report.root < 0 || report.snapshot < 0 || report.targets < 0 || report.first_root < 0 ||
 		report.root > TUF_INT_MAX || report.snapshot > TUF_INT_MAX ||
 		report.targets > TUF_INT_MAX || report.first_root > report.root)
@@ -329,6 +349,19 @@ is_new(const struct errand *e, size_t i, const struct tuf_file *said)
 
 	free(path);
 	return new;
+}
+
+/* Where one of the metadata lies inside; *name: as what. What was trusted before was not written anew. */
+static enum workdir_part
+part_of(const struct errand *e, size_t i, const struct tuf_file *said, const char **name)
+{
+	char *path = xasprintf("%s/" WORKDIR_KNOWN_NAME "/%s", e->dir_path, metadata[i].name);
+	struct error ignored = {0};
+	bool known = tuf_check_path(said, path, &ignored) == 0;
+
+	free(path);
+	*name = i == META_ANCHOR ? ANCHOR : metadata[i].name;
+	return i == META_ANCHOR ? WORKDIR_TOP : known ? WORKDIR_KNOWN : WORKDIR_METADATA;
 }
 
 /* Those that lead from another trust anchor lead nowhere. */
@@ -384,13 +417,15 @@ take_metadata(const struct errand *e, const struct taken *t, struct error *err)
 		if (start_over || t->metadata[i].length < 0)
 			rc = remove_metadata(e, i, err);
 	for (size_t i = 0; rc == 0 && i < META_COUNT; i++) {
+		enum workdir_part part;
+		const char *name;
 		char *path;
 
 		if (!is_new(e, i, &t->metadata[i]))
 			continue;
+		part = part_of(e, i, &t->metadata[i], &name);
 		path = metadata_path(e, i);
-		rc = workdir_take(e->dir, WORKDIR_METADATA, metadata[i].name, &t->metadata[i], path,
-			FILE_MODE, err);
+		rc = workdir_take(e->dir, part, name, &t->metadata[i], path, FILE_MODE, err);
 		free(path);
 	}
 	return rc;
@@ -421,8 +456,9 @@ hand_on_role(const struct errand *e, const struct taken *t, size_t i, int64_t ve
 {
 	char *to = xasprintf("metadata/%s", metadata[i].name);
 	char *other = xasprintf("metadata/%" PRId64 ".%s", version, metadata[i].name);
-	int rc = replay_add(
-		e->replay, e->dir, WORKDIR_METADATA, metadata[i].name, &t->metadata[i], to, err);
+	const char *name;
+	enum workdir_part part = part_of(e, i, &t->metadata[i], &name);
+	int rc = replay_add(e->replay, e->dir, part, name, &t->metadata[i], to, err);
 
 	if (rc == 0 && version > 0)
 		rc = replay_also(e->replay, to, other, err);
@@ -548,6 +584,7 @@ run(struct errand *e, const struct confine_user *user, int64_t time_ms, struct s
 	const struct source *s = e->outside;
 	char *meta = xasprintf("%s/", s->metadata_dir), *lists = xasprintf("%s/", s->list_dir);
 	const struct worker_name names[] = {{WORKDIR_METADATA_NAME "/", meta},
+		{WORKDIR_KNOWN_NAME "/", meta},
 		{WORKDIR_FETCHED_NAME "/", lists}, {"./", lists}, {ANCHOR, s->root}};
 	struct worker w = {.what = s->mirror == NULL ? "fetching" : "verifying",
 		.confine = {.user = *user,
@@ -579,10 +616,10 @@ send_out(const struct source *s, const struct source_here *here, const struct co
 	int64_t time_ms, int64_t now_s, struct replay *replay, struct source_found *found, struct error *err)
 {
 	struct errand e = {.outside = s, .inside = *s, .here = *here, .now_s = now_s, .replay = replay};
-	char *path = xasprintf("%s/work", s->list_dir);
 	int rc = -1;
 
 	memset(found, 0, sizeof(*found));
+	e.dir_path = xasprintf("%s/work", s->list_dir);
 	e.fetch = *s->fetch;
 	open_trees(&e);
 	read_ca(&e);
@@ -592,12 +629,13 @@ send_out(const struct source *s, const struct source_here *here, const struct co
 	e.inside.root = ANCHOR;
 	e.inside.list_dir = WORKDIR_FETCHED_NAME;
 	e.inside.metadata_dir = WORKDIR_METADATA_NAME;
+	e.inside.known_dir = WORKDIR_KNOWN_NAME;
 	e.inside.keep_roots = s->keep_roots || replay != NULL;
 	e.here.dir = ".";
 	if (file_mkdirs(s->metadata_dir, DIR_MODE, err) < 0)
 		goto out;
 	file_remove_stale_in(s->metadata_dir);
-	if (workdir_open(path, &e.dir, err) == 0 && fill(&e, user, err) == 0)
+	if (workdir_open(e.dir_path, &e.dir, err) == 0 && fill(&e, user, err) == 0)
 		rc = run(&e, user, time_ms, found, err);
 out:
 	workdir_close(e.dir);
@@ -609,7 +647,7 @@ out:
 	free(e.trees);
 	free(e.tree_fds);
 	buf_clear(&e.ca);
-	free(path);
+	free(e.dir_path);
 	return rc;
 }
 

@@ -139,8 +139,8 @@ refresh_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct
 		rc = step_root(c, fetch, base, &why);
 	/* What was read under an older root must stand up to this one; also behind a failure, since
 	 * the next mirror may have no newer root. */
-	if (tuf_meta_version(c->meta[TUF_ROLE_ROOT]) != before && tuf_client_load_locals(c, err) < 0)
-		return -1;
+	if (tuf_meta_version(c->meta[TUF_ROLE_ROOT]) != before)
+		tuf_client_load_locals(c);
 	if (rc < 0) {
 		*err = why;
 		return -1;

@@ -36,6 +36,10 @@ struct tuf_client;
  * that does not stand up to its own signatures ERROR_SECURITY. Who only looks has tuf_known.h. */
 int tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tuf_client **out,
 	struct error *err) MUST_CHECK;
+/* The same, with what is trusted already read from known_dir, which is not written to: dir, which is empty then,
+ * gets what comes anew. */
+int tuf_client_open_beside(const char *known_dir, const char *dir, const char *root_path, int64_t now_s,
+	struct tuf_client **out, struct error *err) MUST_CHECK;
 /* NULL is allowed. */
 void tuf_client_free(struct tuf_client *c);
 
@@ -44,6 +48,10 @@ void tuf_client_free(struct tuf_client *c);
 void tuf_client_keep_roots(struct tuf_client *c);
 /* The version of what is trusted of a role; 0: nothing is. */
 int64_t tuf_client_version(const struct tuf_client *c, enum tuf_role role);
+/* What the file of a role holds that was read, or was written since, and the trust anchor: as it counts here,
+ * whatever has become of the files meanwhile. The length is -1 where there is none. */
+void tuf_client_file(const struct tuf_client *c, enum tuf_role role, struct tuf_file *out);
+void tuf_client_anchor(const struct tuf_client *c, struct tuf_file *out);
 /* The first root that was kept so since tuf_client_open(); those up to the trusted one follow.
  * 0: none was. */
 int64_t tuf_client_first_root(const struct tuf_client *c);

@@ -22,7 +22,10 @@ struct tuf_client {
 	int64_t now_s;
 	struct tuf_meta
 		*meta[TUF_ROLE_COUNT];   /* trusted; NULL: none. All but the root may be old */
-	struct buf text[TUF_ROLE_COUNT]; /* their bytes */
+	/* What their files hold, trusted or not. A file is read once: whoever could change it behind that changes
+	 * nothing here. */
+	struct buf text[TUF_ROLE_COUNT];
+	struct tuf_file anchor; /* of the trust anchor; its length is -1 where there is none */
 	bool keep_roots;
 	int steps; /* along the chain of roots, at all mirrors */
 	int64_t first_root;
@@ -33,9 +36,9 @@ void tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf
 void tuf_client_forget(struct tuf_client *c, enum tuf_role role);
 /* Writes what is trusted of a role to its file, and removes that, which need not be there. */
 int tuf_client_store(const struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
-int tuf_client_remove(const struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
-/* Reads timestamp, snapshot and targets from their files, as far as the trusted root vouches for them. */
-int tuf_client_load_locals(struct tuf_client *c, struct error *err) MUST_CHECK;
+int tuf_client_remove(struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
+/* Timestamp, snapshot and targets, as far as the trusted root vouches for what their files hold. */
+void tuf_client_load_locals(struct tuf_client *c);
 
 /* ERROR_EXPIRED when it has. */
 int tuf_client_check_expiry(

@@ -14,15 +14,21 @@
 #include "updater/tuf_client_inside.h"
 
 static char *
-path_of(const struct tuf_client *c, enum tuf_role role)
+path_in(const char *dir, enum tuf_role role)
 {
-	return xasprintf("%s/%s.json", c->dir, tuf_role_name(role));
+	return xasprintf("%s/%s.json", dir, tuf_role_name(role));
 }
 
 static char *
-anchor_path(const struct tuf_client *c)
+path_of(const struct tuf_client *c, enum tuf_role role)
 {
-	return xasprintf("%s/anchor", c->dir);
+	return path_in(c->dir, role);
+}
+
+static char *
+anchor_path(const char *dir)
+{
+	return xasprintf("%s/anchor", dir);
 }
 
 void
@@ -30,7 +36,6 @@ tuf_client_forget(struct tuf_client *c, enum tuf_role role)
 {
 	tuf_meta_free(c->meta[role]);
 	c->meta[role] = NULL;
-	buf_reset(&c->text[role]);
 }
 
 void
@@ -40,6 +45,7 @@ tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *tex
 
 	tuf_client_forget(c, role);
 	c->meta[role] = m;
+	buf_reset(&c->text[role]);
 	buf_add(&c->text[role], text->data, text->len);
 }
 
@@ -71,13 +77,15 @@ parse_root(const struct buf *text, struct tuf_meta **out, struct error *err)
 }
 
 int
-tuf_client_remove(const struct tuf_client *c, enum tuf_role role, struct error *err)
+tuf_client_remove(struct tuf_client *c, enum tuf_role role, struct error *err)
 {
 	char *path = path_of(c, role);
 	int rc = 0;
 
 	if (unlink(path) < 0 && errno != ENOENT)
 		rc = error_set_errno(err, ERROR_TEMP, "%s: cannot remove", path);
+	else
+		buf_reset(&c->text[role]);
 	free(path);
 	return rc;
 }
@@ -87,7 +95,7 @@ tuf_client_remove(const struct tuf_client *c, enum tuf_role role, struct error *
 static int
 start_over(struct tuf_client *c, const struct buf *anchor, struct tuf_meta *root, struct error *err)
 {
-	char *path = anchor_path(c);
+	char *path = anchor_path(c->dir);
 	int rc = -1;
 
 	if (tuf_client_remove(c, TUF_ROLE_TIMESTAMP, err) < 0 ||
@@ -105,12 +113,13 @@ out:
 	return rc;
 }
 
+/* 1 what lies there below the root counts; 0 all begins anew; -1. */
 static int
-load_root(struct tuf_client *c, const char *root_path, struct error *err)
+load_root(struct tuf_client *c, const char *known_dir, const char *root_path, struct error *err)
 {
 	struct buf anchor, known, local;
 	struct tuf_meta *root = NULL;
-	char *path = path_of(c, TUF_ROLE_ROOT), *known_path = anchor_path(c);
+	char *path = path_in(known_dir, TUF_ROLE_ROOT), *known_path = anchor_path(known_dir);
 	int have_known, have_local, rc = -1;
 
 	buf_init(&anchor, TUF_ROOT_MAX);
@@ -118,6 +127,7 @@ load_root(struct tuf_client *c, const char *root_path, struct error *err)
 	buf_init(&local, TUF_ROOT_MAX);
 	if (file_read(root_path, &anchor, err) < 0)
 		goto out;
+	tuf_file_of(anchor.data, anchor.len, &c->anchor);
 	have_known = file_read_if_exists(known_path, &known, err);
 	if (have_known < 0)
 		goto out;
@@ -140,7 +150,7 @@ load_root(struct tuf_client *c, const char *root_path, struct error *err)
 		goto out;
 	}
 	tuf_client_trust(c, root, &local);
-	rc = 0;
+	rc = 1;
 out:
 	buf_clear(&anchor);
 	buf_clear(&known);
@@ -150,46 +160,82 @@ out:
 	return rc;
 }
 
-/* A local file that the present root's keys do not vouch for is as none: they were rotated, or it
- * was damaged. */
 static int
-load_local(struct tuf_client *c, enum tuf_role role, struct error *err)
+read_local(struct tuf_client *c, const char *known_dir, enum tuf_role role, struct error *err)
 {
-	char *path = path_of(c, role);
-	struct tuf_meta *m = NULL;
-	struct error why = {0};
-	struct buf text;
-	int rc;
+	char *path = path_in(known_dir, role);
+	int rc = file_read_if_exists(path, &c->text[role], err);
 
-	buf_init(&text, tuf_role_max(role));
-	rc = file_read_if_exists(path, &text, err);
 	if (rc < 0 && err->kind == ERROR_INPUT) /* too large to be one of ours */
 		rc = 0;
-	if (rc > 0) {
-		if (tuf_meta_parse(buf_str(&text), text.len, role, &m, &why) < 0 ||
-			tuf_meta_verify(m, c->meta[TUF_ROLE_ROOT], &why) < 0) {
-			log_info("%s: not used: %s", path, why.text);
-			tuf_meta_free(m);
-		} else {
-			tuf_client_trust(c, m, &text);
-		}
-	}
-	buf_clear(&text);
+	if (rc <= 0)
+		buf_reset(&c->text[role]);
 	free(path);
 	return rc < 0 ? -1 : 0;
 }
 
-/* What lies there below the root, under the present root. */
-int
-tuf_client_load_locals(struct tuf_client *c, struct error *err)
+static int
+read_locals(struct tuf_client *c, const char *known_dir, struct error *err)
 {
-	tuf_client_forget(c, TUF_ROLE_TIMESTAMP);
-	tuf_client_forget(c, TUF_ROLE_SNAPSHOT);
-	tuf_client_forget(c, TUF_ROLE_TARGETS);
-	if (load_local(c, TUF_ROLE_TIMESTAMP, err) < 0 ||
-		load_local(c, TUF_ROLE_SNAPSHOT, err) < 0 ||
-		load_local(c, TUF_ROLE_TARGETS, err) < 0)
+	if (read_local(c, known_dir, TUF_ROLE_TIMESTAMP, err) < 0 ||
+		read_local(c, known_dir, TUF_ROLE_SNAPSHOT, err) < 0 ||
+		read_local(c, known_dir, TUF_ROLE_TARGETS, err) < 0)
 		return -1;
+	return 0;
+}
+
+/* A local file that the present root's keys do not vouch for is as none: they were rotated, or it
+ * was damaged. */
+static void
+load_local(struct tuf_client *c, enum tuf_role role)
+{
+	const struct buf *text = &c->text[role];
+	struct tuf_meta *m = NULL;
+	struct error why = {0};
+
+	tuf_client_forget(c, role);
+	if (text->len == 0)
+		return;
+	if (tuf_meta_parse(buf_str(text), text->len, role, &m, &why) < 0 ||
+		tuf_meta_verify(m, c->meta[TUF_ROLE_ROOT], &why) < 0) {
+		log_info("%s/%s.json: not used: %s", c->dir, tuf_role_name(role), why.text);
+		tuf_meta_free(m);
+	} else {
+		c->meta[role] = m;
+	}
+}
+
+/* What lies there below the root, under the present root. */
+void
+tuf_client_load_locals(struct tuf_client *c)
+{
+	load_local(c, TUF_ROLE_TIMESTAMP);
+	load_local(c, TUF_ROLE_SNAPSHOT);
+	load_local(c, TUF_ROLE_TARGETS);
+}
+
+int
+tuf_client_open_beside(const char *known_dir, const char *dir, const char *root_path, int64_t now_s,
+	struct tuf_client **out, struct error *err)
+{
+	struct tuf_client *c = xcalloc(1, sizeof(*c));
+	int rc;
+
+	*out = NULL;
+	c->dir = xstrdup(dir);
+	c->now_s = now_s;
+	c->anchor.length = -1;
+	for (int role = 0; role < TUF_ROLE_COUNT; role++)
+		buf_init(&c->text[role], tuf_role_max((enum tuf_role)role));
+	rc = load_root(c, known_dir, root_path, err);
+	if (rc > 0)
+		rc = read_locals(c, known_dir, err);
+	if (rc < 0) {
+		tuf_client_free(c);
+		return -1;
+	}
+	tuf_client_load_locals(c);
+	*out = c;
 	return 0;
 }
 
@@ -197,19 +243,24 @@ int
 tuf_client_open(const char *dir, const char *root_path, int64_t now_s, struct tuf_client **out,
 	struct error *err)
 {
-	struct tuf_client *c = xcalloc(1, sizeof(*c));
+	return tuf_client_open_beside(dir, dir, root_path, now_s, out, err);
+}
 
-	*out = NULL;
-	c->dir = xstrdup(dir);
-	c->now_s = now_s;
-	for (int role = 0; role < TUF_ROLE_COUNT; role++)
-		buf_init(&c->text[role], tuf_role_max((enum tuf_role)role));
-	if (load_root(c, root_path, err) < 0 || tuf_client_load_locals(c, err) < 0) {
-		tuf_client_free(c);
-		return -1;
-	}
-	*out = c;
-	return 0;
+void
+tuf_client_file(const struct tuf_client *c, enum tuf_role role, struct tuf_file *out)
+{
+	const struct buf *text = &c->text[role];
+
+	if (text->len > 0)
+		tuf_file_of(text->data, text->len, out);
+	else
+		*out = (struct tuf_file){.length = -1};
+}
+
+void
+tuf_client_anchor(const struct tuf_client *c, struct tuf_file *out)
+{
+	*out = c->anchor;
 }
 
 void

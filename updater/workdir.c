@@ -16,10 +16,12 @@
 
 /* Its own files lie there beside what belongs to others. */
 #define DIR_MODE  0700
+#define READ_MODE 0750
 #define FILE_MODE 0644
 
 #define PARTS (WORKDIR_FETCHED + 1)
 static const char *const names[PARTS] = {
+	[WORKDIR_KNOWN] = WORKDIR_KNOWN_NAME,
 	[WORKDIR_METADATA] = WORKDIR_METADATA_NAME,
 	[WORKDIR_FETCHED] = WORKDIR_FETCHED_NAME,
 };
@@ -67,7 +69,7 @@ remove_all(const char *path)
 		(void)close(fd);
 		return -1;
 	}
-	for (int i = WORKDIR_METADATA; i < PARTS; i++) {
+	for (int i = WORKDIR_TOP + 1; i < PARTS; i++) {
 		int part = open_dir(fd, names[i]);
 
 		if (part < 0)
@@ -187,10 +189,14 @@ workdir_give(struct workdir *wd, const struct confine_user *user, struct error *
 {
 	if (!user->change)
 		return 0;
-	for (int i = PARTS - 1; i >= 0; i--)
-		if (fchown(wd->fds[i], user->uid, user->gid) < 0)
+	for (int i = PARTS - 1; i >= 0; i--) {
+		bool writable = i >= WORKDIR_METADATA;
+
+		if (fchown(wd->fds[i], writable ? user->uid : (uid_t)-1, user->gid) < 0 ||
+			(!writable && fchmod(wd->fds[i], READ_MODE) < 0))
 			return error_set_errno(err, ERROR_CONFIG, "%s: cannot give it to user %ld",
 				wd->path, (long)user->uid);
+	}
 	return 0;
 }
 

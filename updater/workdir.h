@@ -3,13 +3,13 @@
  *
  * It is filled while it is ours alone, given to the process, and thought of as hostile from there
  * on: when the process is gone, files are taken out of it by copying what has the length and the
- * digest that were announced; no link is followed. The folder itself is for reading: the files that
- * are linked there stay what they are even when the process is of the user who owns them. In the
- * folders inside the process may write, so what is put there is a copy.
+ * digest that were announced; no link is followed. The folder itself and KNOWN, for what the process decides by, are for reading: they are
+ * never given to its user, whose other processes could put something else there. In METADATA and FETCHED
+ * the process may write, and those others with it.
  *
  *	workdir_open(path, &wd, err)
  *	workdir_link(wd, "/var/lib/x", "x", err)
- *	workdir_put(wd, "/var/lib/y", WORKDIR_METADATA, "y", max, err)
+ *	workdir_put(wd, "/var/lib/y", WORKDIR_KNOWN, "y", max, err)
  *	workdir_give(wd, &user, err)
  *	... worker_run() ...
  *	workdir_take(wd, WORKDIR_METADATA, "y", &said, "/var/lib/y", 0644, err)
@@ -30,7 +30,8 @@ struct tuf_file;
 struct workdir;
 
 /* The folder itself, and those in it. */
-enum workdir_part { WORKDIR_TOP, WORKDIR_METADATA, WORKDIR_FETCHED };
+enum workdir_part { WORKDIR_TOP, WORKDIR_KNOWN, WORKDIR_METADATA, WORKDIR_FETCHED };
+#define WORKDIR_KNOWN_NAME    "known"
 #define WORKDIR_METADATA_NAME "metadata"
 #define WORKDIR_FETCHED_NAME  "fetched"
 
@@ -48,6 +49,7 @@ int workdir_link(struct workdir *wd, const char *path, const char *name, struct 
 /* A copy of a file of at most max octets (else ERROR_INPUT): 1 done, 0 there is no such file, -1. */
 int workdir_put(struct workdir *wd, const char *path, enum workdir_part part, const char *name,
 	size_t max, struct error *err) MUST_CHECK;
+/* Lets the user read all of it, and write where that may be; not called again. */
 int workdir_give(
 	struct workdir *wd, const struct confine_user *user, struct error *err) MUST_CHECK;
 

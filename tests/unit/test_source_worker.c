@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <assert.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -91,6 +92,11 @@ write(int fd, const void *data, size_t len)
 	return follows ? (ssize_t)len : real(fd, data, len);
 }
 
+/* Of the processes that report only the first one is his. */
+static int *reports;
+/* Comes in the place of the trusted timestamp. */
+static const struct buf *poison;
+
 /* The process of this number dies at the rename that the counter leads to. */
 static pid_t mortal;
 static int renames_left;
@@ -102,7 +108,27 @@ rename(const char *from, const char *to)
 
 	if (getpid() == mortal && renames_left-- == 0)
 		(void)raise(SIGKILL);
+	if (poison == NULL || *reports == 0 || strcmp(to, "metadata/timestamp.json") != 0)
+		return real(from, to);
+	/* What the second process has verified is another file by the time that it is there. */
+	write_text(from, poison->data, poison->len);
 	return real(from, to);
+}
+
+/* Called before each process is started, when its folder is filled and given. */
+static void (*before_fork)(void);
+
+pid_t
+fork(void)
+{
+	void (*call)(void) = before_fork;
+	REAL(fork)
+
+	before_fork = NULL;
+	if (call != NULL)
+		call();
+	before_fork = call;
+	return real();
 }
 
 /* --- scenery ------------------------------------------------------------------------------------
@@ -435,8 +461,6 @@ test_rotation_cut_short(void **state UNUSED)
 
 /* What an attacker has made: files of a repository of his own, and a list. */
 static struct buf of_his[TUF_ROLE_COUNT], his_list;
-/* Of the processes only the first one is his. */
-static int *reports;
 
 /* Writes it where the process may, and reports it. */
 static void
@@ -535,6 +559,14 @@ read_his(void)
 	scene_clear(&his);
 }
 
+static void
+clear_his(void)
+{
+	for (int role = 0; role < TUF_ROLE_COUNT; role++)
+		buf_clear(&of_his[role]);
+	buf_clear(&his_list);
+}
+
 /* Whatever it says, only what stands up to the trusted keys is taken. */
 static void
 test_taken_over(void **state UNUSED)
@@ -543,14 +575,14 @@ test_taken_over(void **state UNUSED)
 		const char *name;
 		bool (*alter)(struct whole *report);
 		enum error_kind kind;
-	} cases[] = {{"his-root", his_root, ERROR_SECURITY},
-		{"his-anchor", his_anchor, ERROR_SECURITY},
-		{"his-metadata", his_metadata, ERROR_SECURITY},
+		const char *text;
+		int reports;
+	} cases[] = {{"his-root", his_root, ERROR_SECURITY, "verified anew: ", 2},
+		{"his-anchor", his_anchor, ERROR_SECURITY, "another trust anchor than it was given", 1},
+		{"his-metadata", his_metadata, ERROR_SECURITY, "verified anew: ", 2},
 		/* What was announced is not there. */
-		{"his-list", his_list_alone, ERROR_TEMP}};
+		{"his-list", his_list_alone, ERROR_TEMP, "verified anew: ", 2}};
 
-	reports = mmap(NULL, sizeof(*reports), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	assert_true(reports != MAP_FAILED);
 	read_his();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct source_found found;
@@ -571,10 +603,10 @@ test_taken_over(void **state UNUSED)
 		*reports = 0;
 		alter = cases[i].alter;
 		if (refresh(&s, &found, &err) != -1 || err.kind != cases[i].kind ||
-			strstr(err.text, "verified anew: ") == NULL)
+			strstr(err.text, cases[i].text) == NULL)
 			fail_msg("%s: kind %d: %s", cases[i].name, (int)err.kind, err.text);
 		alter = NULL;
-		assert_int_equal(*reports, 2);
+		assert_int_equal(*reports, cases[i].reports);
 		for (int role = 0; role < TUF_ROLE_COUNT; role++) {
 			path = trusted(&s, (enum tuf_role)role);
 			/* His list stands beside what the authority has signed meanwhile. */
@@ -592,10 +624,7 @@ test_taken_over(void **state UNUSED)
 		assert_string_equal(found.list.sha256, newest.sha256);
 		scene_clear(&s);
 	}
-	for (int role = 0; role < TUF_ROLE_COUNT; role++)
-		buf_clear(&of_his[role]);
-	buf_clear(&his_list);
-	assert_int_equal(munmap(reports, sizeof(*reports)), 0);
+	clear_his();
 }
 
 static bool
@@ -643,6 +672,118 @@ test_held_back(void **state UNUSED)
 	scene_clear(&s);
 }
 
+/* --- other processes of its user ----------------------------------------------------------------
+ */
+
+static const struct scene *attacked;
+static int attacks;
+
+/* As that user: how many of the things that a process decides by can be replaced, or removed. */
+static int
+swap_all(int work)
+{
+	static const char *const names[] = {"trust-anchor", "known/root.json", "known/anchor",
+		"known/timestamp.json", "known/snapshot.json", "known/targets.json"};
+	int done = 0, his = openat(work, "metadata/his", O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	/* There he may. */
+	assert(his >= 0 && close(his) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		done += renameat(work, "metadata/his", work, names[i]) == 0;
+		done += unlinkat(work, names[i], 0) == 0;
+		done += openat(work, names[i], O_WRONLY) >= 0;
+	}
+	done += renameat(work, "metadata", work, "known") == 0;
+	done += renameat(work, "known", work, "metadata/known") == 0;
+	done += fchmod(work, 0777) == 0;
+	assert(unlinkat(work, "metadata/his", 0) == 0);
+	return done;
+}
+
+static void
+attack(void)
+{
+	char *path = xasprintf("%s/work", attacked->state);
+	int work = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status;
+	struct error err = {0};
+	pid_t pid;
+
+	free(path);
+	/* What looks at the trusted metadata alone has no folder. */
+	if (work < 0)
+		return;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(confine_become(&attacked->user, &err) < 0 ? 99 : swap_all(work));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(close(work), 0);
+	attacks++;
+}
+
+static void
+test_nothing_to_swap(void **state UNUSED)
+{
+	struct source_found found;
+	struct error err;
+	struct scene s;
+
+	scene_init(&s, "swap");
+	if (s.user.change) {
+		assert_int_equal(refresh(&s, &found, &err), 1);
+		publish(&s, 2);
+		attacked = &s;
+		before_fork = attack;
+		assert_int_equal(refresh(&s, &found, &err), 1);
+		before_fork = NULL;
+		assert_int_equal(attacks, 2);
+	} else {
+		print_message("SKIPPED: the process stays of this user\n");
+	}
+	scene_clear(&s);
+}
+
+static bool
+counted(struct whole *w UNUSED)
+{
+	++*reports;
+	return true;
+}
+
+/* What the second process has written is worth what it has verified. */
+static void
+test_swapped_behind(void **state UNUSED)
+{
+	struct source_found found;
+	struct error err;
+	struct scene s;
+	char *timestamp, *before;
+
+	read_his();
+	scene_init(&s, "swapped-behind");
+	assert_int_equal(refresh(&s, &found, &err), 1);
+	timestamp = trusted(&s, TUF_ROLE_TIMESTAMP);
+	before = xasprintf("%s.before", s.root);
+	copy_file(timestamp, before);
+	publish(&s, 2);
+	*reports = 0;
+	alter = counted;
+	poison = &of_his[TUF_ROLE_TIMESTAMP];
+	assert_int_equal(refresh(&s, &found, &err), -1);
+	assert_int_equal(err.kind, ERROR_SECURITY);
+	assert_non_null(strstr(err.text, "verified anew: sandbox: timestamp.json: "));
+	assert_true(is_same(timestamp, before));
+	poison = NULL;
+	alter = NULL;
+	assert_int_equal(refresh(&s, &found, &err), 1);
+	free(before);
+	free(timestamp);
+	scene_clear(&s);
+	clear_his();
+}
+
 int
 main(void)
 {
@@ -652,7 +793,12 @@ main(void)
 		cmocka_unit_test(test_rotation_cut_short),
 		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_held_back),
+		cmocka_unit_test(test_nothing_to_swap),
+		cmocka_unit_test(test_swapped_behind),
 	};
 
+	reports = mmap(NULL, sizeof(*reports), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (reports == MAP_FAILED)
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, make_temp_dir, remove_temp_dir);
 }
