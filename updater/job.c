@@ -150,15 +150,16 @@ static int
 update(struct job *j, struct error *err)
 {
 	struct refresh *r = &j->refresh;
-	bool missing;
+	const char *missing;
 	int rc = 0;
 
 	r->user = &j->install.user;
 	r->allow_churn = j->install.allow_churn;
 	missing = refresh_all(r);
-	if (missing && r->next_count > 0)
+	if (missing != NULL && r->next_count > 0)
 		rc = error_set(err, ERROR_TEMP,
-			"a list is damaged and cannot be had again yet: the old map stands");
+			"the list of %s is damaged here and cannot be had again yet: the old map stands",
+			missing);
 	else if (r->next_count > 0)
 		rc = (j->s->report_only ? install_accept : install_next)(&j->install, r->next, err);
 	/* The only list there is. */

@@ -206,11 +206,9 @@ check_list(struct refresh *r, size_t i)
 	free(path);
 }
 
-bool
+const char *
 refresh_all(struct refresh *r)
 {
-	bool missing = false;
-
 	for (size_t i = 0; r->offline && i < r->s->source_count; i++) {
 		struct state_source *state = &r->state->sources[i];
 
@@ -223,9 +221,10 @@ refresh_all(struct refresh *r)
 		for (size_t i = 0; i < r->s->source_count; i++)
 			check_list(r, i);
 	for (size_t i = 0; i < r->s->source_count; i++)
-		missing = missing || (r->next[i].sha256[0] == '\0' &&
-			refresh_is_missing(&r->state->sources[i].list, r->now_s));
-	return missing;
+		if (r->next[i].sha256[0] == '\0' &&
+			refresh_is_missing(&r->state->sources[i].list, r->now_s))
+			return r->s->sources[i].name;
+	return NULL;
 }
 
 /* --- judging ------------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ void refresh_forget(const struct update_settings *s, bool dry);
 bool refresh_is_missing(const struct state_list *l, int64_t now_s);
 
 /* Asks all sources. A list that counts and is damaged is got again, where another one is to be taken: the map
- * is made of all of them. Whether one is missing still. */
-bool refresh_all(struct refresh *r);
+ * is made of all of them. The name of the first that is missing still, lent; NULL: none is. */
+const char *refresh_all(struct refresh *r);
 /* Behind install_next() or install_accept(): what came of the lists that were to be taken. */
 void refresh_note_next(struct refresh *r);
 

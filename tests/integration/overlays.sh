@@ -347,7 +347,7 @@ echo x >>"$tmp/state/list-$sum.json"
 mv "$tmp/extra" "$tmp/extra.away"
 echo 'except a.test' >"$tmp/rules"
 cp "$tmp/map" "$tmp/map.before"
-warns 'a list is damaged and cannot be had' 3 '^preload25-update: extra: ' update
+warns 'the list of extra is damaged here and cannot be had' 3 '^preload25-update: extra: ' update
 check 'the map stands' cmp "$tmp/map" "$tmp/map.before"
 mv "$tmp/extra.away" "$tmp/extra"
 expect 'it can be had again' 0 '' update
