@@ -109,10 +109,11 @@ step_root(struct tuf_client *c, struct fetch *fetch, const char *base, struct er
 		!tuf_root_same_role(old, m, TUF_ROLE_SNAPSHOT);
 	if (keep_root(c, want, &text, err) < 0)
 		goto out;
-	tuf_client_trust(c, m, &text);
+	rc = tuf_client_take(c, m, &text, err);
 	m = NULL;
-	if (tuf_client_store(c, TUF_ROLE_ROOT, err) < 0)
+	if (rc < 0)
 		goto out;
+	rc = -1;
 	if (rotated) {
 		tuf_client_forget(c, TUF_ROLE_TIMESTAMP);
 		tuf_client_forget(c, TUF_ROLE_SNAPSHOT);
@@ -221,9 +222,8 @@ refresh_timestamp(struct tuf_client *c, struct fetch *fetch, const char *base, s
 	}
 	if (tuf_client_check_expiry(c, m, err) < 0)
 		goto out;
-	tuf_client_trust(c, m, &text);
+	rc = tuf_client_take(c, m, &text, err);
 	m = NULL;
-	rc = tuf_client_store(c, TUF_ROLE_TIMESTAMP, err);
 out:
 	tuf_meta_free(m);
 	buf_clear(&text);
@@ -305,9 +305,8 @@ refresh_announced(struct tuf_client *c, struct fetch *fetch, const char *base, e
 	}
 	if (tuf_client_check_expiry(c, m, err) < 0)
 		goto out;
-	tuf_client_trust(c, m, &text);
+	rc = tuf_client_take(c, m, &text, err);
 	m = NULL;
-	rc = tuf_client_store(c, role, err);
 out:
 	tuf_meta_free(m);
 	buf_clear(&text);

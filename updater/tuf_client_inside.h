@@ -31,11 +31,12 @@ struct tuf_client {
 	int64_t first_root;
 };
 
-/* Takes the ownership of the metadata and copies its bytes. */
-void tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *text);
+/* Writes the bytes to the file of the role, and trusts the metadata made of them from there on: what was not
+ * written is not trusted. Takes the ownership of the metadata in every case. */
+int tuf_client_take(struct tuf_client *c, struct tuf_meta *m, const struct buf *text,
+	struct error *err) MUST_CHECK;
 void tuf_client_forget(struct tuf_client *c, enum tuf_role role);
-/* Writes what is trusted of a role to its file, and removes that, which need not be there. */
-int tuf_client_store(const struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
+/* Removes the file, which need not be there. */
 int tuf_client_remove(struct tuf_client *c, enum tuf_role role, struct error *err) MUST_CHECK;
 /* Timestamp, snapshot and targets, as far as the trusted root vouches for what their files hold. */
 void tuf_client_load_locals(struct tuf_client *c);

@@ -38,8 +38,8 @@ tuf_client_forget(struct tuf_client *c, enum tuf_role role)
 	c->meta[role] = NULL;
 }
 
-void
-tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *text)
+static void
+trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *text)
 {
 	enum tuf_role role = tuf_meta_role(m);
 
@@ -50,11 +50,15 @@ tuf_client_trust(struct tuf_client *c, struct tuf_meta *m, const struct buf *tex
 }
 
 int
-tuf_client_store(const struct tuf_client *c, enum tuf_role role, struct error *err)
+tuf_client_take(struct tuf_client *c, struct tuf_meta *m, const struct buf *text, struct error *err)
 {
-	char *path = path_of(c, role);
-	int rc = file_replace(path, c->text[role].data, c->text[role].len, META_MODE, err);
+	char *path = path_of(c, tuf_meta_role(m));
+	int rc = file_replace(path, text->data, text->len, META_MODE, err);
 
+	if (rc == 0)
+		trust(c, m, text);
+	else
+		tuf_meta_free(m);
 	free(path);
 	return rc;
 }
@@ -104,8 +108,7 @@ start_over(struct tuf_client *c, const struct buf *anchor, struct tuf_meta *root
 		tuf_meta_free(root);
 		goto out;
 	}
-	tuf_client_trust(c, root, anchor);
-	if (tuf_client_store(c, TUF_ROLE_ROOT, err) < 0)
+	if (tuf_client_take(c, root, anchor, err) < 0)
 		goto out;
 	rc = file_replace(path, anchor->data, anchor->len, META_MODE, err);
 out:
@@ -149,7 +152,7 @@ load_root(struct tuf_client *c, const char *known_dir, const char *root_path, st
 		error_prefix(err, "%s: altered", path);
 		goto out;
 	}
-	tuf_client_trust(c, root, &local);
+	trust(c, root, &local);
 	rc = 1;
 out:
 	buf_clear(&anchor);

@@ -102,11 +102,14 @@ if [ "$wanted" -ne 0 ] && [ "$(id -u)" -eq 0 ]; then
 	chmod 0755 "$tmp" "$tmp/state" "$tmp/state/metadata"
 	chmod -R a+rX "$tmp"
 	chmod 0666 "$tmp/who"
+	# The checkout may lie where only root can go.
+	mkdir -m 0755 "$tmp/bin"
+	install -m 0755 "$(command -v confined)" "$(command -v preload25-update)" "$tmp/bin"
 	ordinary() { # NAME COMMAND...: as inside, in one process
 		local name=$1
 		shift
-		if ! setpriv --reuid 65534 --regid 65534 --clear-groups confined "$tmp/who" \
-			preload25-update --config "$tmp/conf" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null; then
+		if ! setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/bin/confined" "$tmp/who" \
+			"$tmp/bin/preload25-update" --config "$tmp/conf" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null; then
 			not_ok "$name" "$tmp/err"
 		elif [ "$(cat "$tmp/who")" = 'uid=65534 gid=65534 groups=0 nonewprivs=1 seccomp=2' ]; then
 			ok "$name"
