@@ -398,7 +398,7 @@ with_mta() {
 	local name=$1 last=$2 rc=0
 	shift 2
 	unshare --mount bash -c "$(declare -f in_a_group); in_a_group \"\$@\"" bash "$tmp/cgroup-$name" \
-		timeout -s KILL 500 "$senders/installed" "$world" "$LAB_PACKAGES" "$@" adduser ca-certificates systemd -- \
+		timeout -s KILL 500 "$senders/installed" "$world" "$LAB_PACKAGES" "$@" adduser ca-certificates systemd systemd-sysv -- \
 		/run/lab/top/tests/integration/units.sh --systemd "$name" >"$tmp/systemd" 2>&1 </dev/null || rc=$?
 	if [ "$rc" -eq 77 ]; then
 		sed 's/^/# /' "$tmp/systemd"
