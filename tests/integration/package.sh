@@ -259,7 +259,7 @@ make_world() {
 check 'a lab and a list for it' make_world
 cp "$deb" "$world/preload25-updater.deb"
 rc=0
-B=$B "$senders/installed" "$world" "$LAB_PACKAGES" postfix postfix-cdb adduser ca-certificates cron -- \
+B=$B "$senders/installed" "$world" "$LAB_PACKAGES" postfix postfix-cdb adduser ca-certificates cron systemd-sysv -- \
 	/run/lab/top/tests/integration/package.sh --inside || rc=$?
 if [ "$rc" -eq 77 ]; then
 	skip 'package: the kernel refuses namespaces'
