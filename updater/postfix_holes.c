@@ -239,8 +239,49 @@ has_map_for_all(const struct holes *h)
 	return rc;
 }
 
+/* --- some of it ---------------------------------------------------------------------------------
+ */
+
+static void
+tell_some(const struct holes *h, const char *ca_file)
+{
+	static const enum param sends_elsewhere[] = {
+		P_SENDER_RELAY, P_SENDER_TRANSPORT, P_TRANSPORT};
+	FILE *out = h->out;
+
+	if (value(h, P_FALLBACK)[0] != '\0')
+		fprintf(out,
+			"! smtp_fallback_relay = %s: it receives all mail that the list holds back, "
+			"under no policy.\n  Unset it, or give it a line with the level secure in a map "
+			"of your own.\n",
+			value(h, P_FALLBACK));
+	for (size_t i = 0; i < ARRAY_LEN(sends_elsewhere); i++)
+		if (value(h, sends_elsewhere[i])[0] != '\0')
+			fprintf(out,
+				"! %s is set: what it sends to another next hop is not protected by the "
+				"list.\n",
+				names[sends_elsewhere[i]]);
+	if (h->values[P_HOST_LOOKUP] != NULL && strstr(value(h, P_HOST_LOOKUP), "dns") == NULL)
+		fprintf(out, "! smtp_host_lookup = %s: DNSSEC needs dns in it.\n",
+			value(h, P_HOST_LOOKUP));
+	tell_overrides(h);
+	if (!file_exists(ca_file))
+		fprintf(out,
+			"! %s is not there: all mail to listed domains would wait. Install "
+			"ca-certificates, or set [postfix] ca_file.\n",
+			ca_file);
+	if (h->s->dane != DANE_NO)
+		resolver_tell(false, out);
+	if (!file_exists(h->s->map_file))
+		fprintf(out,
+			"! %s is not there yet, and Postfix keeps all mail when a map is missing: run "
+			"preload25-update first.\n  (--apply makes an empty map for the time being.)\n",
+			h->s->map_file);
+}
+
 int
-postfix_protects_nothing(const struct update_settings *s, FILE *out, struct error *err)
+postfix_tell_holes(
+	const struct update_settings *s, const char *ca_file, FILE *out, struct error *err)
 {
 	struct holes h;
 	int rc = look(&h, s, out, err);
@@ -251,53 +292,8 @@ postfix_protects_nothing(const struct update_settings *s, FILE *out, struct erro
 		rc = goes_by_other_maps(&h);
 	if (rc == 0)
 		rc = has_map_for_all(&h);
-	holes_clear(&h);
-	return rc;
-}
-
-/* --- some of it ---------------------------------------------------------------------------------
- */
-
-int
-postfix_tell_holes(
-	const struct update_settings *s, const char *ca_file, FILE *out, struct error *err)
-{
-	static const enum param sends_elsewhere[] = {
-		P_SENDER_RELAY, P_SENDER_TRANSPORT, P_TRANSPORT};
-	struct holes h;
-	int rc = look(&h, s, out, err);
-
-	if (rc < 0)
-		goto out;
-	if (value(&h, P_FALLBACK)[0] != '\0')
-		fprintf(out,
-			"! smtp_fallback_relay = %s: it receives all mail that the list holds back, "
-			"under no policy.\n  Unset it, or give it a line with the level secure in a map "
-			"of your own.\n",
-			value(&h, P_FALLBACK));
-	for (size_t i = 0; i < ARRAY_LEN(sends_elsewhere); i++)
-		if (value(&h, sends_elsewhere[i])[0] != '\0')
-			fprintf(out,
-				"! %s is set: what it sends to another next hop is not protected by the "
-				"list.\n",
-				names[sends_elsewhere[i]]);
-	if (h.values[P_HOST_LOOKUP] != NULL && strstr(value(&h, P_HOST_LOOKUP), "dns") == NULL)
-		fprintf(out, "! smtp_host_lookup = %s: DNSSEC needs dns in it.\n",
-			value(&h, P_HOST_LOOKUP));
-	tell_overrides(&h);
-	if (!file_exists(ca_file))
-		fprintf(out,
-			"! %s is not there: all mail to listed domains would wait. Install "
-			"ca-certificates, or set [postfix] ca_file.\n",
-			ca_file);
-	if (s->dane != DANE_NO)
-		resolver_tell(false, out);
-	if (!file_exists(s->map_file))
-		fprintf(out,
-			"! %s is not there yet, and Postfix keeps all mail when a map is missing: run "
-			"preload25-update first.\n  (--apply makes an empty map for the time being.)\n",
-			s->map_file);
-out:
+	if (rc == 0)
+		tell_some(&h, ca_file);
 	holes_clear(&h);
 	return rc;
 }

@@ -13,14 +13,10 @@
 struct error;
 struct update_settings;
 
-/* Whether the list would protect no mail at all: all of it goes to a relay host, by a transport that
- * has other policy maps, or a map of the administrator's own answers for every domain. 0 no; 1 yes,
- * and out was told why; -1 as postfix_ask(). Such maps are asked for one domain that does not exist. */
-int postfix_protects_nothing(
-	const struct update_settings *s, FILE *out, struct error *err) MUST_CHECK;
-
-/* Tells out what mail the list would not protect, or hold back for ever. ca_file: the one that main.cf
- * has or is to have. 0; -1 as postfix_ask(). */
+/* 1: the list would protect no mail at all, and out was told why: all of it goes to a relay host, by a transport
+ * that has other policy maps, or a map of the administrator's own answers for every domain. Such maps are asked
+ * for one domain that does not exist. 0: out was told what mail the list would not protect, or hold back for
+ * ever, if any. -1 as postfix_ask(). ca_file: the one that main.cf has or is to have. */
 int postfix_tell_holes(const struct update_settings *s, const char *ca_file, FILE *out,
 	struct error *err) MUST_CHECK;
 

@@ -489,13 +489,11 @@ run(struct setup *u, struct error *err)
 	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
 	if (u->options->revert)
 		return revert(u, err);
-	rc = postfix_protects_nothing(u->s, out, err);
+	rc = postfix_tell_holes(u->s,
+		value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file, out, err);
 	if (rc != 0)
 		return rc;
 	plan(u);
-	if (postfix_tell_holes(u->s,
-		    value(u, P_CAFILE)[0] != '\0' ? value(u, P_CAFILE) : u->s->ca_file, out, err) < 0)
-		return -1;
 	if (u->change_count == 0) {
 		fprintf(out, "main.cf has all it needs\n");
 	} else {

@@ -550,6 +550,21 @@ take_over(const struct errand *e, const struct taken *t, int rc, struct error *e
 	return rc > 0 ? take_list(e, &t->found.list, err) : 0;
 }
 
+/* What a process has found is not taken, and why; it has failed itself (rc, err) or not. One that lies has no say in
+ * what the matter is. -1. */
+static int
+not_taken(int rc, const struct error *why, struct error *err)
+{
+	if (rc < 0 && why->kind != ERROR_SECURITY) {
+		log_info("%s", why->text);
+		return -1;
+	}
+	if (rc < 0)
+		log_info("%s", err->text);
+	*err = *why;
+	return -1;
+}
+
 /* What was proved is kept whatever came of the rest: rc, with err. */
 static int
 take(const struct errand *e, const struct buf *text, int rc, struct source_found *found,
@@ -566,15 +581,7 @@ take(const struct errand *e, const struct buf *text, int rc, struct source_found
 			*found = taken.found;
 		return rc;
 	}
-	/* A process that lies has no say in what the matter is. */
-	if (rc < 0 && why.kind != ERROR_SECURITY) {
-		log_info("%s", why.text);
-		return -1;
-	}
-	if (rc < 0)
-		log_info("%s", err->text);
-	*err = why;
-	return -1;
+	return not_taken(rc, &why, err);
 }
 
 static int
@@ -670,14 +677,7 @@ verify(const struct source *s, const struct source_here *here, const struct conf
 	if (verified >= 0)
 		return rc < 0 ? -1 : verified;
 	error_prefix(&why, "what was fetched, verified anew");
-	if (rc < 0 && why.kind != ERROR_SECURITY) {
-		log_info("%s", why.text);
-		return -1;
-	}
-	if (rc < 0)
-		log_info("%s", err->text);
-	*err = why;
-	return -1;
+	return not_taken(rc, &why, err);
 }
 
 /* Nothing new: which is what one would say, too, who holds it back. */

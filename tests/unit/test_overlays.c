@@ -137,7 +137,8 @@ outcome(struct scene *s, struct overlay_share shares[static LISTS])
 	buf_init(&out, 1 << 16);
 	o = overlay_new(s->lists, LISTS, s->rules, NOW);
 	while ((rc = overlay_next(o, &e, &err)) > 0) {
-		buf_addf(&out, "%s%d:%s", out.len > 0 ? " " : "", atoi(e->entry.domain + strlen("example-")),
+		buf_addf(&out, "%s%ld:%s", out.len > 0 ? " " : "",
+			strtol(e->entry.domain + strlen("example-"), NULL, 10),
 			kinds[e->kind]);
 		if (e->listed)
 			buf_addf(&out, "/%zu%s", e->from,
