@@ -110,7 +110,22 @@ on_tls(struct mail_sendmail *s, struct span pid, struct span rest)
 	p->message[0] = '\0';
 }
 
-/* "arg1=FAIL, relay=mx1.ca.test, reject=...": what the server showed. */
+/* "450 4.7.0 <bob@name.test>... words": up to the words. */
+static struct span
+words_of(struct span reject)
+{
+	(void)span_take_word(&reject);
+	(void)span_take_word(&reject);
+	if (span_skip(&reject, "<")) {
+		(void)span_take_address(&reject, ">");
+		(void)span_skip(&reject, ">... ");
+	}
+	return reject;
+}
+
+/* "arg1=FAIL, relay=mx1.ca.test, reject=...": what the server showed; or, with "arg1=SOFTWARE, relay=mx1.ca.test,
+ * reject=450 4.7.0 <bob@ca.test>... STS lookup temp fail", that the list could not be read, when nothing was
+ * asked of the server. */
 static void
 on_tls_server(struct mail_sendmail *s, struct span pid, struct span rest)
 {
@@ -128,6 +143,8 @@ on_tls_server(struct mail_sendmail *s, struct span pid, struct span rest)
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (span_is(verify, reasons[i].verify))
 			reason = reasons[i].reason;
+	if (span_begins(words_of(span_behind(rest, ", reject=")), "STS lookup temp fail"))
+		reason = MAIL_REASON_OTHER;
 	peer_of(s, pid, host, true)->refused = reason;
 }
 
@@ -146,12 +163,7 @@ reason_of(struct span reject)
 		{"DANE check failed", MAIL_REASON_CERTIFICATE},
 		{"no DANE authentication of ", MAIL_REASON_DANE}};
 
-	(void)span_take_word(&reject);
-	(void)span_take_word(&reject);
-	if (span_skip(&reject, "<")) {
-		(void)span_take_address(&reject, ">");
-		(void)span_skip(&reject, ">... ");
-	}
+	reject = words_of(reject);
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (span_begins(reject, reasons[i].words))
 			return reasons[i].reason;

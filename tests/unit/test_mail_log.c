@@ -532,6 +532,13 @@ test_sendmail_reasons(void **state UNUSED)
 			 REFUSED("SOFTWARE", "403 4.7.0 TLS handshake failed."),
 			 PUT("Deferred: 403 4.7.0 TLS handshake failed.")},
 			MAIL_REASON_HANDSHAKE},
+		/* The list was replaced in the moment in which it was opened. */
+		{{MTA("7") "6AR1: SYSERR(root): db_map_open(/etc/mail/preload25.db): file changed "
+			   "after open",
+			 MTA("7") "STARTTLS=client, get_tls_se_features=failed, ret=70",
+			 REFUSED("SOFTWARE", "450 4.7.0 <bob@d.test>... STS lookup temp fail"),
+			 PUT("Deferred: 450 4.7.0 <bob@d.test>... STS lookup temp fail")},
+			MAIL_REASON_OTHER},
 		{{CLIENT("7", "mx1.d.test", "FAIL"),
 			 REFUSED("FAIL", "403 4.7.0 authentication failed"),
 			 PUT("Deferred: 403 4.7.0 authentication failed")},

@@ -13,6 +13,8 @@
 #                               defines none
 #   NAME_map                    variable: the file of the list, where preload25-update puts it. For those
 #                               of whom the story "missing" is told
+#   NAME_changing               variable: where it puts a message off when the list is replaced in the moment
+#                               in which it opens it, a REGEX of the log line that says so
 #   NAME_make                   an administrator's configuration without a list: that of the
 #                               distribution, direct delivery, the log in $LAB_LOG. That of
 #                               preload25-update is there already (updater_make)
@@ -67,14 +69,16 @@ log_size() { size_of "$LAB_LOG"; }
 
 # sender_load NAME: what its file defines, and what it is like in.
 sender_load() {
-	local like=${1}_like what
+	local like=${1}_like what like_its
 	# shellcheck source=/dev/null
 	. "${BASH_SOURCE[0]%/*}/sender_$1.bash"
 	like=${!like-}
 	[ -n "$like" ] || return 0
 	sender_load "$like"
-	what=${like}_map
-	[ -z "${!what-}" ] || declare -g "$1_map=${!what}"
+	for what in map changing; do
+		like_its=${like}_$what
+		[ -z "${!like_its-}" ] || declare -g "$1_$what=${!like_its}"
+	done
 	for what in make set_up start stop queue_run send fate version queue; do
 		declare -F "$1_$what" >/dev/null || eval "$1_$what() { ${like}_$what \"\$@\"; }"
 	done

@@ -12,6 +12,7 @@
 
 # shellcheck disable=SC2034
 STORY_LAST_LIST=103 STORY_PATIENCE_S=10
+late=0 # see fate
 declare -A story_needs=([removed]='b-none b-454' [hole]=header)
 
 # list_install VERSION: the mirror has it from now on, and the updater takes it.
@@ -23,12 +24,17 @@ list_install() {
 send() { "${mta}_send" "$@"; } # send ID RECIPIENT...
 
 # fate LETTER ID RECIPIENT: NAME_fate. A delivery that is expected is waited for; for all else a story waits no
-# longer than for one message, from patience_begins on.
+# longer than for one message, from patience_begins on. What was to be delivered, but came upon the list in the
+# very moment in which it was replaced (NAME_changing), must go the next time, and is counted in late.
 patience_begins() { story_end=$((SECONDS + STORY_PATIENCE_S)); }
 fate() {
-	local patience=$((story_end - SECONDS))
+	local patience=$((story_end - SECONDS)) changing=${mta}_changing LAB_FROM=$LAB_FROM
 	[ "$1" != D ] || patience=$LAB_WAIT_S
-	LAB_PATIENCE_S=$((patience > 0 ? patience : 0)) "${mta}_fate" "$2" "$3"
+	local LAB_PATIENCE_S=$((patience > 0 ? patience : 0))
+	"${mta}_fate" "$2" "$3" || return
+	[ "$1$outcome" = DQ ] && [[ -n ${!changing-} && $why =~ ${!changing} ]] || return 0
+	late=$((late + 1)) LAB_FROM=$(log_size)
+	"${mta}_queue_run" && "${mta}_fate" "$2" "$3"
 }
 
 # fate_is LETTER ID RECIPIENT: the log and the receivers agree upon that. A message that was delivered is
@@ -109,7 +115,7 @@ story_added() {
 # A hundred lists, and while each is installed a message to a good server and one to a bad one.
 story_replaced() {
 	local version good=0 bad=0 lost=0 clear=0 updates progress=$LAB_M/progress tries waiting unknown
-	cell='?' LAB_FROM=$(log_size)
+	cell='?' late=0 LAB_FROM=$(log_size)
 	: >"$progress"
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
 		echo "list $version" >>"$progress"
@@ -124,7 +130,11 @@ story_replaced() {
 	# The updates come to their end by themselves; no other story shall begin before.
 	wait "$updates" && [ "$version" -gt "$STORY_LAST_LIST" ] || return
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
-		fate D "replaced-good-$version" bob@a.test && [ "$outcome" = D ] && good=$((good + 1))
+		if fate D "replaced-good-$version" bob@a.test && [ "$outcome" = D ]; then
+			good=$((good + 1))
+		else
+			echo "replaced-good-$version: $outcome: $why" >&3
+		fi
 	done
 	# Those of which nothing is known in time are tried once more.
 	mapfile -t waiting < <(seq 4 $STORY_LAST_LIST)
@@ -142,7 +152,7 @@ story_replaced() {
 	received "$LAB_M/lab" >"$LAB_M/received.tsv"
 	clear=$(awk -F'\t' '$1 ~ /^replaced-good-/ && $3 == "no"' "$LAB_M/received.tsv" | wc -l)
 	lost=$(grep -c '^replaced-bad-' "$LAB_M/received.tsv")
-	echo "$good delivered ($clear of them in clear), $bad wait, $lost with the wrong server" >&3
+	echo "$good delivered ($late of them late, $clear in clear), $bad wait, $lost with the wrong server" >&3
 	version=$((STORY_LAST_LIST - 3))
 	if [ "$lost" -gt 0 ] || [ "$clear" -gt 0 ]; then
 		cell=X
