@@ -83,8 +83,8 @@ remove_all(const char *path)
 	return rmdir(path);
 }
 
-static char *
-path_in(const struct workdir *wd, enum workdir_part part, const char *name)
+char *
+workdir_path(const struct workdir *wd, enum workdir_part part, const char *name)
 {
 	return part == WORKDIR_TOP ? xasprintf("%s/%s", wd->path, name)
 				   : xasprintf("%s/%s/%s", wd->path, names[part], name);
@@ -93,7 +93,7 @@ path_in(const struct workdir *wd, enum workdir_part part, const char *name)
 static int
 make_part(struct workdir *wd, enum workdir_part part, struct error *err)
 {
-	char *path = part == WORKDIR_TOP ? xstrdup(wd->path) : path_in(wd, WORKDIR_TOP, names[part]);
+	char *path = part == WORKDIR_TOP ? xstrdup(wd->path) : workdir_path(wd, WORKDIR_TOP, names[part]);
 	int rc = 0;
 
 	if (mkdir(path, DIR_MODE) < 0) {
@@ -158,7 +158,7 @@ workdir_writable(const struct workdir *wd, size_t *count)
 int
 workdir_link(struct workdir *wd, const char *path, const char *name, struct error *err)
 {
-	char *to = path_in(wd, WORKDIR_TOP, name);
+	char *to = workdir_path(wd, WORKDIR_TOP, name);
 	int rc = 1;
 
 	if (link(path, to) < 0)
@@ -171,7 +171,7 @@ int
 workdir_put(struct workdir *wd, const char *path, enum workdir_part part, const char *name,
 	size_t max, struct error *err)
 {
-	char *to = path_in(wd, part, name);
+	char *to = workdir_path(wd, part, name);
 	struct buf text;
 	int rc;
 

@@ -43,6 +43,8 @@ void workdir_close(struct workdir *wd);
 /* Lent, for confine: the folder to be in, and those in it, which may be written. */
 int workdir_fd(const struct workdir *wd);
 const int *workdir_writable(const struct workdir *wd, size_t *count);
+/* Of a file in it, from outside: for what the process cannot have changed. The caller frees it. */
+char *workdir_path(const struct workdir *wd, enum workdir_part part, const char *name) RETURNS_NONNULL;
 
 /* Another name for a file of the same file system: 1 done, 0 there is no such file, -1. */
 int workdir_link(struct workdir *wd, const char *path, const char *name, struct error *err) MUST_CHECK;
