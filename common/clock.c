@@ -79,6 +79,12 @@ clock_parse(const char *text, size_t len, int64_t *out_s)
 	return 0;
 }
 
+bool
+clock_has_text(int64_t time_s)
+{
+	return time_s >= 0 && time_s <= CLOCK_MAX_S;
+}
+
 void
 clock_format(int64_t time_s, char out[static CLOCK_TEXT_SIZE])
 {
@@ -86,7 +92,7 @@ clock_format(int64_t time_s, char out[static CLOCK_TEXT_SIZE])
 	struct tm tm;
 	size_t n;
 
-	assert(time_s >= 0 && time_s <= CLOCK_MAX_S);
+	assert(clock_has_text(time_s));
 	if (gmtime_r(&t, &tm) == NULL)
 		abort();
 	n = strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);

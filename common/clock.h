@@ -42,7 +42,9 @@ int clock_left_ms(int64_t deadline_ms);
 
 /* Exactly YYYY-MM-DDTHH:MM:SSZ, a real date of the years 1970 to 9999; -1 for anything else. */
 int clock_parse(const char *text, size_t len, int64_t *out_s) MUST_CHECK;
-/* The same form from seconds; time_s must lie in 0 to CLOCK_MAX_S. */
+/* Whether it lies in 0 to CLOCK_MAX_S. */
+bool clock_has_text(int64_t time_s);
+/* The same form from seconds; a time that has one. */
 void clock_format(int64_t time_s, char out[static CLOCK_TEXT_SIZE]);
 
 #endif

@@ -454,17 +454,6 @@ install_generation(struct install *in, const struct state_generation *g, struct 
 }
 
 int
-install_again(struct install *in, struct error *err)
-{
-	struct state_generation present;
-	struct making m;
-
-	generations_present(&in->state, &present);
-	begin_making(in, &present, NULL, &m);
-	return make(&m, err);
-}
-
-int
 install_next(struct install *in, struct install_next *next, struct error *err)
 {
 	struct state_generation present;
@@ -473,6 +462,12 @@ install_next(struct install *in, struct install_next *next, struct error *err)
 	generations_present(&in->state, &present);
 	begin_making(in, &present, next, &m);
 	return make(&m, err);
+}
+
+int
+install_again(struct install *in, struct error *err)
+{
+	return install_next(in, NULL, err);
 }
 
 int

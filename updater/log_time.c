@@ -177,7 +177,7 @@ log_time_parse(struct log_time *t, const char *line, size_t len, int64_t *out_s)
 	int rc = len > 0 && str_is_digit(line[0]) ? with_year(t, line, len, out_s)
 						  : without_year(t, line, len, out_s);
 
-	return rc > 0 && *out_s >= 0 && *out_s <= CLOCK_MAX_S;
+	return rc > 0 && clock_has_text(*out_s);
 }
 
 char *

@@ -164,8 +164,7 @@ next_kept(struct pins *p)
 		sscanf(line, "%" NAME_MAX_S "s %" NAME_MAX_S "s %" SCNd64 " %c", k->domain, k->host,
 			&k->until_s, &nothing) == 3 &&
 		list_domain_valid(k->domain, strlen(k->domain)) &&
-		list_domain_valid(k->host, strlen(k->host)) && k->until_s >= 0 &&
-		k->until_s <= CLOCK_MAX_S) {
+		list_domain_valid(k->host, strlen(k->host)) && clock_has_text(k->until_s)) {
 		p->have = true;
 		return;
 	}

@@ -20,9 +20,6 @@
 #include "updater/worker.h"
 #include "updater/workdir.h"
 
-/* Lines go over in pieces of about so many octets. */
-#define PIECE ((size_t)64 * 1024)
-
 /* A line on its way, before key and value. */
 enum record_type { RECORD_LINE = 1, RECORD_PIN };
 struct record {
@@ -44,20 +41,11 @@ struct made {
  */
 
 static void
-flush(struct buf *piece)
-{
-	if (piece->len > 0)
-		worker_send(piece->data, piece->len);
-	buf_reset(piece);
-}
-
-static void
 put(struct buf *piece, enum record_type type, const char *key, const char *value, size_t len)
 {
 	const struct record r = {type, (uint32_t)strlen(key), (uint32_t)len};
 
-	if (piece->len > PIECE)
-		flush(piece);
+	worker_begin_record(piece);
 	(void)buf_add(piece, &r, sizeof(r));
 	(void)buf_add(piece, key, r.key_len);
 	(void)buf_add(piece, value, len);
@@ -175,7 +163,7 @@ make_lines(const struct render_work *w, struct made *made, struct error *err)
 	if (rc == 0)
 		rc = render_to(lists, count, w->options, &sink, &counts, err);
 	if (rc == 0) {
-		flush(&piece);
+		worker_flush(&piece);
 		made->lines = 1;
 		made->counts = counts;
 		memset(made->counts.shares, 0, sizeof(made->counts.shares));
@@ -313,19 +301,13 @@ is_count(int64_t n)
 }
 
 static bool
-is_time(int64_t t)
-{
-	return t >= 0 && t <= CLOCK_MAX_S;
-}
-
-static bool
 can_be_list(const struct made_list *l)
 {
 	if (l->rc != 0)
 		return (l->rc == 1 || l->rc == -1) && l->kind > ERROR_NONE && l->kind <= ERROR_EXPIRED &&
 			memchr(l->text, '\0', sizeof(l->text)) != NULL;
-	return is_count(l->version) && is_count(l->vantages) && is_time(l->timestamp_s) &&
-		is_time(l->expires_s) && is_time(l->confirmed_since_s);
+	return is_count(l->version) && is_count(l->vantages) && clock_has_text(l->timestamp_s) &&
+		clock_has_text(l->expires_s) && clock_has_text(l->confirmed_since_s);
 }
 
 static bool
@@ -344,7 +326,7 @@ can_be(const struct made *m, int64_t lines)
 			return false;
 	}
 	return is_count(c->entries) && is_count(c->added) && is_count(c->added_listed) &&
-		is_count(c->early) && is_count(c->left_added) && is_time(c->next_end_s) &&
+		is_count(c->early) && is_count(c->left_added) && clock_has_text(c->next_end_s) &&
 		(m->lines == 1 ? render_lines(c) == lines : m->lines == 0 && lines == 0);
 }
 

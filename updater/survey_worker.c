@@ -24,8 +24,6 @@
 #include "updater/traffic.h"
 #include "updater/worker.h"
 
-/* Records go over in pieces of about so many octets. */
-#define PIECE ((size_t)64 * 1024)
 /* No log has so many lines; and the sum over all domains is a number still. */
 #define COUNT_MAX (INT64_C(1) << 40)
 /* Octets of a path and of what is wrong with it; every one of them as \xNN. */
@@ -68,19 +66,10 @@ struct inside {
 };
 
 static void
-flush(struct inside *in)
-{
-	if (in->piece.len > 0)
-		worker_send(in->piece.data, in->piece.len);
-	buf_reset(&in->piece);
-}
-
-static void
 put(struct inside *in, struct record *r, const char *text)
 {
 	r->text_len = (uint32_t)strlen(text);
-	if (in->piece.len > PIECE)
-		flush(in);
+	worker_begin_record(&in->piece);
 	(void)buf_add(&in->piece, r, sizeof(*r));
 	(void)buf_add(&in->piece, text, r->text_len);
 }
@@ -115,7 +104,7 @@ ask_for(void *arg, enum log_feed what, tool_sink *sink, void *sink_arg, struct e
 	struct record r = {.type = RECORD_FEED, .message = what};
 
 	put(in, &r, "");
-	flush(in);
+	worker_flush(&in->piece);
 	return log_feed_take(in->feed, sink, sink_arg, err);
 }
 
@@ -143,7 +132,7 @@ send_counts(struct inside *in, const struct log_said *said, const int64_t *versi
 	}
 	if (w->place != NULL)
 		traffic_each_waiting(w->traffic, put_waiting, in);
-	flush(in);
+	worker_flush(&in->piece);
 	memset(&c, 0, sizeof(c));
 	memcpy(c.versions, versions, sizeof(c.versions));
 	c.attempts = read.attempts;
@@ -213,12 +202,6 @@ is_count(int64_t n)
 	return n >= 0 && n <= COUNT_MAX;
 }
 
-static bool
-is_time(int64_t t)
-{
-	return t >= 0 && t <= CLOCK_MAX_S;
-}
-
 /* Texts are shown to people; none of them on a terminal's terms. */
 static bool
 take_text(struct arrival *a, const struct record *r, const char *text)
@@ -270,7 +253,7 @@ take_waiting(struct arrival *a, const struct record *r, const char *domain)
 {
 	struct survey *v = a->survey;
 
-	if (a->work->place == NULL || v->waiting_count == SURVEY_WAITING_MAX || !is_time(r->n[0]))
+	if (a->work->place == NULL || v->waiting_count == SURVEY_WAITING_MAX || !clock_has_text(r->n[0]))
 		return false;
 	if (v->waiting == NULL)
 		v->waiting = xcalloc(SURVEY_WAITING_MAX, sizeof(*v->waiting));
@@ -362,8 +345,8 @@ can_be(const struct counted *c, const struct survey *v)
 		some = some || c->versions[i] > 0;
 	}
 	return some && is_count(c->attempts) &&
-		c->domains >= c->listed && c->domains <= TRAFFIC_DOMAINS_MAX && is_time(c->first_s) &&
-		is_time(c->last_s) && c->listed >= 0 && (size_t)c->listed == v->listed_count &&
+		c->domains >= c->listed && c->domains <= TRAFFIC_DOMAINS_MAX && clock_has_text(c->first_s) &&
+		clock_has_text(c->last_s) && c->listed >= 0 && (size_t)c->listed == v->listed_count &&
 		c->waiting >= 0 && (size_t)c->waiting == v->waiting_count && is_place(&c->place);
 }
 

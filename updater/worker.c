@@ -22,6 +22,8 @@
 #define LINES_MAX 10000
 /* Octets of a line, as log_to_function() gives it. */
 #define LINE_LEN_MAX (LOG_LINE_MAX - 1)
+/* Records go over in pieces of about so many octets. */
+#define PIECE ((size_t)64 * 1024)
 /* How long a process may take to end that has closed its report. */
 #define ENDING_MS 2000
 
@@ -76,6 +78,21 @@ void
 worker_send(const void *data, size_t len)
 {
 	send_message(MESSAGE_PIECE, data, len);
+}
+
+void
+worker_flush(struct buf *piece)
+{
+	if (piece->len > 0)
+		worker_send(piece->data, piece->len);
+	buf_reset(piece);
+}
+
+void
+worker_begin_record(struct buf *piece)
+{
+	if (piece->len > PIECE)
+		worker_flush(piece);
 }
 
 static void

@@ -46,6 +46,10 @@ struct worker {
 /* For work, inside: at most WORKER_PIECE_MAX octets, which come out as they are. */
 #define WORKER_PIECE_MAX ((size_t)1024 * 1024)
 void worker_send(const void *data, size_t len);
+/* The same of records, which piece collects (its maximum is WORKER_PIECE_MAX): all that it holds; and that before a
+ * record is added to it, as soon as it is worth it. */
+void worker_flush(struct buf *piece);
+void worker_begin_record(struct buf *piece);
 
 /* What was said inside, by the names that people know. The caller frees it. */
 char *worker_named(const struct worker *w, const char *text) RETURNS_NONNULL;

@@ -211,10 +211,13 @@ test_clock(void **state UNUSED)
 		assert_int_equal(clock_parse(cases[i].text, strlen(cases[i].text), &got), cases[i].rc);
 		assert_true(got == cases[i].want);
 		if (cases[i].rc == 0) {
+			assert_true(clock_has_text(got));
 			clock_format(got, text);
 			assert_string_equal(text, cases[i].text);
 		}
 	}
+	assert_false(clock_has_text(-1));
+	assert_false(clock_has_text(CLOCK_MAX_S + 1));
 }
 
 static void
