@@ -1,5 +1,6 @@
 #include "common/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -349,6 +350,23 @@ remove_stale(const char *dir, const char *name)
 		globfree(&found);
 	}
 	free(pattern);
+}
+
+int
+file_remove_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			(void)unlinkat(fd, e->d_name, 0);
+	if (dir != NULL)
+		(void)closedir(dir);
+	else if (fd >= 0)
+		(void)close(fd);
+	return unlinkat(at, name, AT_REMOVEDIR);
 }
 
 void

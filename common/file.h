@@ -64,6 +64,9 @@ int file_sync(const char *path, struct error *err) MUST_CHECK;
 int file_sync_dir(const char *dir, struct error *err) MUST_CHECK;
 /* The directory that path stands in: after a rename or a link. */
 int file_sync_parent(const char *path, struct error *err) MUST_CHECK;
+/* Removes a directory with the files in it; no link is followed. What cannot be removed stays: -1 and errno where
+ * that is the directory itself. at: as of openat(). */
+int file_remove_dir(int at, const char *name);
 /* Removes what killed writers of path have left beside it. */
 void file_remove_stale(const char *path);
 /* The same for all files of a directory: for who alone writes there. */

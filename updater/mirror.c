@@ -1,13 +1,11 @@
 #include "updater/mirror.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,16 +108,7 @@ is_done(const struct plan *p, const char *dir)
 static int
 remove_part(const char *path, struct error *err UNUSED)
 {
-	DIR *d = opendir(path);
-	const struct dirent *e;
-
-	if (d == NULL)
-		return 0;
-	while ((e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(dirfd(d), e->d_name, 0);
-	(void)closedir(d);
-	(void)rmdir(path);
+	(void)file_remove_dir(AT_FDCWD, path);
 	return 0;
 }
 

@@ -2,13 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/xalloc.h"
 #include "updater/freshness.h"
@@ -52,24 +51,6 @@ is_configured(const struct update_settings *s, const char *name)
 	return false;
 }
 
-static void
-remove_dir(int at, const char *name)
-{
-	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *e;
-
-	while (dir != NULL && (e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(fd, e->d_name, 0);
-	if (dir != NULL)
-		(void)closedir(dir);
-	else if (fd >= 0)
-		(void)close(fd);
-	if (unlinkat(at, name, AT_REMOVEDIR) < 0)
-		log_info("sources/%s: cannot remove: %s", name, strerror(errno));
-}
-
 void
 refresh_forget(const struct update_settings *s, bool dry)
 {
@@ -82,8 +63,8 @@ refresh_forget(const struct update_settings *s, bool dry)
 			continue;
 		log_warning("source %s is not configured any more: its list and what was trusted of it %s",
 			e->d_name, dry ? "would be forgotten" : "are forgotten");
-		if (!dry)
-			remove_dir(dirfd(dir), e->d_name);
+		if (!dry && file_remove_dir(dirfd(dir), e->d_name) < 0)
+			log_info("sources/%s: cannot remove: %s", e->d_name, strerror(errno));
 	}
 	if (dir != NULL)
 		(void)closedir(dir);

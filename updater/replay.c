@@ -1,15 +1,14 @@
 #include "updater/replay.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/attr.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/xalloc.h"
 
 /* Read by whom the other process becomes. */
@@ -26,15 +25,8 @@ remove_all(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		char *part = xasprintf("%s/%s", path, parts[i]);
-		DIR *dir = opendir(part);
-		const struct dirent *e;
 
-		while (dir != NULL && (e = readdir(dir)) != NULL)
-			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-				(void)unlinkat(dirfd(dir), e->d_name, 0);
-		if (dir != NULL)
-			(void)closedir(dir);
-		(void)rmdir(part);
+		(void)file_remove_dir(AT_FDCWD, part);
 		free(part);
 	}
 	(void)rmdir(path);

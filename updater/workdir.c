@@ -1,6 +1,5 @@
 #include "updater/workdir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -37,26 +36,7 @@ open_dir(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Removes all that is in it; what cannot be removed shows when the folder itself is. */
-static void
-empty(int fd)
-{
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own >= 0 ? fdopendir(own) : NULL;
-	const struct dirent *e;
-
-	if (dir == NULL) {
-		if (own >= 0)
-			(void)close(own);
-		return;
-	}
-	while ((e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(fd, e->d_name, 0);
-	(void)closedir(dir);
-}
-
-/* Behind a process that may have been anybody's. */
+/* Behind a process that may have been anybody's; what cannot be removed shows when the folder itself is. */
 static int
 remove_all(const char *path)
 {
@@ -69,18 +49,10 @@ remove_all(const char *path)
 		(void)close(fd);
 		return -1;
 	}
-	for (int i = WORKDIR_TOP + 1; i < PARTS; i++) {
-		int part = open_dir(fd, names[i]);
-
-		if (part < 0)
-			continue;
-		empty(part);
-		(void)close(part);
-		(void)unlinkat(fd, names[i], AT_REMOVEDIR);
-	}
-	empty(fd);
+	for (int i = WORKDIR_TOP + 1; i < PARTS; i++)
+		(void)file_remove_dir(fd, names[i]);
 	(void)close(fd);
-	return rmdir(path);
+	return file_remove_dir(AT_FDCWD, path);
 }
 
 char *

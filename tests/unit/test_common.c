@@ -362,6 +362,37 @@ count_files(const char *dir)
 	return count;
 }
 
+/* A link in its place leads nowhere; a folder in it stays, and so does it. */
+static void
+test_file_remove_dir(void **state)
+{
+	char *dir = xasprintf("%s/full", (char *)*state), *file = xasprintf("%s/f", dir);
+	char *link = xasprintf("%s/link", (char *)*state), *below = xasprintf("%s/below", dir);
+	struct error err = {0};
+
+	assert_int_equal(mkdir(dir, 0755), 0);
+	assert_int_equal(file_replace(file, "one", 3, 0600, &err), 0);
+	assert_int_equal(symlink(dir, link), 0);
+	assert_int_equal(file_remove_dir(AT_FDCWD, link), -1);
+	assert_int_equal(errno, ENOTDIR);
+	assert_true(file_exists(file));
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(mkdir(below, 0755), 0);
+	assert_int_equal(file_remove_dir(AT_FDCWD, dir), -1);
+	assert_int_equal(errno, ENOTEMPTY);
+	assert_false(file_exists(file));
+	assert_int_equal(rmdir(below), 0);
+	assert_int_equal(file_replace(file, "one", 3, 0600, &err), 0);
+	assert_int_equal(file_remove_dir(AT_FDCWD, dir), 0);
+	assert_false(file_exists(dir));
+	assert_int_equal(file_remove_dir(AT_FDCWD, dir), -1);
+	assert_int_equal(errno, ENOENT);
+	free(below);
+	free(link);
+	free(file);
+	free(dir);
+}
+
 static void
 test_file_replace(void **state)
 {
@@ -676,6 +707,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_file_replace, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_create, make_dir, remove_dir),
 		cmocka_unit_test(test_file_full_disk),
+		cmocka_unit_test_setup_teardown(test_file_remove_dir, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_read, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_lock, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_file_mkdirs, make_dir, remove_dir),
