@@ -32,7 +32,7 @@ ask(const char *program, const char *from, const char *until, int64_t deadline_m
 
 	if (rc == 0 && result.status != 0) {
 		why = tool_complaint(&result);
-		rc = error_set(err, ERROR_CONFIG, "%s: %s", program, why);
+		rc = error_set(err, ERROR_CONFIG, "%s: %s (no journal that you may read? name a log)", program, why);
 		free(why);
 	}
 	tool_result_clear(&result);

@@ -1,8 +1,10 @@
 /* preload25-update: the command line. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/attr.h"
 #include "common/buf.h"
@@ -15,6 +17,7 @@
 #include "updater/fetch_job.h"
 #include "updater/health.h"
 #include "updater/job.h"
+#include "updater/mta.h"
 #include "updater/preview.h"
 #include "updater/report.h"
 #include "updater/settings.h"
@@ -60,12 +63,22 @@ log_where(const struct cli_call *call, bool verbose)
 static int run_status(struct app *app, const struct cli_call *call, struct error *err);
 static int run_setup(struct app *app, const struct cli_call *call, struct error *err);
 
-/* The first set-up writes the configuration. */
+/* The first set-up writes the configuration; and of a mail server that nobody knows is told first. */
 static bool
-makes_config(const struct app *app, const struct cli_call *call)
+needs_no_config(const struct app *app, const struct cli_call *call)
 {
-	return call->command->run == run_setup && cli_value(call, "source") != NULL &&
-		!file_exists(app->config_path);
+	return call->command->run == run_setup && !file_exists(app->config_path) &&
+		(cli_value(call, "source") != NULL || mta_find(call->args[0]) == NULL);
+}
+
+/* Who begins has none yet. */
+static int
+say_how_to_begin(const struct app *app, struct error *err)
+{
+	return error_set(err, ERROR_CONFIG,
+		"%s: No such file or directory: set this machine up by \"" PROGRAM
+		" setup MTA --apply --source URL --root FILE\"",
+		app->config_path);
 }
 
 /* A Nagios plugin says on standard output, with a code of its own, that it does not know. */
@@ -93,8 +106,10 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 	}
 	app->config_path = path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH;
 	if (update_settings_load(
-		    makes_config(app, call) ? NULL : app->config_path, &app->settings, err) == 0)
+		    needs_no_config(app, call) ? NULL : app->config_path, &app->settings, err) == 0)
 		return 0;
+	if (path == NULL && access(app->config_path, F_OK) < 0 && errno == ENOENT)
+		say_how_to_begin(app, err);
 	if (!tells_unread(call))
 		return -1;
 	app->unread = *err;

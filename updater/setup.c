@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/error.h"
+#include "common/xalloc.h"
 #include "updater/job.h"
 #include "updater/mta.h"
 #include "updater/report.h"
@@ -115,6 +116,20 @@ go_through(struct update_settings *s, const struct setup_call *call,
 	return rc;
 }
 
+static int
+tell_first(const struct update_settings *s, const struct setup_call *call,
+	const struct setup_options *options, struct error *err)
+{
+	char *more = xasprintf(" --source %s --root %s", call->url, call->root);
+	struct setup_options with = *options;
+	int rc;
+
+	with.more = more;
+	rc = s->mta->setup(s, &with, err);
+	free(more);
+	return rc;
+}
+
 /* Configuration, list and mail server in one go; the mail server last, when the list is there. */
 static int
 first_setup(struct update_settings *s, const struct setup_call *call,
@@ -129,7 +144,7 @@ first_setup(struct update_settings *s, const struct setup_call *call,
 		return error_set(err, ERROR_CONFIG, "setup: --source is for --apply");
 	if (!options->apply) {
 		setup_first_tell(call->config_path, call->url, call->root, options->out);
-		return s->mta->setup(s, options, err);
+		return tell_first(s, call, options, err);
 	}
 	rc = rehearse(s, options, err);
 	if (rc != 0)

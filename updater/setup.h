@@ -21,6 +21,7 @@ struct setup_options {
 	bool revert; /* take away what apply has brought */
 	bool check;  /* tell, and 1 when something is to be done: for monitoring */
 	int64_t now_s; /* names the backup */
+	const char *more; /* what else was typed, with a blank in front, to be typed again; NULL: nothing */
 	FILE *out;
 };
 

@@ -436,6 +436,30 @@ plan(struct setup_exim *u, struct error *err)
 	return rc;
 }
 
+/* The caller frees it. */
+static char *
+one_line(const char *text)
+{
+	size_t len = strlen(text);
+	struct buf out;
+	char *line;
+
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	buf_init(&out, SIZE_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\n') {
+			buf_add_char(&out, text[i]);
+			continue;
+		}
+		buf_add_char(&out, ' ');
+		i += strspn(text + i + 1, " \t");
+	}
+	line = xstrdup(buf_str(&out));
+	buf_clear(&out);
+	return line;
+}
+
 /* update-exim4.conf makes the configuration, has Exim read it, and keeps the old one if it fails. */
 static int
 make_configuration(void *arg, struct error *err)
@@ -448,7 +472,14 @@ make_configuration(void *arg, struct error *err)
 
 	if (file == NULL)
 		return error_set(err, ERROR_CONFIG, "no update-exim4.conf here: is it Debian's Exim?");
-	rc = tool_run_well(argv, &result, err);
+	rc = tool_run(argv, TOOL_TIMEOUT_MS, &result, err);
+	/* What is wrong stands in the middle of what it says. */
+	if (rc == 0 && result.status != 0) {
+		char *said = one_line(buf_str(&result.err));
+
+		rc = error_set(err, ERROR_CONFIG, "%s: exit code %d: %s", file, result.status, said);
+		free(said);
+	}
 	tool_result_clear(&result);
 	free(file);
 	return rc;

@@ -227,9 +227,9 @@ setup_files_finish(const struct setup_files *f, const struct update_settings *s,
 		return 0;
 	if (!options->apply && !options->revert) {
 		fprintf(out,
-			"preload25-update setup %s --apply makes these changes, after a backup; then "
+			"preload25-update setup %s --apply%s makes these changes, after a backup; then "
 			"run: %s\n",
-			s->mta->name, reload);
+			s->mta->name, options->more != NULL ? options->more : "", reload);
 		return 0;
 	}
 	rc = setup_files_put(f, options, err);

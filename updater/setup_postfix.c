@@ -509,8 +509,9 @@ run(struct setup *u, struct error *err)
 		rc = 0;
 		if (u->change_count > 0)
 			fprintf(out,
-				"preload25-update setup postfix --apply makes these changes, "
-				"after a backup; then run: postfix reload\n");
+				"preload25-update setup postfix --apply%s makes these changes, "
+				"after a backup; then run: postfix reload\n",
+				u->options->more != NULL ? u->options->more : "");
 	}
 	return rc;
 }

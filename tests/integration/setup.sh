@@ -113,6 +113,11 @@ exim)
 	check 'exim: ... in plain words' grep -q 'all mail goes to one other host' "$tmp/out"
 	sed -i "s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='internet'/" "$conf"
 	check 'exim: the configuration before' update-exim4.conf
+	cp /etc/exim4/exim4.conf.template "$tmp/template"
+	echo 'this is rubbish' >>/etc/exim4/exim4.conf.template
+	expect 'exim: a configuration that is broken already' 2 'nothing was changed: .*option "this" unknown' \
+		update setup exim --apply
+	cp "$tmp/template" /etc/exim4/exim4.conf.template
 	for split in false true; do
 		sed -i "s/^dc_use_split_config=.*/dc_use_split_config='$split'/" "$conf"
 		cycle "exim, split $split" exim4
