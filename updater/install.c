@@ -424,6 +424,7 @@ make(struct making *m, struct error *err)
 		goto out;
 	install_tell(in, &m->set, &m->counts);
 	install_tell_lost(in, &m->counts);
+	install_tell_moved(in);
 	if (in->dry_run) {
 		rc = 0;
 		goto out;

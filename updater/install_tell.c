@@ -92,6 +92,18 @@ install_tell_lost(const struct install *in, const struct render_counts *c)
 }
 
 void
+install_tell_moved(const struct install *in)
+{
+	const char *former = in->state.map.path;
+
+	/* Its lines would hold for ever in a mail server that goes on asking it. */
+	if (former != NULL && strcmp(former, in->s->map_file) != 0)
+		log_warning("%s %s in place of %s, which nobody renews any more: the mail server must not ask that one "
+			    "(preload25-update setup --check)",
+			in->s->map_file, in->dry_run ? "would be installed" : "is installed", former);
+}
+
+void
 install_note_counts(struct state *state, const struct render_counts *c)
 {
 	struct state_map *m = &state->map;

@@ -27,6 +27,8 @@ void install_tell(
 	const struct install *in, const struct list_set *lists, const struct render_counts *c);
 /* Says how many lines go with lists that are not configured any more, at the first map without them. */
 void install_tell_lost(const struct install *in, const struct render_counts *c);
+/* Says that a map of before is left alone, when [install] names another one now. */
+void install_tell_moved(const struct install *in);
 void install_note_counts(struct state *state, const struct render_counts *c);
 
 #endif

@@ -29,6 +29,7 @@ enum param {
 	P_SENDER_TRANSPORT,
 	P_TRANSPORT,
 	P_HOST_LOOKUP,
+	P_PER_SITE,
 	P_COUNT
 };
 
@@ -41,6 +42,7 @@ static const char *const names[P_COUNT] = {
 	[P_SENDER_TRANSPORT] = "sender_dependent_default_transport_maps",
 	[P_TRANSPORT] = "transport_maps",
 	[P_HOST_LOOKUP] = "smtp_host_lookup",
+	[P_PER_SITE] = "smtp_tls_per_site",
 };
 
 /* What takes mail past the list when master.cf says it otherwise than main.cf. */
@@ -194,6 +196,27 @@ goes_by_other_maps(const struct holes *h)
 	return 0;
 }
 
+/* Postfix asks the older tables only while there are no policy maps: whoever has TLS required there would lose it
+ * without a word. */
+static int
+would_end_per_site(const struct holes *h)
+{
+	const char *tables = value(h, P_PER_SITE);
+
+	if (tables[0] == '\0')
+		return 0;
+	if (value(h, P_MAPS)[0] != '\0') {
+		fprintf(h->out, "! smtp_tls_per_site = %s: Postfix does not ask it beside " POLICY_MAPS ".\n", tables);
+		return 0;
+	}
+	fprintf(h->out,
+		"smtp_tls_per_site = %s: Postfix would not ask it any more beside " POLICY_MAPS ", and what it\n"
+		"requires would be lost. Write its lines for " POLICY_MAPS " first (MUST is verify, MUST_NOPEERMATCH\n"
+		"is encrypt; see postconf(5)), and unset it. Nothing was changed.\n",
+		tables);
+	return 1;
+}
+
 /* One of the maps before ours that answers for whom nobody knows is asked for everybody. */
 static int
 answers_for_all(const struct holes *h, const char *map)
@@ -270,6 +293,11 @@ tell_some(const struct holes *h, const char *ca_file)
 			"! %s is not there: all mail to listed domains would wait. Install "
 			"ca-certificates, or set [postfix] ca_file.\n",
 			ca_file);
+	else if (strcmp(ca_file, h->s->ca_file) != 0)
+		fprintf(out,
+			"! smtp_tls_CAfile = %s: mail to listed domains whose certificates are of other CAs "
+			"waits.\n  Put all of %s into it, or unset it.\n",
+			ca_file, h->s->ca_file);
 	if (h->s->dane != DANE_NO)
 		resolver_tell(false, out);
 	if (!file_exists(h->s->map_file))
@@ -290,6 +318,8 @@ postfix_tell_holes(
 		rc = relays_all(&h);
 	if (rc == 0)
 		rc = goes_by_other_maps(&h);
+	if (rc == 0)
+		rc = would_end_per_site(&h);
 	if (rc == 0)
 		rc = has_map_for_all(&h);
 	if (rc == 0)

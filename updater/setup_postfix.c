@@ -1,5 +1,6 @@
 #include "updater/setup.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ enum param {
 	P_VERSION,
 	P_MAPS,
 	P_LEVEL,
+	P_ENFORCE,
 	P_DNS,
 	P_CAFILE,
 	P_TLS_REQUIRED,
@@ -42,6 +44,7 @@ static const char *const names[P_COUNT] = {
 	[P_VERSION] = "mail_version",
 	[P_MAPS] = "smtp_tls_policy_maps",
 	[P_LEVEL] = "smtp_tls_security_level",
+	[P_ENFORCE] = "smtp_enforce_tls",
 	[P_DNS] = "smtp_dns_support_level",
 	[P_CAFILE] = "smtp_tls_CAfile",
 	[P_TLS_REQUIRED] = "tls_required_enable",
@@ -60,6 +63,7 @@ struct setup {
 	char *raw[P_COUNT];      /* as main.cf has it; NULL: unknown to this version */
 	char *expanded[P_COUNT]; /* with $names replaced */
 	struct postfix_version version;
+	json_t *record; /* owned; of what earlier runs have changed */
 	struct change changes[CHANGES_MAX];
 	size_t change_count;
 };
@@ -78,6 +82,60 @@ change(struct setup *u, enum param p, char *text, const char *why)
 	c->name = names[p];
 	c->value = text;
 	c->why = why;
+}
+
+/* --- what was changed ---------------------------------------------------------------------------
+ */
+
+static char *
+record_path(const struct setup *u)
+{
+	return xasprintf("%s/setup-postfix.json", u->s->state_dir);
+}
+
+/* The record of earlier runs; without any, one without changes. Whoever only looks need not be able to read it. */
+static int
+load_record(struct setup *u, struct error *err)
+{
+	const bool looks = !u->options->apply && !u->options->revert;
+	char *path = record_path(u);
+	json_t *doc = NULL;
+	struct buf text;
+	int rc = 0;
+
+	buf_init(&text, MAIN_CF_MAX);
+	if (!looks || access(path, R_OK) == 0 || errno != EACCES)
+		rc = file_read_if_exists(path, &text, err);
+	if (rc > 0 && json_parse(buf_str(&text), text.len, &doc, err) == 0 &&
+		!json_is_array(json_object_get(doc, "changes"))) {
+		error_set(err, ERROR_INPUT, "%s: is no record of changes", path);
+		json_decref(doc);
+		doc = NULL;
+	}
+	if (rc == 0) {
+		doc = json_object();
+		json_object_set_new(doc, "changes", json_array());
+	}
+	buf_clear(&text);
+	free(path);
+	u->record = doc;
+	return doc != NULL ? 0 : -1;
+}
+
+/* Whether a map is one that setup has put there, when [install] path or type were others: nobody renews it any
+ * more, and in front of the present one its lines would hold for ever. */
+static bool
+is_former(const struct setup *u, const char *map, const char *table)
+{
+	size_t i;
+	json_t *one;
+
+	if (strcmp(map, table) == 0)
+		return false;
+	json_array_foreach (json_object_get(u->record, "tables"), i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), map) == 0)
+			return true;
+	return false;
 }
 
 /* --- what there is to change --------------------------------------------------------------------
@@ -106,17 +164,18 @@ plan_maps(struct setup *u)
 	const char *text = u->raw[P_MAPS] != NULL ? u->raw[P_MAPS] : "";
 	size_t count;
 	char **maps = postfix_maps_split(text, &count);
-	bool have_table = false, have_regexp = false;
+	bool have_table = false, have_regexp = false, have_former = false;
 	struct buf list;
 
 	buf_init(&list, MAIN_CF_MAX);
 	for (size_t i = 0; i < count; i++) {
 		have_table = have_table || strcmp(maps[i], table) == 0;
 		have_regexp = have_regexp || strcmp(maps[i], non_ascii) == 0;
+		have_former = have_former || is_former(u, maps[i], table);
 	}
 	for (size_t i = 0; i < count; i++) {
 		/* Where the table is missing, the regexp goes behind it. */
-		if (have_table || strcmp(maps[i], non_ascii) != 0)
+		if ((have_table || strcmp(maps[i], non_ascii) != 0) && !is_former(u, maps[i], table))
 			buf_addf(&list, "%s%s", list.len > 0 ? ", " : "", maps[i]);
 		free(maps[i]);
 	}
@@ -125,10 +184,11 @@ plan_maps(struct setup *u)
 		buf_addf(&list, "%s%s, %s", list.len > 0 ? ", " : "", table, non_ascii);
 	else if (!have_regexp)
 		buf_addf(&list, ", %s", non_ascii);
-	if (!have_table || !have_regexp)
+	if (!have_table || !have_regexp || have_former)
 		change(u, P_MAPS, buf_take(&list),
-			have_table ? "domains that are not written in ASCII go around the list"
-				   : "asks the list, after your own maps");
+			have_former  ? "asks the list where it is now, and not the one of before, which nobody renews"
+			: have_table ? "domains that are not written in ASCII go around the list"
+				     : "asks the list, after your own maps");
 	buf_clear(&list);
 	free(table);
 }
@@ -137,6 +197,8 @@ static void
 plan(struct setup *u)
 {
 	static const char *const weak[] = {"", "none", "may"};
+	/* The older way to require TLS of all servers, which counts while there is no level. */
+	const bool enforced = value(u, P_LEVEL)[0] == '\0' && strcmp(value(u, P_ENFORCE), "yes") == 0;
 
 	plan_maps(u);
 	/* CAfile even where there is a CApath: Debian's chroot has a copy of that which ages. */
@@ -146,7 +208,7 @@ plan(struct setup *u)
 	if (strcmp(value(u, P_DNS), "dnssec") != 0)
 		change(u, P_DNS, xstrdup("dnssec"), "domains with DANE are deferred without it");
 	for (size_t i = 0; i < ARRAY_LEN(weak); i++)
-		if (strcmp(value(u, P_LEVEL), weak[i]) == 0)
+		if (!enforced && strcmp(value(u, P_LEVEL), weak[i]) == 0)
 			change(u, P_LEVEL, xstrdup("dane"),
 				"for domains that are not listed: DANE where it is published, TLS "
 				"where "
@@ -230,38 +292,6 @@ out:
 	return rc;
 }
 
-static char *
-record_path(const struct setup *u)
-{
-	return xasprintf("%s/setup-postfix.json", u->s->state_dir);
-}
-
-/* The record of earlier runs; without any, one without changes. NULL: err says why. */
-static json_t *
-load_record(const struct setup *u, struct error *err)
-{
-	char *path = record_path(u);
-	json_t *doc = NULL;
-	struct buf text;
-	int rc;
-
-	buf_init(&text, MAIN_CF_MAX);
-	rc = file_read_if_exists(path, &text, err);
-	if (rc > 0 && json_parse(buf_str(&text), text.len, &doc, err) == 0 &&
-		!json_is_array(json_object_get(doc, "changes"))) {
-		error_set(err, ERROR_INPUT, "%s: is no record of changes", path);
-		json_decref(doc);
-		doc = NULL;
-	}
-	if (rc == 0) {
-		doc = json_object();
-		json_object_set_new(doc, "changes", json_array());
-	}
-	buf_clear(&text);
-	free(path);
-	return doc;
-}
-
 /* What was recorded of a parameter; lent. NULL: nothing. */
 static json_t *
 recorded(json_t *list, const char *name)
@@ -278,16 +308,36 @@ recorded(json_t *list, const char *name)
 	return NULL;
 }
 
+static void
+record_table(const struct setup *u)
+{
+	char *table = map_table(u->s->kind, u->s->map_file);
+	json_t *tables = json_object_get(u->record, "tables"), *one;
+	bool known = false;
+	size_t i;
+
+	if (!json_is_array(tables)) {
+		tables = json_array();
+		json_object_set_new(u->record, "tables", tables);
+	}
+	json_array_foreach (tables, i, one)
+		known = known || (json_is_string(one) && strcmp(json_string_value(one), table) == 0);
+	if (!known)
+		json_array_append_new(tables, json_string(table));
+	free(table);
+}
+
 /* What each parameter was before the first --apply, for --revert. */
 static int
 record_changes(const struct setup *u, struct error *err)
 {
-	json_t *doc = load_record(u, err), *list = json_object_get(doc, "changes");
+	json_t *list = json_object_get(u->record, "changes");
 	char *path = record_path(u), *set = NULL;
 	struct buf text;
-	int rc = doc != NULL ? 0 : -1;
+	int rc = 0;
 
 	buf_init(&text, MAIN_CF_MAX);
+	record_table(u);
 	for (size_t i = 0; rc == 0 && i < u->change_count; i++) {
 		const char *name = u->changes[i].name, *raw = NULL;
 		json_t *one = recorded(list, name);
@@ -310,10 +360,9 @@ record_changes(const struct setup *u, struct error *err)
 		json_array_append_new(list, one);
 	}
 	if (rc == 0)
-		rc = json_compact(doc, &text, err);
+		rc = json_compact(u->record, &text, err);
 	if (rc == 0)
 		rc = file_replace(path, text.data, text.len, RECORD_MODE, err);
-	json_decref(doc);
 	buf_clear(&text);
 	free(path);
 	return rc;
@@ -392,7 +441,8 @@ maps_without_ours(const struct setup *u)
 
 	buf_init(&list, MAIN_CF_MAX);
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(maps[i], table) != 0 && strcmp(maps[i], non_ascii) != 0)
+		if (strcmp(maps[i], table) != 0 && strcmp(maps[i], non_ascii) != 0 &&
+			!is_former(u, maps[i], table))
 			buf_addf(&list, "%s%s", list.len > 0 ? ", " : "", maps[i]);
 		free(maps[i]);
 	}
@@ -427,18 +477,14 @@ set_or_unset(const struct setup *u, const char *name, const char *text, struct e
 	return rc;
 }
 
-/* Gives one parameter back its value from before setup, unless somebody else has changed it since. */
-static int
-revert_one(struct setup *u, const json_t *change, struct error *err)
+/* Whether somebody is to give a parameter back its value: not where it was changed since. */
+static bool
+is_to_revert(const struct setup *u, const json_t *change)
 {
 	const char *name = json_string_value(json_object_get(change, "name"));
-	const char *before = json_string_value(json_object_get(change, "before"));
 	const char *after = json_string_value(json_object_get(change, "after"));
 
-	if (name == NULL || after == NULL || strcmp(name, names[P_MAPS]) == 0 ||
-		!still_has(u, name, after))
-		return 0;
-	return set_or_unset(u, name, before, err);
+	return name != NULL && after != NULL && strcmp(name, names[P_MAPS]) != 0 && still_has(u, name, after);
 }
 
 static int
@@ -446,14 +492,15 @@ revert(struct setup *u, struct error *err)
 {
 	FILE *out = u->options->out;
 	char *maps = maps_without_ours(u), *path = NULL, *record = record_path(u);
-	json_t *changes = load_record(u, err);
+	const json_t *changes = json_object_get(u->record, "changes"), *change;
+	const bool asked = u->raw[P_MAPS] != NULL && strcmp(maps, u->raw[P_MAPS]) != 0;
+	bool more = false;
 	size_t i;
-	const json_t *change;
-	int rc = changes != NULL ? 0 : -1;
+	int rc = 0;
 
-	if (rc < 0)
-		goto out;
-	if (u->raw[P_MAPS] == NULL || strcmp(maps, u->raw[P_MAPS]) == 0) {
+	json_array_foreach (changes, i, change)
+		more = more || is_to_revert(u, change);
+	if (!asked && !more) {
 		fprintf(out, "main.cf does not ask the list: there is nothing to take away\n");
 		goto out;
 	}
@@ -462,16 +509,17 @@ revert(struct setup *u, struct error *err)
 		goto out;
 	fprintf(out, "kept main.cf as %s\n", path);
 	/* First of all the list: whatever fails behind this, main.cf is sound. */
-	rc = set_or_unset(u, names[P_MAPS], maps[0] != '\0' ? maps : NULL, err);
-	json_array_foreach (json_object_get(changes, "changes"), i, change)
-		if (rc == 0)
-			rc = revert_one(u, change, err);
+	if (asked)
+		rc = set_or_unset(u, names[P_MAPS], maps[0] != '\0' ? maps : NULL, err);
+	json_array_foreach (changes, i, change)
+		if (rc == 0 && is_to_revert(u, change))
+			rc = set_or_unset(u, json_string_value(json_object_get(change, "name")),
+				json_string_value(json_object_get(change, "before")), err);
 	if (rc == 0) {
 		(void)unlink(record);
 		fprintf(out, "main.cf no longer asks the list; now run: postfix reload\n");
 	}
 out:
-	json_decref(changes);
 	free(record);
 	free(path);
 	free(maps);
@@ -484,7 +532,7 @@ run(struct setup *u, struct error *err)
 	FILE *out = u->options->out;
 	int rc;
 
-	if (look(u, err) < 0)
+	if (look(u, err) < 0 || load_record(u, err) < 0)
 		return -1;
 	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
 	if (u->options->revert)
@@ -525,6 +573,7 @@ setup_postfix(
 
 	postfix_values_clear(u.raw, P_COUNT);
 	postfix_values_clear(u.expanded, P_COUNT);
+	json_decref(u.record);
 	for (size_t i = 0; i < u.change_count; i++)
 		free(u.changes[i].value);
 	return rc;

@@ -75,6 +75,11 @@ revert() {
 case $mta in
 postfix)
 	postconf -n >"$tmp/said"
+	# What requires TLS in an older way is not lost.
+	postconf -e 'smtp_tls_per_site = static:MUST'
+	expect 'postfix: tables that it would not ask any more' 1 '' update setup postfix --apply
+	check 'postfix: ... are told' grep -q '^smtp_tls_per_site = static:MUST: Postfix would not ask it' "$tmp/out"
+	postconf -X smtp_tls_per_site
 	cycle postfix postfix
 	# The rest is read on a copy, told with --config-dir.
 	cp -a /etc/postfix "$tmp/postfix.copy"
@@ -99,6 +104,10 @@ postfix)
 	own 'the same map behind it' 0 'main.cf has all it needs' \
 		-e "smtp_tls_policy_maps = $(postconf -h smtp_tls_policy_maps), static:may"
 	own 'a fallback relay' 0 '^! smtp_fallback_relay = ' -e 'smtp_fallback_relay = [hub.example]'
+	own 'tables of an older form' 0 '^! smtp_tls_per_site = hash:/etc/older: Postfix does not ask it' \
+		-e 'smtp_tls_per_site = hash:/etc/older'
+	own 'certificates of its own' 0 '^! smtp_tls_CAfile = /etc/passwd: mail to listed domains' \
+		-e 'smtp_tls_CAfile = /etc/passwd'
 	own 'no resolver that validates' 0 '^! .*domains that have DANE only are left out' -e 'compatibility_level = 3.6'
 	expect 'postfix: --revert' 0 '' update setup postfix --revert
 	postconf -n >"$tmp/now"

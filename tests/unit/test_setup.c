@@ -60,7 +60,8 @@ static const char defaults[] = "smtp_tls_policy_maps =\nsmtp_tls_security_level 
 			       "smtp_dns_support_level =\nsmtp_tls_CAfile =\nrelayhost =\n"
 			       "smtp_fallback_relay =\nsender_dependent_relayhost_maps =\n"
 			       "transport_maps =\nsmtp_host_lookup = dns\ndefault_transport = smtp\n"
-			       "sender_dependent_default_transport_maps =\n";
+			       "sender_dependent_default_transport_maps =\n"
+			       "smtp_tls_per_site =\nsmtp_enforce_tls = no\n";
 
 #define TABLE  "cdb:@/map"
 #define REGEXP "regexp:{{/[^ -~]/ secure match=hostname servername=hostname}}"
@@ -229,11 +230,24 @@ test_proposals(void **state UNUSED)
 			{"! smtp_fallback_relay = [relay.test]", "! transport_maps"}, {NULL}},
 		{"by sender", "3.7.11", "sender_dependent_default_transport_maps = hash:/t\n",
 			{"! sender_dependent_default_transport_maps is set"}, {NULL}},
+		{"TLS is required the older way", "3.7.11", "smtp_enforce_tls = yes\n",
+			{"smtp_tls_policy_maps = " TABLE}, {"smtp_tls_security_level"}},
+		{"the older way, which does not count beside a level", "3.7.11",
+			"smtp_enforce_tls = yes\nsmtp_tls_security_level = may\n",
+			{"smtp_tls_security_level = dane\n"}, {NULL}},
+		{"tables of the older form that are not asked already", "3.7.11",
+			"smtp_tls_policy_maps = hash:/own\nsmtp_tls_per_site = hash:/older\n",
+			{"! smtp_tls_per_site = hash:/older: Postfix does not ask it"}, {NULL}},
+		{"certificates of its own", "3.7.11", "smtp_tls_CAfile = @/types\n",
+			{"! smtp_tls_CAfile = @/types: mail to listed domains whose certificates are of other CAs "
+			 "waits.\n  Put all of @/ca.pem into it"},
+			{"without certificates to trust"}},
 		{"complete", "3.7.11",
 			"smtp_tls_policy_maps = " TABLE ", " REGEXP
 			"\nsmtp_tls_CAfile = @/ca.pem\nsmtp_dns_support_level = dnssec\n"
 			"smtp_tls_security_level = dane\n",
-			{"main.cf has all it needs"}, {"main.cf needs", "--apply makes these"}},
+			{"main.cf has all it needs"},
+			{"main.cf needs", "--apply makes these", "! smtp_tls_CAfile"}},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -353,6 +367,65 @@ test_check_and_revert(void **state UNUSED)
 	scene_clear(&s);
 }
 
+/* Another path in the configuration: the map that is left alone must not answer in front of the new one. */
+static void
+test_map_moved(void **state UNUSED)
+{
+	static const char text[] = "smtp_tls_security_level = may\nsmtp_tls_policy_maps = hash:/own\n";
+	const struct setup_options check = {.check = true}, revert = {.revert = true};
+	struct error err = {0};
+	struct scene s;
+	char *after, *path;
+
+	scene_init(&s, "moved", "3.7.11", text);
+	assert_int_equal(run(&s, true, &err), 0);
+	path = s.settings.map_file;
+	s.settings.map_file = in_scene(&s, "elsewhere.cdb");
+	assert_int_equal(run_with(&s, check, &err), 1);
+	must_say(&s, "smtp_tls_policy_maps = hash:/own, cdb:@/elsewhere, " REGEXP "\n", true);
+	must_say(&s, "not the one of before", true);
+	assert_int_equal(run(&s, true, &err), 0);
+	must_say(&s, "smtp_tls_policy_maps = hash:/own, cdb:@/elsewhere, " REGEXP "\n", true);
+	assert_int_equal(run_with(&s, check, &err), 0);
+	/* And back; what was ours at any time is taken away. */
+	free(s.settings.map_file);
+	s.settings.map_file = path;
+	assert_int_equal(run_with(&s, revert, &err), 0);
+	after = main_cf(&s);
+	assert_non_null(strstr(after, "smtp_tls_policy_maps = hash:/own\n"));
+	assert_non_null(strstr(after, "smtp_tls_security_level = may\n"));
+	assert_null(strstr(after, "smtp_dns_support_level"));
+	free(after);
+	scene_clear(&s);
+}
+
+/* The administrator has taken the list out of main.cf, and --revert takes the rest; as behind one that was
+ * killed half-way. */
+static void
+test_revert_the_rest(void **state UNUSED)
+{
+	const struct setup_options revert = {.revert = true};
+	struct error err = {0};
+	struct scene s;
+	char *after, *maps;
+
+	scene_init(&s, "rest", "3.7.11", "smtp_tls_security_level = may\n");
+	assert_int_equal(run(&s, true, &err), 0);
+	after = main_cf(&s);
+	maps = strstr(after, "smtp_tls_policy_maps");
+	memmove(maps, strchr(maps, '\n') + 1, strlen(strchr(maps, '\n') + 1) + 1);
+	put(&s, "main.cf", after);
+	free(after);
+	assert_int_equal(run_with(&s, revert, &err), 0);
+	must_say(&s, "smtp_tls_security_level = may\n", true);
+	after = main_cf(&s);
+	assert_string_equal(after, "smtp_tls_security_level = may\n");
+	free(after);
+	assert_int_equal(run_with(&s, revert, &err), 0);
+	must_say(&s, "nothing to take away", true);
+	scene_clear(&s);
+}
+
 /* Where the list would protect nothing, or Postfix could not read it, nothing is changed. */
 static void
 test_refusals(void **state UNUSED)
@@ -371,6 +444,8 @@ test_refusals(void **state UNUSED)
 			"master.cf: smtp/unix, by which mail goes, has \"smtp_tls_policy_maps = hash:/other\""},
 		{"own map for all", "3.7.11", "smtp_tls_policy_maps = hash:/own, regexp:/all\n",
 			"regexp", "may\n", 1, "regexp:/all answers for every domain"},
+		{"tables of the older form", "3.7.11", "smtp_tls_per_site = hash:/older\n", NULL, NULL, 1,
+			"smtp_tls_per_site = hash:/older: Postfix would not ask it any more"},
 		{"no cdb", "3.7.11", "", "types", "btree\nhash\n", -1, "postfix-cdb"},
 		{"too old", "3.3.1", "", NULL, NULL, -1, "too old"},
 		{"no version", "none", "", NULL, NULL, -1, "version"},
@@ -550,6 +625,8 @@ main(void)
 		cmocka_unit_test(test_proposals),
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_check_and_revert),
+		cmocka_unit_test(test_map_moved),
+		cmocka_unit_test(test_revert_the_rest),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_split),

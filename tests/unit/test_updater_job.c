@@ -331,6 +331,35 @@ job_says(struct world *w, int64_t now_s, struct buf *said)
 	free(path);
 }
 
+/* Another path in the configuration: once it is said that the mail server must not go on with the old one. */
+static void
+test_map_moved(void **state UNUSED)
+{
+	struct world w;
+	struct buf said;
+	char *former;
+
+	make_postmap(texthash_postmap);
+	world_init(&w, "moved", "texthash", NULL);
+	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	expect_job(&w, NOW, 0, NULL);
+	former = xstrdup(w.map);
+	free(w.map);
+	free(w.settings.map_file);
+	w.map = xasprintf("%s-elsewhere", former);
+	w.settings.map_file = xstrdup(w.map);
+	job_says(&w, NOW, &said);
+	assert_non_null(strstr(buf_str(&said), former));
+	assert_non_null(strstr(buf_str(&said), "which nobody renews any more"));
+	assert_true(has_example(&w, 5));
+	buf_clear(&said);
+	job_says(&w, NOW, &said);
+	assert_int_equal(said.len, 0);
+	buf_clear(&said);
+	free(former);
+	world_clear(&w);
+}
+
 static void
 test_clock_behind(void **state UNUSED)
 {
@@ -1729,6 +1758,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_install),
 		cmocka_unit_test(test_runs_out),
+		cmocka_unit_test(test_map_moved),
 		cmocka_unit_test(test_clock_behind),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_brake),
