@@ -25,10 +25,10 @@
 #include "updater/fetch.h"
 
 #define REQUEST_MAX 4096
-#define SERVE_S     30
+#define SERVE_S     120
 
 static const struct fetch_options options = {
-	.connect_timeout_s = 10, .timeout_s = 10, .low_speed_bytes_s = 1, .low_speed_time_s = 10};
+	.connect_timeout_s = 60, .timeout_s = 60, .low_speed_bytes_s = 1, .low_speed_time_s = 60};
 
 /* A server for one connection: reads the request's head, writes the reply, closes. Returns its
  * port; the head comes back through the pipe. */

@@ -47,7 +47,9 @@
 
 #define STEPS_MAX     8
 #define ADDRESSES_MAX 3
-#define FETCH_S       2
+/* How long is waited for what never comes, and for what comes sooner or later. */
+#define WAIT_S     6
+#define PATIENCE_S 120
 /* The other server of a case has an address so much higher. */
 #define OTHERS 127
 /* What a server gets rid of before the client has hung up: limits of ours, and what lies in the
@@ -92,6 +94,7 @@ enum cert { CERT_OK, CERT_NAME, CERT_EXPIRED, CERT_SELF, CERT_UNKNOWN, CERT_CN_O
 struct fetch_case {
 	const char *name;
 	enum cert cert;
+	bool waits;     /* a server keeps silent, or drips, until the time is up */
 	bool refuse;    /* nothing listens */
 	bool untouched; /* nobody may connect */
 	/* What the name resolves to; "$" is the server's address, "%" that of another one, which
@@ -216,18 +219,21 @@ static const struct fetch_case cases[] = {
 		.fetched = VERDICT_FAIL,
 		.code = "mta-sts-policy-http-status"},
 	{.name = "first address is silent, second answers",
+		.waits = true,
 		.addresses = {"%", "$"},
 		.other = {{WAIT_EOF, NULL}},
 		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
 		.fetched = VERDICT_PASS,
 		.text = POLICY},
 	{.name = "first address is silent behind the request, second answers",
+		.waits = true,
 		.addresses = {"%", "$"},
 		.other = {GET, {WAIT_EOF, NULL}},
 		.steps = {ANSWER(OK "Content-Length: 64\r\n\r\n" POLICY)},
 		.fetched = VERDICT_PASS,
 		.text = POLICY},
 	{.name = "first address fails the handshake, second is silent, third refuses",
+		.waits = true,
 		.addresses = {"%", "$", "127.77.250.250"},
 		.other = {{TLS_OLD, NULL}},
 		.steps = {{WAIT_EOF, NULL}},
@@ -265,14 +271,17 @@ static const struct fetch_case cases[] = {
 	{.name = "closed in the headers",
 		.steps = {GET, {SEND, "HTTP/1.1 200 OK\r\nContent-"}, {CLOSE, NULL}},
 		.code = "mta-sts-policy-truncated"},
-	{.name = "silent", .steps = {{WAIT_EOF, NULL}}, .code = "mta-sts-policy-timeout"},
+	{.name = "silent", .waits = true, .steps = {{WAIT_EOF, NULL}}, .code = "mta-sts-policy-timeout"},
 	{.name = "silent behind the handshake",
+		.waits = true,
 		.steps = {{TLS, NULL}, {WAIT_EOF, NULL}},
 		.code = "mta-sts-policy-timeout"},
 	{.name = "headers drip",
+		.waits = true,
 		.steps = {GET, {SEND, "HTTP/1.1 200 OK\r\n"}, {DRIP, "X-Slow: 1\r\n"}},
 		.code = "mta-sts-policy-timeout"},
 	{.name = "body drips",
+		.waits = true,
 		.steps = {GET, {SEND, OK "Content-Length: 60000\r\n\r\n"},
 			{DRIP, "mx: a.example\n"}},
 		.code = "mta-sts-policy-timeout"},
@@ -834,7 +843,7 @@ static struct policy_table *table;
 static struct mailbox *box;
 
 static struct policy_fetcher *
-fetcher_new(uint16_t port)
+fetcher_new(uint16_t port, int64_t fetch_s)
 {
 	struct policy_fetcher_options o = {
 		.clock = {.fixed = false},
@@ -843,7 +852,7 @@ fetcher_new(uint16_t port)
 		.store = store,
 		.port = port,
 		.client_name = "probe.example",
-		.fetch_s = FETCH_S,
+		.fetch_s = fetch_s,
 	};
 	struct policy_fetcher *f = NULL;
 	struct error err;
@@ -890,8 +899,10 @@ run_close(struct run *r)
 	return fine && !r->bad;
 }
 
+/* The cases that come to their end by a time limit, or all others. The limit is for the silent servers
+ * alone: the others must have their say in time on a busy machine, too; with few beside them. */
 static void
-sinning_servers(void **state UNUSED)
+fetch_all(bool by_time)
 {
 	struct policy_fetcher *f;
 	uint16_t port = 0;
@@ -899,11 +910,18 @@ sinning_servers(void **state UNUSED)
 
 	loop = event_base_new();
 	runs = xcalloc(ARRAY_LEN(cases), sizeof(*runs));
-	left = ARRAY_LEN(cases);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		run_prepare(&runs[i], i, &cases[i], &port);
-	f = fetcher_new(port);
+	left = 0;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (cases[i].waits != by_time)
+			continue;
+		left++;
+		run_prepare(&runs[i], i, &cases[i], &port);
+	}
+	assert_true(left > 0);
+	f = fetcher_new(port, by_time ? WAIT_S : PATIENCE_S);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (runs[i].c == NULL)
+			continue;
 		runs[i].in_start = true;
 		(void)policy_fetch_start(f, runs[i].domain, on_policy, &runs[i]);
 		runs[i].in_start = false;
@@ -912,6 +930,8 @@ sinning_servers(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct run *r = &runs[i];
 
+		if (r->c == NULL)
+			continue;
 		assert_true(r->called);
 		if (r->look_ups != 2) { /* A and AAAA: libcurl asks nobody */
 			print_error("%s: %d look-ups\n", r->c->name, r->look_ups);
@@ -920,10 +940,22 @@ sinning_servers(void **state UNUSED)
 	}
 	fetcher_free(f);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		bad += !run_close(&runs[i]);
+		bad += runs[i].c != NULL && !run_close(&runs[i]);
 	event_base_free(loop);
 	free(runs);
 	assert_int_equal(bad, 0);
+}
+
+static void
+sinning_servers(void **state UNUSED)
+{
+	fetch_all(false);
+}
+
+static void
+silent_servers(void **state UNUSED)
+{
+	fetch_all(true);
 }
 
 /* Freed after 0, 1, 2, ... turns of the loop until it ends by itself: no callback, nothing leaks
@@ -943,7 +975,7 @@ freed_in_flight(void **state UNUSED)
 		runs = xcalloc(1, sizeof(*runs));
 		left = 1;
 		run_prepare(&runs[0], 0, &cases[0], &port);
-		f = fetcher_new(port);
+		f = fetcher_new(port, PATIENCE_S);
 		w = policy_fetch_start(f, runs[0].domain, on_policy, &runs[0]);
 		for (int i = 0; i < turns && !runs[0].called; i++)
 			(void)event_base_loop(loop, EVLOOP_ONCE);
@@ -983,7 +1015,7 @@ shared(void **state UNUSED)
 	runs = xcalloc(1, sizeof(*runs));
 	left = 2;
 	run_prepare(&runs[0], 0, &cases[0], &port);
-	f = fetcher_new(port);
+	f = fetcher_new(port, PATIENCE_S);
 	second = (struct run){.c = &cases[0]};
 	(void)policy_fetch_start(f, runs[0].domain, on_policy, &runs[0]);
 	(void)policy_fetch_start(f, runs[0].domain, on_policy, &second);
@@ -1106,6 +1138,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sinning_servers),
+		cmocka_unit_test(silent_servers),
 		cmocka_unit_test(freed_in_flight),
 		cmocka_unit_test(shared),
 		cmocka_unit_test(system_store),

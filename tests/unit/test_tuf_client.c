@@ -41,10 +41,10 @@ publish(struct scene *s, int64_t version)
 static void
 scene_init(struct scene *s, const char *name, bool flat, bool no_hashes)
 {
-	static const struct fetch_options options = {.connect_timeout_s = 5,
-		.timeout_s = 5,
+	static const struct fetch_options options = {.connect_timeout_s = 60,
+		.timeout_s = 60,
 		.low_speed_bytes_s = 1,
-		.low_speed_time_s = 5};
+		.low_speed_time_s = 60};
 	char *path;
 
 	memset(s, 0, sizeof(*s));

@@ -53,7 +53,7 @@ set_up(void **state UNUSED)
 	options.dns_forward = &server->forward;
 	options.dns_forward_count = 1;
 	options.trust_anchor = server->anchor;
-	options.deadline_s = 4;
+	options.deadline_s = 120; /* for machines that are busy: the name server always answers */
 	options.self_test.bogus = "www.signed.example";
 	tests = 0;
 	believed = false;
@@ -156,9 +156,9 @@ every_hour(void **state UNUSED)
 	assert_false(vantage_watch_may_keep(watch)); /* a bogus answer proves nothing yet */
 	take_all(1, NULL);
 	assert_true(vantage_watch_may_keep(watch));
-	pass_time(3590);
+	pass_time(3000);
 	assert_false(has_begun());
-	pass_time(11);
+	pass_time(601);
 	await_test();
 	assert_true(believed);
 	assert_true(vantage_watch_may_keep(watch));
