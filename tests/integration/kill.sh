@@ -31,12 +31,16 @@ updater_conf() { # updater_conf DIR: a configuration whose state and map lie in 
 		reload = no
 	END
 }
-# killed_randomly LONGEST-MS COMMAND...: whether a kill at a random moment came before its end.
+# killed_randomly LOCK LONGEST-MS COMMAND...: whether a kill at a random moment came before its end. Whoever has
+# been killed keeps its lock until it is gone, which may take a while on a busy machine: this waits for it.
 killed_randomly() {
-	local ms=$((RANDOM % $1 + 1))
-	shift
-	# The shell that starts it would announce the kill.
-	if { timeout -s KILL "$(printf '0.%03d' "$ms")" "$@" >/dev/null 2>&1; } 2>/dev/null; then return 1; fi
+	local lock=$1 ms=$((RANDOM % $2 + 1)) rc=0
+	shift 2
+	# The shell that starts it would announce the kill. In the foreground timeout does not kill itself, too, and
+	# so sees the end.
+	{ timeout --foreground -s KILL "$(printf '0.%03d' "$ms")" "$@" >/dev/null 2>&1; } 2>/dev/null || rc=$?
+	[ ! -e "$lock" ] || flock -w 60 "$lock" true || echo "$lock: still held" >>"$tmp/bad"
+	[ "$rc" -ne 0 ]
 }
 duration_ms() { # of a command, at least 4, at most 999
 	local start=$EPOCHREALTIME end ms
@@ -74,7 +78,7 @@ for ((i = 0; i < kills; i++)); do
 	t=$((t + 60))
 	at "$t" preload25 --config "$conf" build >"$tmp/log" 2>&1 ||
 		{ cat "$tmp/log" >>"$tmp/bad"; echo "build after kill $i" >>"$tmp/bad"; bad=1; }
-	if killed_randomly "$longest" env PRELOAD25_NOW="$(date -u -d "@$t" +%FT%TZ)" preload25 --config "$conf" publish; then
+	if killed_randomly "$repo/.git/preload25/lock" "$longest" env PRELOAD25_NOW="$(date -u -d "@$t" +%FT%TZ)" preload25 --config "$conf" publish; then
 		cut=$((cut + 1))
 	fi
 	# A reader who comes at this very moment is content: a first visit, and git's own check.
@@ -97,7 +101,7 @@ for ((i = 0; i < kills; i++)); do
 		bad=1
 	fi
 done
-if [ "$bad" -eq 0 ]; then ok "publish survives kill -9 ($cut of $kills runs cut short)"; else
+if [ "$bad" -eq 0 ] && [ ! -s "$tmp/bad" ]; then ok "publish survives kill -9 ($cut of $kills runs cut short)"; else
 	not_ok 'publish survives kill -9' "$tmp/bad"; fi
 check 'and completes' publish
 check 'the work tree is what was committed' test -z "$(git -C "$repo" status --porcelain)"
@@ -120,7 +124,7 @@ for ((i = 0; i < kills; i++)); do
 		publish >"$tmp/log" 2>&1 || { bad=1; cat "$tmp/log" >>"$tmp/bad"; }
 	fi
 	had=$([ -e "$up/map" ] && echo yes)
-	if killed_randomly "$first" env PRELOAD25_NOW="$(date -u -d "@$t" +%FT%TZ)" preload25-update --config "$up/u.conf"; then
+	if killed_randomly "$up/state/lock" "$first" env PRELOAD25_NOW="$(date -u -d "@$t" +%FT%TZ)" preload25-update --config "$up/u.conf"; then
 		cut=$((cut + 1))
 	fi
 	# The map is either the old one, or the new one, or (on a first visit) not there yet; whole.
@@ -143,7 +147,7 @@ for ((i = 0; i < kills; i++)); do
 		bad=1
 	fi
 done
-if [ "$bad" -eq 0 ]; then ok "update survives kill -9 ($cut of $kills runs cut short)"; else
+if [ "$bad" -eq 0 ] && [ ! -s "$tmp/bad" ]; then ok "update survives kill -9 ($cut of $kills runs cut short)"; else
 	not_ok 'update survives kill -9' "$tmp/bad"; fi
 # What killed writers left beside the map goes with the next complete run.
 check 'nothing is left beside the map' test -z "$(find "$up" -maxdepth 1 -name '.*tmp*')"
