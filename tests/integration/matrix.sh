@@ -97,16 +97,65 @@ send_all() {
 	done
 }
 
-# observe PHASE: what became of them, into $LAB_M/PHASE.tsv: case, outcome, how often it was received,
-# TLS, SNI, the receiving host; "-" where nothing was.
+# observe PHASE: what became of them, as look has it. A mail server may put a message off for a reason of its own
+# (a lock, a name server that was slow, a busy machine): what is to go goes by a further run of the queue then,
+# while what is held back for good, rightly or not, is not seen to go by any number of them.
 observe() {
-	local phase=$1 name id count row
+	local tries again name got count
+	local -a names=("${case_names[@]}")
 	declare -A fate
-	for name in "${case_names[@]}"; do
+	# shellcheck disable=SC2034 # for NAME_fate
+	for tries in 1 2 3 4; do
+		if [ "$tries" -gt 1 ]; then
+			local LAB_FROM
+			LAB_FROM=$(log_size)
+			"${mta}_queue_run" || return
+			local LAB_WAIT_S=60 # it may have gone before that run
+		fi
+		look "$1" "${names[@]}"
+		again=()
+		while IFS=$'\t' read -r name got count _; do
+			[ "$count" -gt 0 ] || [ "${sent[${case_message[$name]}]}" -ne 0 ] || ! may_change "$1" "$name" "$got" ||
+				again+=("$name")
+		done <"$LAB_M/$1.tsv"
+		[ ${#again[@]} -gt 0 ] || break
+		echo "$mta, $1 the list: tried once more: ${again[*]}" >>"$LAB_M/again"
+		names=("${again[@]}")
+	done
+}
+
+# want_of PHASE CASE: what is to be seen of it there, into want.
+want_of() {
+	want=${case_with["$2 $mta"]}
+	# Without the list, or with one that has no such entry.
+	if [ "$1" != with ] || [ "$want" = n/e ]; then want=${case_without["$2 $mta"]}; fi
+}
+
+# may_change PHASE CASE OUTCOME: whether the message waits, or nobody knows where it is, and something else is wanted.
+may_change() {
+	local want
+	want_of "$1" "$2"
+	case $3 in
+	Q) [[ /$want/ != */Q/* ]] ;;
+	'?') ;;
+	*) return 1 ;;
+	esac
+}
+
+# look PHASE CASE...: the fate of these messages is asked for anew; that of all goes to $LAB_M/PHASE.tsv: case,
+# outcome, how often it was received, TLS, SNI, the receiving host; "-" where nothing was.
+look() {
+	local phase=$1 name id count row want patience
+	shift
+	for name in "$@"; do
 		id=$phase-${case_message[$name]}
 		case ${sent[${case_message[$name]}]} in
 		0)
-			"${mta}_fate" "$id" "${case_to[$name]}" || outcome='?'
+			want_of "$phase" "$name"
+			# What can only go is waited for; of the rest a mail server may not tell.
+			patience=''
+			[[ /$want/ == */Q/* ]] || patience=$LAB_WAIT_S
+			LAB_PATIENCE_S=$patience "${mta}_fate" "$id" "${case_to[$name]}" || outcome='?'
 			seen_why["$phase-$name"]=$why
 			;;
 		1) outcome=B ;;
@@ -123,6 +172,10 @@ observe() {
 			'$1 == id && (!all || index(tolower($5), to))' "$LAB_M/received.tsv")
 		count=$(grep -c . <<<"$row")
 		outcome=${fate[$name]}
+		# By itself, between one run and another.
+		if [ "$tries" -gt 1 ] && [[ $outcome = [Q?] ]] && [ "$count" -eq 1 ] && ! grep -qxF "$id" "$LAB_M/queue.txt"; then
+			outcome=D
+		fi
 		# What the log says must be so.
 		case $outcome in
 		D) [ "$count" -eq 1 ] || outcome='?' ;;
@@ -165,16 +218,12 @@ judge() {
 	local phase=$1 name got count tls sni host want cell with
 	while IFS=$'\t' read -r name got count tls sni host; do
 		with=${case_with["$name $mta"]} cell=$got
+		want_of "$phase" "$name"
 		if [ "$phase" = with ] && [ "$with" != n/e ]; then
-			want=$with
 			[ "$got" != D ] || went_well "$name" "$want" "$tls" "$host" || cell=X
-		else
-			# Without the list, or with one that has no such entry.
-			want=${case_without["$name $mta"]}
-			if [ "$got" = D ] && [[ $want =~ ^(clear|impostor)$ ]]; then
-				# In clear, or inside TLS with nobody known.
-				cell=$([ "$tls" = no ] && echo clear || echo impostor)
-			fi
+		elif [ "$got" = D ] && [[ $want =~ ^(clear|impostor)$ ]]; then
+			# In clear, or inside TLS with nobody known.
+			cell=$([ "$tls" = no ] && echo clear || echo impostor)
 		fi
 		{
 			echo "outcome $got, received $count times by $host, TLS $tls, SNI $sni; want $want"

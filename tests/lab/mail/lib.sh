@@ -10,7 +10,7 @@
 
 LAB_M=/run/lab/mail
 LAB_R=${LAB_R-/run/lab/root}
-LAB_WAIT_S=60 # bound of every wait; nothing depends on how long it takes within it
+LAB_WAIT_S=180 # bound of every wait; nothing depends on how long it takes within it
 
 # The libraries that were unpacked beside the programs. Only for those programs.
 lab_libs=$(printf '%s:' "$LAB_R/usr/lib/postfix" "$LAB_R"/usr/lib/*-linux-gnu* "$LAB_R"/lib/*-linux-gnu*)
@@ -101,6 +101,9 @@ resolver_start() {
 			num-threads: 1
 			verbosity: 1
 			val-log-level: 2
+			# A name server that is slow since the machine is busy is not given up for a while.
+			infra-keep-probing: yes
+			infra-cache-min-rtt: 2000
 		forward-zone:
 			name: "."
 			forward-addr: $address@53
@@ -260,12 +263,32 @@ postfix_start() {
 }
 
 postfix_reload() {
-	local d=$LAB_M/$1 from
+	local d=$LAB_M/$1 from pid old
 
+	pid=$(cat "$d/pid") && old=$(postfix_workers "$pid") || return
 	from=$(size_of "$d/maillog")
-	kill -HUP "$(cat "$d/pid")"
+	kill -HUP "$pid"
 	await line -o "$from" "$d/maillog" 'reload -- version' >/dev/null ||
-		complain "postfix $1 did not reload"
+		complain "postfix $1 did not reload" || return
+	postfix_relieved "$old"
+}
+
+# postfix_workers PID: the processes of the master, but for the one that keeps the log.
+postfix_workers() {
+	local pid
+	for pid in $(cat "/proc/$1/task/$1/children"); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = postlogd ] || echo "$pid"
+	done
+}
+
+# postfix_relieved PIDS: those who were there before a reload are gone. They end by themselves when they are told;
+# until then they would take mail, and deliver it, by what was configured before.
+postfix_relieved() {
+	local pid
+	for pid in $1; do
+		timeout "$LAB_WAIT_S" tail --pid="$pid" -f /dev/null ||
+			complain "postfix: process $pid stays at work" || return
+	done
 }
 
 size_of() {
@@ -310,13 +333,17 @@ mail_outcome() {
 		complain "message $2: nobody tried to deliver it"
 }
 
-# mail_again NAME QUEUE-ID: tries again now, and waits for the outcome as mail_outcome does.
+# mail_again NAME QUEUE-ID: tries again now, and waits for the outcome as mail_outcome does. The log tells that
+# a message was put off before it lies where -i looks for it: so it is asked for until something happens.
 mail_again() {
-	local from
+	local from end=$((SECONDS + LAB_WAIT_S))
 
 	from=$(size_of "$LAB_M/$1/maillog")
-	MAIL_CONFIG=$LAB_M/$1/conf unpacked "$LAB_R/usr/sbin/postqueue" -c "$LAB_M/$1/conf" -i "$2" &&
-		mail_outcome "$1" "$2" "$from"
+	while [ $SECONDS -lt $end ]; do
+		MAIL_CONFIG=$LAB_M/$1/conf unpacked "$LAB_R/usr/sbin/postqueue" -c "$LAB_M/$1/conf" -i "$2" || return
+		! LAB_WAIT_S=5 mail_outcome "$1" "$2" "$from" 2>/dev/null || return 0
+	done
+	complain "message $2: nobody tried to deliver it again"
 }
 
 # mail_queue NAME: JSON, one message per line.

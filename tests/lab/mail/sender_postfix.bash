@@ -14,7 +14,16 @@ postfix_make() {
 }
 
 postfix_set_up() {
-	updater && updater setup postfix --apply && postfix reload 2>/dev/null
+	updater && updater setup postfix --apply && postfix_reloads
+}
+
+# postfix_reloads: from now on everything goes by the configuration that there is now.
+postfix_reloads() {
+	local master from old
+	master=$(tr -d ' ' </var/spool/postfix/pid/master.pid) && old=$(postfix_workers "$master") || return
+	from=$(log_size)
+	postfix reload 2>/dev/null && await line -o "$from" "$LAB_LOG" 'postfix/master.*: reload -- version' >/dev/null &&
+		postfix_relieved "$old"
 }
 
 postfix_start() {

@@ -33,7 +33,7 @@
 #                                             B bounced or refused; ? nothing of that came in time
 #                                   why       the log line that says so
 #                               Of a mail server whose log does not always tell it waits $LAB_PATIENCE_S
-#                               for that, if set, before it asks the queue
+#                               for that, if set, before it asks the queue (Q: it was tried, or is being tried)
 #   NAME_version                prints it, in a word
 #   NAME_queue                  prints the ids (ID) of the messages that are still queued, one a line
 #
@@ -60,8 +60,11 @@ mail_text() {
 # further sockets.
 log_start() {
 	: >>"$LAB_LOG" && chmod 644 "$LAB_LOG"
+	local socket
 	"$LAB_BIN/syslogd" "$LAB_LOG" /dev/log "$@" 2>"$LAB_M/syslogd.err" &
-	await exists /dev/log || complain "syslogd did not start: $(cat "$LAB_M/syslogd.err")"
+	for socket in /dev/log "$@"; do
+		await exists "$socket" || complain "syslogd did not start: $(cat "$LAB_M/syslogd.err")" || return
+	done
 }
 
 # log_size: where LAB_FROM may stand, for what happens from now on.

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ open_socket(const char *path)
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	char *folder = xstrdup(path), *slash = strrchr(folder, '/');
 	struct error err = {0};
+	mode_t before;
+	bool bound;
 	int fd = -1;
 
 	if (slash == NULL || strlen(path) >= sizeof(at.sun_path)) {
@@ -46,8 +49,11 @@ open_socket(const char *path)
 	(void)unlink(path);
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* Everybody may log, whatever our umask is. */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || chmod(path, 0666) < 0) {
+	/* Everybody may log, from the moment in which it is there. */
+	before = umask(0111);
+	bound = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+	(void)umask(before);
+	if (!bound) {
 		fprintf(stderr, "syslogd: %s: %s\n", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
