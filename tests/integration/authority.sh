@@ -34,8 +34,10 @@ expect 'importing again changes nothing' 0 '' preload25 --config "$conf" import 
 check 'and says so' grep -qx "0 new candidates, $total known already, 0 refused" "$tmp/out"
 cp -r "$auth" "$tmp/killed" # for the kills below: nothing was looked at yet
 
+begin=${EPOCHREALTIME/[.,]/}
 if authority_week "$auth" "$now" >"$tmp/log" 2>&1; then ok 'nine daily crawls'; else
 	not_ok 'nine daily crawls' "$tmp/log"; fi
+crawl_ms=$(((${EPOCHREALTIME/[.,]/} - begin) / 9000))
 check 'nothing is due after a crawl' test "$(due 0 "$conf")" = 0
 
 # What the last crawl said of every domain, as the store remembers it.
@@ -144,18 +146,23 @@ killed=$tmp/killed/preload25.conf
 left=$total
 bad=0
 cut=0
-for ((i = 0; i < kills; i++)); do
-	ms=$((RANDOM % 2500 + 20))
-	{ timeout -s KILL "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" \
+# The moments are within a share of what a crawl takes here and now.
+longest=$((crawl_ms / 24 + 20))
+for ((i = 0; i < kills && left > total / 2; i++)); do
+	ms=$((RANDOM % longest + 20))
+	# In the foreground timeout does not kill itself, too, and so sees the end.
+	{ timeout --foreground -s KILL "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" \
 		preload25 --config "$killed" crawl --once >/dev/null 2>&1; } 2>/dev/null || cut=$((cut + 1))
 	before=$left
 	left=$(due 0 "$killed")
 	if [ -z "$left" ] || [ "$left" -gt "$before" ]; then
 		echo "kill $i after $ms ms: $before were due before, ${left:-no answer} after" >>"$tmp/bad"
 		bad=1
+	elif [ "$left" -eq "$before" ]; then
+		longest=$((longest * 3 / 2)) # too early for anything to be kept
 	fi
 done
-if [ "$bad" -eq 0 ]; then ok "crawl survives kill -9 ($cut of $kills runs cut short, $left of $total left)"; else
+if [ "$bad" -eq 0 ]; then ok "crawl survives kill -9 ($cut of $i runs cut short, $left of $total left)"; else
 	not_ok 'crawl survives kill -9' "$tmp/bad"; fi
 check 'the kills were spread over the crawl' test "$left" -gt 0 -a "$left" -lt "$total"
 check 'the next run goes on where they stopped' sh -c "preload25 --config '$killed' crawl --once >'$tmp/rest'"
@@ -172,17 +179,20 @@ check 'every domain has its verdict' diff <(grep -v '^village.test' "$tmp/truth"
 
 # --- a crawl that is interrupted, and one too many --------------------------------------------------
 crawl_until() { # crawl_until SIGNAL: a crawl that gets the signal once it has kept something
-	local start
+	local start pid crawl end=$((SECONDS + 300))
 	start=$(due 1 "$killed")
-	day 1 "$killed" crawl --once >"$tmp/crawl.log" 2>&1 &
-	local pid=$!
-	for ((k = 0; k < 300; k++)); do
-		[ "$(due 1 "$killed")" != "$start" ] && break
+	# So few at once that it is far from its end when it has kept something.
+	day 1 "$killed" crawl --once --concurrency 10 >"$tmp/crawl.log" 2>&1 &
+	pid=$!
+	while [ "$(due 1 "$killed")" = "$start" ] && [ $SECONDS -lt $end ]; do
 		read -r -t 0.1 <> <(:) || : # a pause without a process
 	done
+	# The job is the shell that set the clock; the crawl is its child. It stands still while the second one comes.
+	crawl=$(ps -o pid= --ppid "$pid" | head -n 1)
+	kill -STOP "$crawl"
 	expect 'a second crawl of the same vantage point' 3 'lock|another' day 1 "$killed" crawl --once
-	# The job is the shell that set the clock; the crawl is its child.
-	kill -"$1" "$(ps -o pid= --ppid "$pid" | head -n 1)" 2>/dev/null || kill -"$1" "$pid"
+	kill -"$1" "$crawl"
+	kill -CONT "$crawl"
 	wait "$pid"
 }
 crawl_until INT
