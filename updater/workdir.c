@@ -1,7 +1,9 @@
 #include "updater/workdir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +19,8 @@
 #define DIR_MODE  0700
 #define READ_MODE 0750
 #define FILE_MODE 0644
+/* So deep may folders lie that are removed at once; of deeper ones the next run finds fewer. */
+#define PASSES_MAX 4096
 
 #define PARTS (WORKDIR_FETCHED + 1)
 static const char *const names[PARTS] = {
@@ -36,6 +40,72 @@ open_dir(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+static DIR *
+list_dir(int fd)
+{
+	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own >= 0 ? fdopendir(own) : NULL;
+
+	if (dir == NULL && own >= 0)
+		(void)close(own);
+	return dir;
+}
+
+/* A folder out of another one, under a name that nothing has there. */
+static void
+bring_up(int fd, const char *name, int to, size_t *next)
+{
+	char free_name[32];
+
+	do
+		(void)snprintf(free_name, sizeof(free_name), "%zu", (*next)++);
+	while (renameat2(fd, name, to, free_name, RENAME_NOREPLACE) < 0 && errno == EEXIST);
+}
+
+/* Removes what is in a folder but its folders, each of which it hands over; how many there were. */
+static size_t
+remove_files(int fd, void (*hand)(int fd, const char *name, int to, size_t *next), int to, size_t *next)
+{
+	DIR *dir = list_dir(fd);
+	const struct dirent *e;
+	size_t count = 0;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(fd, e->d_name, 0) < 0 && errno == EISDIR) {
+			hand(fd, e->d_name, to, next);
+			count++;
+		}
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	return count;
+}
+
+static void
+remove_folder(int fd, const char *name, int to, size_t *next)
+{
+	int sub = open_dir(fd, name);
+
+	if (sub >= 0) {
+		(void)remove_files(sub, bring_up, to, next);
+		(void)close(sub);
+	}
+	(void)unlinkat(fd, name, AT_REMOVEDIR);
+}
+
+/* Removes all that is in it; what cannot be removed shows when the folder itself is. Folders are none of ours, and
+ * lie as deep in each other as somebody likes: those in one come up before it goes, until none is left. */
+static void
+empty(int fd)
+{
+	size_t next = 0;
+
+	for (size_t pass = 0; pass < PASSES_MAX && remove_files(fd, remove_folder, fd, &next) > 0; pass++)
+		continue;
+}
+
 /* Behind a process that may have been anybody's; what cannot be removed shows when the folder itself is. */
 static int
 remove_all(const char *path)
@@ -49,8 +119,16 @@ remove_all(const char *path)
 		(void)close(fd);
 		return -1;
 	}
-	for (int i = WORKDIR_TOP + 1; i < PARTS; i++)
+	for (int i = WORKDIR_TOP + 1; i < PARTS; i++) {
+		int part = open_dir(fd, names[i]);
+
+		if (part < 0)
+			continue;
+		empty(part);
+		(void)close(part);
 		(void)file_remove_dir(fd, names[i]);
+	}
+	empty(fd);
 	(void)close(fd);
 	return file_remove_dir(AT_FDCWD, path);
 }

@@ -513,13 +513,29 @@ test_take(void **state UNUSED)
 	assert_int_equal(workdir_take(wd, WORKDIR_FETCHED, "in", &said, to, 0644, &err), -1);
 	assert_int_equal(err.kind, ERROR_SECURITY);
 	assert_false(file_exists(to));
-	/* A killed run leaves all that: the next one begins with nothing. */
+	/* A killed run leaves all that, and other processes of the user folders: the next one begins with nothing. */
 	{
 		struct workdir *next;
+		char *fetched = in_temp("work/fetched");
+		int at = open(fetched, O_RDONLY | O_DIRECTORY | O_CLOEXEC), deeper;
 
+		assert_true(at >= 0);
+		free(fetched);
+		for (int depth = 0; depth < 300; depth++) {
+			assert_int_equal(mkdirat(at, "0", 0755), 0);
+			assert_int_equal(mkdirat(at, "1", 0755), 0);
+			assert_int_equal(symlinkat(temp_dir, at, "2"), 0);
+			deeper = openat(at, "0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			assert_true(deeper >= 0);
+			(void)close(at);
+			at = deeper;
+		}
+		(void)close(at);
 		OK(workdir_open(dir, &next, &ok_err));
 		assert_false(file_exists(in));
 		workdir_close(next);
+		assert_false(file_exists(dir));
+		assert_true(file_exists(path));
 	}
 	workdir_close(wd);
 	assert_false(file_exists(dir));
