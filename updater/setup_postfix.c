@@ -1,28 +1,24 @@
 #include "updater/setup.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/error.h"
 #include "common/file.h"
-#include "common/json.h"
 #include "common/str.h"
 #include "common/xalloc.h"
 #include "updater/job.h"
 #include "updater/map.h"
 #include "updater/postfix.h"
 #include "updater/postfix_holes.h"
+#include "updater/postfix_record.h"
 #include "updater/settings.h"
 
 #define MAIN_CF_MAX ((size_t)4 * 1024 * 1024)
 #define CHANGES_MAX 8
-#define RECORD_MODE 0600
 
 /* Catches what the map cannot: Postfix asks it for a domain as it was typed, and DNS for its ASCII
  * form. Domains that are not ASCII then need a certificate that names their MX. */
@@ -63,7 +59,7 @@ struct setup {
 	char *raw[P_COUNT];      /* as main.cf has it; NULL: unknown to this version */
 	char *expanded[P_COUNT]; /* with $names replaced */
 	struct postfix_version version;
-	json_t *record; /* owned; of what earlier runs have changed */
+	struct postfix_record *record; /* owned; of earlier runs */
 	struct change changes[CHANGES_MAX];
 	size_t change_count;
 };
@@ -84,60 +80,6 @@ change(struct setup *u, enum param p, char *text, const char *why)
 	c->why = why;
 }
 
-/* --- what was changed ---------------------------------------------------------------------------
- */
-
-static char *
-record_path(const struct setup *u)
-{
-	return xasprintf("%s/setup-postfix.json", u->s->state_dir);
-}
-
-/* The record of earlier runs; without any, one without changes. Whoever only looks need not be able to read it. */
-static int
-load_record(struct setup *u, struct error *err)
-{
-	const bool looks = !u->options->apply && !u->options->revert;
-	char *path = record_path(u);
-	json_t *doc = NULL;
-	struct buf text;
-	int rc = 0;
-
-	buf_init(&text, MAIN_CF_MAX);
-	if (!looks || access(path, R_OK) == 0 || errno != EACCES)
-		rc = file_read_if_exists(path, &text, err);
-	if (rc > 0 && json_parse(buf_str(&text), text.len, &doc, err) == 0 &&
-		!json_is_array(json_object_get(doc, "changes"))) {
-		error_set(err, ERROR_INPUT, "%s: is no record of changes", path);
-		json_decref(doc);
-		doc = NULL;
-	}
-	if (rc == 0) {
-		doc = json_object();
-		json_object_set_new(doc, "changes", json_array());
-	}
-	buf_clear(&text);
-	free(path);
-	u->record = doc;
-	return doc != NULL ? 0 : -1;
-}
-
-/* Whether a map is one that setup has put there, when [install] path or type were others: nobody renews it any
- * more, and in front of the present one its lines would hold for ever. */
-static bool
-is_former(const struct setup *u, const char *map, const char *table)
-{
-	size_t i;
-	json_t *one;
-
-	if (strcmp(map, table) == 0)
-		return false;
-	json_array_foreach (json_object_get(u->record, "tables"), i, one)
-		if (json_is_string(one) && strcmp(json_string_value(one), map) == 0)
-			return true;
-	return false;
-}
-
 /* --- what there is to change --------------------------------------------------------------------
  */
 
@@ -154,6 +96,14 @@ braces_closed(const char *text)
 			depth--;
 	}
 	return depth == 0;
+}
+
+/* Whether a map is one that setup has put there, when [install] path or type were others: nobody renews it any
+ * more, and in front of the present one its lines would hold for ever. */
+static bool
+is_former(const struct setup *u, const char *map, const char *table)
+{
+	return strcmp(map, table) != 0 && postfix_record_has_table(u->record, map);
 }
 
 /* The administrator's own maps first: the first that answers wins. */
@@ -292,80 +242,29 @@ out:
 	return rc;
 }
 
-/* What was recorded of a parameter; lent. NULL: nothing. */
-static json_t *
-recorded(json_t *list, const char *name)
-{
-	size_t i;
-	json_t *one;
-
-	json_array_foreach (list, i, one) {
-		const char *text = json_string_value(json_object_get(one, "name"));
-
-		if (text != NULL && strcmp(text, name) == 0)
-			return one;
-	}
-	return NULL;
-}
-
-static void
-record_table(const struct setup *u)
-{
-	char *table = map_table(u->s->kind, u->s->map_file);
-	json_t *tables = json_object_get(u->record, "tables"), *one;
-	bool known = false;
-	size_t i;
-
-	if (!json_is_array(tables)) {
-		tables = json_array();
-		json_object_set_new(u->record, "tables", tables);
-	}
-	json_array_foreach (tables, i, one)
-		known = known || (json_is_string(one) && strcmp(json_string_value(one), table) == 0);
-	if (!known)
-		json_array_append_new(tables, json_string(table));
-	free(table);
-}
-
 /* What each parameter was before the first --apply, for --revert. */
 static int
 record_changes(const struct setup *u, struct error *err)
 {
-	json_t *list = json_object_get(u->record, "changes");
-	char *path = record_path(u), *set = NULL;
-	struct buf text;
-	int rc = 0;
+	char *table = map_table(u->s->kind, u->s->map_file);
 
-	buf_init(&text, MAIN_CF_MAX);
-	record_table(u);
-	for (size_t i = 0; rc == 0 && i < u->change_count; i++) {
-		const char *name = u->changes[i].name, *raw = NULL;
-		json_t *one = recorded(list, name);
+	postfix_record_add_table(u->record, table);
+	free(table);
+	for (size_t i = 0; i < u->change_count; i++) {
+		const char *name = u->changes[i].name, *before = NULL;
+		char *set = NULL;
 
-		if (one != NULL) {
-			json_object_set_new(one, "after", json_string(u->changes[i].value));
-			continue;
-		}
-		one = json_object();
 		/* -n says what main.cf itself sets, defaults apart. */
-		rc = postfix_conf(u->s, "-n", &name, 1, &set, err);
+		if (!postfix_record_has(u->record, name) &&
+			postfix_conf(u->s, "-n", &name, 1, &set, err) < 0)
+			return -1;
 		for (size_t p = 0; p < P_COUNT; p++)
-			if (names[p] == name && rc == 0 && set[0] != '\0')
-				raw = u->raw[p];
+			if (names[p] == name && set != NULL && set[0] != '\0')
+				before = u->raw[p];
 		free(set);
-		set = NULL;
-		json_object_set_new(one, "name", json_string(name));
-		json_object_set_new(one, "before", raw != NULL ? json_string(raw) : json_null());
-		json_object_set_new(one, "after", json_string(u->changes[i].value));
-		json_array_append_new(list, one);
+		postfix_record_change(u->record, name, before, u->changes[i].value);
 	}
-	if (rc == 0)
-		rc = json_compact(u->record, &text, err);
-	if (rc == 0)
-		rc = file_replace(path, text.data, text.len, RECORD_MODE, err);
-	buf_clear(&text);
-	free(path);
-	return rc;
+	return postfix_record_save(u->record, err);
 }
 
 static int
@@ -477,29 +376,26 @@ set_or_unset(const struct setup *u, const char *name, const char *text, struct e
 	return rc;
 }
 
-/* Whether somebody is to give a parameter back its value: not where it was changed since. */
+/* Whether a parameter is to be given back its value: not where somebody has changed it since. */
 static bool
-is_to_revert(const struct setup *u, const json_t *change)
+is_to_revert(const struct setup *u, const struct postfix_recorded *change)
 {
-	const char *name = json_string_value(json_object_get(change, "name"));
-	const char *after = json_string_value(json_object_get(change, "after"));
-
-	return name != NULL && after != NULL && strcmp(name, names[P_MAPS]) != 0 && still_has(u, name, after);
+	return strcmp(change->name, names[P_MAPS]) != 0 && still_has(u, change->name, change->after);
 }
 
 static int
 revert(struct setup *u, struct error *err)
 {
 	FILE *out = u->options->out;
-	char *maps = maps_without_ours(u), *path = NULL, *record = record_path(u);
-	const json_t *changes = json_object_get(u->record, "changes"), *change;
+	char *maps = maps_without_ours(u), *path = NULL;
 	const bool asked = u->raw[P_MAPS] != NULL && strcmp(maps, u->raw[P_MAPS]) != 0;
+	struct postfix_recorded change;
 	bool more = false;
-	size_t i;
+	size_t at = 0;
 	int rc = 0;
 
-	json_array_foreach (changes, i, change)
-		more = more || is_to_revert(u, change);
+	while (postfix_record_next(u->record, &at, &change))
+		more = more || is_to_revert(u, &change);
 	if (!asked && !more) {
 		fprintf(out, "main.cf does not ask the list: there is nothing to take away\n");
 		goto out;
@@ -511,16 +407,15 @@ revert(struct setup *u, struct error *err)
 	/* First of all the list: whatever fails behind this, main.cf is sound. */
 	if (asked)
 		rc = set_or_unset(u, names[P_MAPS], maps[0] != '\0' ? maps : NULL, err);
-	json_array_foreach (changes, i, change)
-		if (rc == 0 && is_to_revert(u, change))
-			rc = set_or_unset(u, json_string_value(json_object_get(change, "name")),
-				json_string_value(json_object_get(change, "before")), err);
+	at = 0;
+	while (rc == 0 && postfix_record_next(u->record, &at, &change))
+		if (is_to_revert(u, &change))
+			rc = set_or_unset(u, change.name, change.before, err);
 	if (rc == 0) {
-		(void)unlink(record);
+		postfix_record_remove(u->record);
 		fprintf(out, "main.cf no longer asks the list; now run: postfix reload\n");
 	}
 out:
-	free(record);
 	free(path);
 	free(maps);
 	return rc < 0 ? -1 : 0;
@@ -532,7 +427,10 @@ run(struct setup *u, struct error *err)
 	FILE *out = u->options->out;
 	int rc;
 
-	if (look(u, err) < 0 || load_record(u, err) < 0)
+	/* Whoever only looks need not be able to read the record. */
+	if (look(u, err) < 0 ||
+		postfix_record_load(u->s->state_dir, u->options->apply || u->options->revert,
+			&u->record, err) < 0)
 		return -1;
 	fprintf(out, "Postfix %s; the list is %s\n", value(u, P_VERSION), u->s->map_file);
 	if (u->options->revert)
@@ -573,7 +471,7 @@ setup_postfix(
 
 	postfix_values_clear(u.raw, P_COUNT);
 	postfix_values_clear(u.expanded, P_COUNT);
-	json_decref(u.record);
+	postfix_record_free(u.record);
 	for (size_t i = 0; i < u.change_count; i++)
 		free(u.changes[i].value);
 	return rc;
