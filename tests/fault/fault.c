@@ -17,6 +17,8 @@
  *	FAULT_AT	n, from 1
  *	FAULT_TRACE	a file; one line is appended for each step:
  *			NUMBER <tab> OPERATION <tab> FILE [<tab> SECOND FILE]
+ *	FAULT_KEYS	a text; the Ed25519 keys that are made come of it and not of chance, so that what
+ *			is made twice is the same. With or without a mode
  *
  * Steps are counted over the process and what it forks. Standard output and error do not count, nor
  * what is no regular file. Locks and reads of files are left alone.
@@ -26,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -52,6 +55,7 @@ static struct {
 	enum mode mode;
 	unsigned long at;
 	int trace;            /* -1: none */
+	const char *keys;     /* NULL: by chance; lent by the environment */
 	atomic_ulong *number; /* shared with children */
 	atomic_bool written[FDS_MAX];
 } fault;
@@ -63,7 +67,10 @@ start(void)
 	const char *program = getenv("FAULT_PROGRAM"), *mode = getenv("FAULT_MODE");
 	const char *at = getenv("FAULT_AT"), *trace = getenv("FAULT_TRACE");
 
-	if (mode == NULL || program == NULL || strcmp(program, program_invocation_short_name) != 0)
+	if (program == NULL || strcmp(program, program_invocation_short_name) != 0)
+		return;
+	fault.keys = getenv("FAULT_KEYS");
+	if (mode == NULL)
 		return;
 	for (size_t i = 1; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(mode, modes[i]) == 0)
@@ -510,4 +517,28 @@ recv(int fd, void *data, size_t len, int flags)
 		return real(fd, data, len, flags);
 	errno = ECONNRESET;
 	return -1;
+}
+
+/* --- keys ----------------------------------------------------------------------------------- */
+
+EVP_PKEY *
+EVP_PKEY_Q_keygen(OSSL_LIB_CTX *library, const char *query, const char *type, ...)
+{
+	static atomic_uint number;
+	unsigned char secret[32] = {0};
+	__typeof__(EVP_PKEY_new_raw_private_key) *make;
+
+	REAL(EVP_PKEY_Q_keygen);
+	/* The arguments of other types are not handed on. */
+	if (strcmp(type, "ED25519") != 0)
+		_exit(125);
+	if (fault.keys == NULL)
+		return real(library, query, type);
+	/* The program's own library: what else is preloaded into has none. */
+	*(void **)&make = dlsym(RTLD_DEFAULT, "EVP_PKEY_new_raw_private_key");
+	if (make == NULL)
+		_exit(125);
+	(void)snprintf((char *)secret, sizeof(secret), "%s %u", fault.keys,
+		atomic_fetch_add(&number, 1));
+	return make(EVP_PKEY_ED25519, NULL, secret, sizeof(secret));
 }

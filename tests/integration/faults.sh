@@ -65,6 +65,18 @@ made() { # what a new authority is; keys are of chance
 	git -C "$1/repository" status --porcelain
 }
 first_visit() { # the list that a new client gets from a repository
+	local files known
+
+	files=$(digest_of "$2" --exclude=./.git .)
+	known=$before/visit-${files%% *}
+	if [ -z "$files" ] || ! [ -e "$known" ]; then
+		first_client "$@" >"$1/visited" 2>&1
+		mv "$1/visited" "$known"
+	fi
+	cat "$known"
+	git -C "$2" fsck --strict --no-dangling --no-progress
+}
+first_client() {
 	rm -rf "$1/visit" && mkdir "$1/visit" || return
 	cat >"$1/visit/u.conf" <<-END
 		[source]
@@ -78,7 +90,6 @@ first_visit() { # the list that a new client gets from a repository
 	END
 	preload25-update --config "$1/visit/u.conf" || echo "a first visit ends with $?"
 	(cd "$1/visit/state" 2>/dev/null && ls -- list-*)
-	git -C "$2" fsck --strict --no-dangling --no-progress
 }
 other_half() { # what is made of what one half has left, in a copy
 	rm -rf "$1/look" && cp -a "$1/up" "$1/look" && sed -i "s|$1/up|$1/look|" "$1/look/u.conf" || return
@@ -145,8 +156,10 @@ restore() { # restore ACT DIR
 # The act with a fault; its exit code. What it said is in DIR/said.
 run_faulty() { # run_faulty ACT DIR MODE N
 	{ LD_PRELOAD=$B/fault.so FAULT_PROGRAM=${program[$1]} FAULT_MODE=$3 FAULT_AT=$4 \
-		FAULT_TRACE=$2/trace run "$1" "$2" >"$2/out" 2>"$2/said"; } 2>/dev/null
+		FAULT_KEYS=first FAULT_TRACE=$2/trace run "$1" "$2" >"$2/out" 2>"$2/said"; } 2>/dev/null
 }
+# The act without one, and with other keys.
+run_again() { LD_PRELOAD=$B/fault.so FAULT_PROGRAM=${program[$1]} FAULT_KEYS=next run "$@"; } # run_again ACT DIR
 # A TUF client that is not ours gets the list, the old one or the new.
 tuf_js() { # tuf_js DIR old|new
 	no_proxy=127.0.0.1 node "$tmp/tuf-js/check.mjs" "http://127.0.0.1:$(cat "$tmp/port")/${1##*/}/auth/repository" \
@@ -156,8 +169,38 @@ complain() { # complain ACT DIR MODE N WHAT [FILE]
 	echo "$1: $3 at $4 ($(sed -n "${4}p" "$2/trace" | cut -f 2- | sed "s|$2/||g")): $5"
 	[ -z "${6:-}" ] || head -n 12 "$6" | sed 's/^/    /'
 }
+# The files of an act in one word: names, modes, owners, contents; not times, nor where they are, nor what
+# chance puts into the name of a temporary file. Whatever comes of them depends on nothing else, since the
+# clock stands still and FAULT_KEYS makes the keys: a state that was looked at once, and was good, needs no
+# second look. Of a git index its entries count, not what it knows of inodes; of the inode in state.json,
+# whether it is the map's.
+digest_of() ( # digest_of DIR PATH...
+	set -o pipefail
+	tar -C "$1" --sort=name --mtime=@0 --numeric-owner --exclude=.git/index --exclude=up/state/state.json \
+		--transform 's,\(\.tmp-\|_git2_\)[^/]*$,\1,' -c "${@:2}" 2>/dev/null |
+		LC_ALL=C sed "s|$1/|/|g" | sha256sum
+)
+state_of() { # state_of ACT DIR: fails if it cannot tell
+	local files top=auth file inode mtime
+
+	[ "${program[$1]}" = preload25 ] || top=up
+	files=$(digest_of "$2" $top) || return
+	{
+		echo "$files"
+		if [ $top = auth ]; then
+			file=$2/auth/repository/.git/index
+			stat -c '%a %s %F' "$file"
+			git -C "$2/auth/repository" ls-files --stage
+		else
+			file=$2/up/state/state.json
+			read -r inode mtime < <(stat -c '%i %.9Y' "$2/up/map")
+			stat -c '%a %F' "$file"
+			sed "s/\"map_inode\":$inode,/\"map_inode\",/; s/\"map_mtime_ns\":${mtime/./},/\"map_mtime_ns\",/" "$file"
+		fi
+	} 2>&1 | sed "s|$2/||g" | sha256sum
+}
 visit() { # visit ACT DIR MODE N
-	local rc saw mode=$3
+	local rc saw mode=$3 known=$before/$1.known kind state end bad=0
 
 	restore "$1" "$2"
 	run_faulty "$@"
@@ -172,18 +215,35 @@ visit() { # visit ACT DIR MODE N
 		;;
 	*) complain "$@" "exit code $rc" "$2/said" ;;
 	esac
-	saw=$(seen "$1" "$2")
-	if [ "$saw" != "$(<"$before/$1.new")" ] && { [ "$rc" -eq 0 ] || [ "$saw" != "$(<"$before/$1.old")" ]; }; then
-		complain "$@" "exit code $rc, and a reader sees neither the old state nor the new: $saw"
-	fi
 	if [ "$1:$3" = publish:kill ] && [ $(($4 % 16)) -eq 0 ] && [ -d "$tmp/tuf-js" ]; then
 		tuf_js "$2" old || tuf_js "$2" new || complain "$@" 'tuf-js does not read it' "$2/tuf-js.said"
 	fi
-	run "$1" "$2" >"$2/said" 2>&1 || complain "$@" "the next run ends with $?" "$2/said"
-	result "$1" "$2" >"$2/result"
-	# Done by the first run after all, then this was the second.
-	diff "$before/$1.result" "$2/result" >"$2/diff" || cmp -s "$before/$1.twice" "$2/result" ||
-		complain "$@" 'the next run does not complete it' "$2/diff"
+	# Of a run that has succeeded more is asked, and of init less when it could not remove a file.
+	kind=began-$((rc == 0))
+	[ "$1:$3" != init:fail ] || kind+=-$3
+	state=$(state_of "$1" "$2") || bad=1
+	[ "$bad" -eq 1 ] || [ ! -e "$known/$kind-${state%% *}" ] || return 0
+	saw=$(seen "$1" "$2")
+	if [ "$saw" != "$(<"$before/$1.new")" ] && { [ "$rc" -eq 0 ] || [ "$saw" != "$(<"$before/$1.old")" ]; }; then
+		complain "$@" "exit code $rc, and a reader sees neither the old state nor the new: $saw"
+		bad=1
+	fi
+	run_again "$1" "$2" >"$2/said" 2>&1 || {
+		complain "$@" "the next run ends with $?" "$2/said"
+		bad=1
+	}
+	end=$(state_of "$1" "$2") || bad=1
+	if [ -z "$end" ] || [ ! -e "$known/ended${kind#began-?}-${end%% *}" ]; then
+		result "$1" "$2" >"$2/result"
+		# Done by the first run after all, then this was the second.
+		if diff "$before/$1.result" "$2/result" >"$2/diff" || cmp -s "$before/$1.twice" "$2/result"; then
+			[ -z "$end" ] || : >"$known/ended${kind#began-?}-${end%% *}"
+		else
+			complain "$@" 'the next run does not complete it' "$2/diff"
+			bad=1
+		fi
+	fi
+	[ "$bad" -eq 1 ] || : >"$known/$kind-${state%% *}"
 }
 
 # --- all of them ----------------------------------------------------------------------------------
@@ -231,20 +291,22 @@ worker() { # worker ACT NUMBER: its share of the act's jobs
 	done
 }
 every_step() { # every_step ACT
-	local act=$1 dir=$tmp/w1 steps jobs i start=$SECONDS pids=()
+	local act=$1 dir=$tmp/w1 state steps jobs i start=$SECONDS pids=()
 
 	mkdir -p "$dir"
 	restore "$act" "$dir"
 	seen "$act" "$dir" >"$before/$act.old"
 	restore "$act" "$dir"
+	state=$(state_of "$act" "$dir") || not_ok "$act: the state of its files"
 	if ! run_faulty "$act" "$dir" count 0; then
 		not_ok "$act" "$dir/said"
 		return
 	fi
 	cp "$dir/trace" "$before/$act.trace"
+	[ "$(state_of "$act" "$dir")" != "$state" ] || not_ok "$act: another state of its files"
 	seen "$act" "$dir" >"$before/$act.new"
 	result "$act" "$dir" >"$before/$act.result"
-	run "$act" "$dir" >"$dir/said" 2>&1 || not_ok "$act once more" "$dir/said"
+	run_again "$act" "$dir" >"$dir/said" 2>&1 || not_ok "$act once more" "$dir/said"
 	result "$act" "$dir" >"$before/$act.twice"
 	steps=$(wc -l <"$dir/trace")
 	unsynced <"$dir/trace" >"$tmp/bad"
@@ -254,6 +316,7 @@ every_step() { # every_step ACT
 	result "$act" "$dir" >"$dir/result"
 	diff "$before/$act.result" "$dir/result" >"$dir/diff" || not_ok "$act: writes that write half" "$dir/diff"
 	faults_of <"$before/$act.trace" >"$before/$act.jobs"
+	mkdir "$before/$act.known"
 	jobs=$(wc -l <"$before/$act.jobs")
 	for ((i = 1; i <= workers; i++)); do
 		worker "$act" "$i" >"$before/$act.bad.$i" 2>&1 &
