@@ -6,24 +6,15 @@
 # it can be wrong in any way and signed all the same.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-# shellcheck source=tests/lab/tuf.bash
-. "$top/tests/lab/tuf.bash"
+# shellcheck source=tests/integration/updater.bash
+. "$top/tests/integration/updater.bash"
 
-start=2026-11-23T12:00:00Z
-export PRELOAD25_NOW=$start
-expires=2027-10-01T00:00:00Z
-list_expires=2026-12-07T12:00:00Z
 timestamp_expires=2026-11-25T12:00:00Z
-for who in auth other; do
-	new_authority "$tmp/$who" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
-done
-keys=$tmp/auth/keys
+authorities main other
+keys=$tmp/main.auth/keys
 
 # --- making repositories ----------------------------------------------------------------------------
-# entry DOMAIN, list VERSION DOMAIN...: a line of a list, a whole list.
-entry() {
-	printf '"%s":{"auth":["pkix"],"max_age":2592000,"mode":"enforce","mxs":["mx.%s"],"source":"mta-sts","tls":"1.3"}' "$1" "$1"
-}
+# list VERSION DOMAIN...: a whole list.
 list() {
 	local version=$1 d entries=()
 	shift
@@ -41,7 +32,7 @@ next_root() {
 for n in 4 5 6; do
 	list "$n" a.test b.test "v$n.test" >"$tmp/list$n"
 	zstd -q -19 -f "$tmp/list$n" -o "$tmp/list$n.zst"
-	new_site "$tmp/s$n" "$tmp/auth"
+	new_site "$tmp/s$n" "$tmp/main.auth"
 	publish "$tmp/s$n" "$n" "$tmp/list$n" "$tmp/list$n.zst"
 done
 
@@ -52,29 +43,18 @@ mirror=$!
 disown
 trap 'kill "$mirror"; rm -rf "$tmp"' EXIT
 await exists "$tmp/port" || { not_ok 'the mirror starts'; finish; }
-cat >"$tmp/u.conf" <<END
-[source]
-url = http://127.0.0.1:$(cat "$tmp/port")
-root = $tmp/auth/root.json
-timeout = 600
-low_speed_time = 300
-[state]
-dir = $tmp/client/state
-[install]
-mta = texthash
-path = $tmp/client/map
-reload = no
-END
+source_of main "http://127.0.0.1:$(cat "$tmp/port")" 'timeout = 600' 'low_speed_time = 300' |
+	configure u "$tmp/client/state" texthash "$tmp/client/map" 'reload = no'
 serve() { # SITE [SCRIPT-LINE...]
 	rm -rf "$tmp/www"
 	cp -r "$1" "$tmp/www"
 	shift
 	printf '%s\n' "$@" >"$tmp/script"
 }
-update() { preload25-update --config "$tmp/u.conf"; }
+update() { updater u; }
 # Who is patient waits for a mirror on a busy machine; who is not is for mirrors that are slow without end.
 sed 's/^low_speed_time = .*/low_speed_time = 2/' "$tmp/u.conf" >"$tmp/hasty.conf"
-hasty() { preload25-update --config "$tmp/hasty.conf"; }
+hasty() { updater hasty; }
 # client SITE: a new client that has what is published there.
 client() {
 	rm -rf "$tmp/client"
@@ -155,7 +135,7 @@ honest "$tmp/s6"
 
 # One octet changed, at many places of each file; the roots and the unpacked list as well.
 rotated=$tmp/rotated
-new_site "$rotated" "$tmp/auth"
+new_site "$rotated" "$tmp/main.auth"
 next_root "$rotated" 2 . "$keys/root.pem"
 publish "$rotated" 6 "$tmp/list6"
 client "$tmp/s5"
@@ -225,11 +205,11 @@ honest "$tmp/s6"
 check '... and all are back when it is right' grep -q '^v6.test ' "$tmp/client/map"
 
 # --- other authorities, old keys, stolen keys -------------------------------------------------------
-keys=$tmp/other/keys
-new_site "$tmp/theirs" "$tmp/other"
+keys=$tmp/other.auth/keys
+new_site "$tmp/theirs" "$tmp/other.auth"
 list 9 a.test evil.test >"$tmp/list9"
 publish "$tmp/theirs" 9 "$tmp/list9"
-keys=$tmp/auth/keys
+keys=$tmp/main.auth/keys
 client "$tmp/s5"
 serve "$tmp/theirs"
 attack 'all of another authority' 4 'timestamp\.json: .*0 good signatures'
@@ -242,7 +222,7 @@ honest "$tmp/s6"
 openssl genpkey -algorithm ed25519 -out "$tmp/root2.pem" 2>"$tmp/log"
 chmod 600 "$tmp/root2.pem"
 tuf_sign --public "$tmp/root2.pem" >"$tmp/root2.json"
-new_site "$tmp/r2" "$tmp/auth"
+new_site "$tmp/r2" "$tmp/main.auth"
 next_root "$tmp/r2" 2 ".keys += $(cat "$tmp/root2.json") | .roles.root.keyids = [$(jq -c 'keys[0]' "$tmp/root2.json")]" \
 	"$keys/root.pem" "$tmp/root2.pem"
 publish "$tmp/r2" 5 "$tmp/list5"
@@ -251,8 +231,8 @@ publish "$tmp/r2next" 6 "$tmp/list6"
 client "$tmp/r2"
 check 'the client follows a new root key' test "$(jq .signed.version "$tmp/client/state/metadata/root.json")" = 2
 cp -r "$tmp/r2" "$tmp/r3"
-next_root "$tmp/r3" 3 ".keys += $(tuf_sign --public "$tmp/other/keys/targets.pem") |
-	.roles.targets.keyids = [$(tuf_sign --public "$tmp/other/keys/targets.pem" | jq -c 'keys[0]')]" "$keys/root.pem"
+next_root "$tmp/r3" 3 ".keys += $(tuf_sign --public "$tmp/other.auth/keys/targets.pem") |
+	.roles.targets.keyids = [$(tuf_sign --public "$tmp/other.auth/keys/targets.pem" | jq -c 'keys[0]')]" "$keys/root.pem"
 serve "$tmp/r3"
 attack 'a root signed by a retired key' 4 '3\.root\.json: .*0 good signatures'
 cp "$tmp/r2/metadata/1.root.json" "$tmp/r3/metadata/3.root.json"
@@ -265,8 +245,8 @@ client "$tmp/s5"
 cp -r "$tmp/s5" "$tmp/stolen"
 m=$tmp/stolen/metadata
 evil=$(put_target "$tmp/stolen" list.json "$tmp/list9")
-targets_file 9 "$evil" "$tmp/other/keys/targets.pem" >"$m/9.targets.json"
-snapshot_file 9 "$m/9.targets.json" 9 "$tmp/other/keys/snapshot.pem" >"$m/9.snapshot.json"
+targets_file 9 "$evil" "$tmp/other.auth/keys/targets.pem" >"$m/9.targets.json"
+snapshot_file 9 "$m/9.targets.json" 9 "$tmp/other.auth/keys/snapshot.pem" >"$m/9.snapshot.json"
 timestamp_file 9 "$m/9.snapshot.json" 9 "$keys/timestamp.pem" >"$m/timestamp.json"
 serve "$tmp/stolen"
 attack 'a stolen timestamp key and a snapshot of its own' 4 '9\.snapshot\.json: .*0 good signatures'
@@ -293,7 +273,7 @@ for i in 2 3; do
 	chmod 600 "$tmp/targets$i.pem"
 done
 ids=$(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s 'map(keys[0])')
-new_site "$tmp/shared" "$tmp/auth"
+new_site "$tmp/shared" "$tmp/main.auth"
 next_root "$tmp/shared" 2 ".keys += $(for i in 2 3; do tuf_sign --public "$tmp/targets$i.pem"; done | jq -c -s add) |
 	.roles.targets.keyids += $ids | .roles.targets.threshold = 2" "$keys/root.pem"
 cp -r "$tmp/shared" "$tmp/few"
@@ -305,7 +285,7 @@ publish "$tmp/few" 6 "$tmp/list6"
 serve "$tmp/few"
 attack 'fewer than the threshold of targets keys' 4 '6\.targets\.json: .*1 good signatures of the 2 that root version 2 asks for'
 client "$tmp/shared"
-more_keys=("$tmp/other/keys/targets.pem")
+more_keys=("$tmp/other.auth/keys/targets.pem")
 publish "$tmp/few" 6 "$tmp/list6"
 serve "$tmp/few"
 attack 'one of them and a stranger' 4 '6\.targets\.json: .*1 good signatures of the 2 that root version 2 asks for'
@@ -320,7 +300,7 @@ head -c 1073741824 /dev/zero | zstd -q -19 --long=27 -c >"$tmp/bomb.zst" # a win
 head -c 1073741824 /dev/zero | zstd -q -3 -c >"$tmp/bomb2.zst"
 client "$tmp/s5"
 for bomb in bomb bomb2; do
-	new_site "$tmp/$bomb" "$tmp/auth"
+	new_site "$tmp/$bomb" "$tmp/main.auth"
 	# The list must be the larger one, or nobody would ask for the bomb.
 	list 6 a.test $(seq -f 'd%05g.test' 1 3000) >"$tmp/large"
 	publish "$tmp/$bomb" 6 "$tmp/large" "$tmp/$bomb.zst"
@@ -336,7 +316,7 @@ unsound() {
 	local site=$tmp/unsound
 	client "$tmp/s5"
 	rm -rf "$site"
-	new_site "$site" "$tmp/auth"
+	new_site "$site" "$tmp/main.auth"
 	whole 6 >"$tmp/list.bad"
 	publish "$site" 6 "$tmp/list.bad"
 	serve "$site"
@@ -344,7 +324,7 @@ unsound() {
 }
 a=$(entry a.test)
 b=$(entry b.test)
-new_site "$tmp/sound" "$tmp/auth"
+new_site "$tmp/sound" "$tmp/main.auth"
 lines "$a" "$b" | whole 6 >"$tmp/list.good"
 publish "$tmp/sound" 6 "$tmp/list.good"
 client "$tmp/s5"
@@ -360,7 +340,7 @@ lines "$a" "$b" | sed 's/$/\r/' | unsound 'other line ends' 'line 2'
 lines "$a" "$b" | sed '1s/,$//' | unsound 'a missing comma' 'line'
 lines "$a" "${b%\}},\"auth\":[\"pkix\"]}" | unsound 'a member twice' 'line 3'
 list 7 a.test b.test v7.test >"$tmp/list7"
-new_site "$tmp/s7" "$tmp/auth"
+new_site "$tmp/s7" "$tmp/main.auth"
 publish "$tmp/s7" 7 "$tmp/list7"
 honest "$tmp/s7"
 finish

@@ -3,29 +3,17 @@
 # each is trusted, what one that is dead, rolled back, expired, unsound or braked does to the others, and the way back.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-# shellcheck source=tests/lab/tuf.bash
-. "$top/tests/lab/tuf.bash"
+# shellcheck source=tests/integration/updater.bash
+. "$top/tests/integration/updater.bash"
 
-start=2026-11-23T12:00:00Z
-export PRELOAD25_NOW=$start
-# shellcheck disable=SC2034 # tuf.bash's
-expires=2027-10-01T00:00:00Z
-list_expires=2026-12-07T12:00:00Z
 # shellcheck disable=SC2034 # tuf.bash's
 timestamp_expires=2026-12-31T12:00:00Z
 
 # --- three authorities ------------------------------------------------------------------------------
-for a in main extra third; do
-	new_authority "$tmp/$a.auth" >"$tmp/log" || { not_ok "authority $a" "$tmp/log"; finish; }
-	new_site "$tmp/$a" "$tmp/$a.auth"
-	cp "$tmp/$a.auth/root.json" "$tmp/$a.root"
-done
+authorities main extra third
+for a in main extra third; do new_site "$tmp/$a" "$tmp/$a.auth"; done
 # Whom root becomes to fetch must get in.
 chmod 711 "$tmp"
-entry() { # DOMAIN MODE MX [MAX_AGE]
-	printf '"%s":{"auth":["pkix"],"max_age":%s,"mode":"%s","mxs":["%s"],"source":"mta-sts","tls":"1.3"}' \
-		"$1" "${4:-2592000}" "$2" "$3"
-}
 many() { # many PREFIX N: entries
 	local i
 	for ((i = 100; i < 100 + $2; i++)); do entry "$1$i.test" enforce "mx.$1.test"; echo; done
@@ -61,39 +49,13 @@ check 'the second list' offer extra 1 < <(extra_entries)
 check 'the third list' offer third 1 < <(third_entries)
 
 # --- configurations ---------------------------------------------------------------------------------
-source_of() { # source_of NAME [LINE...]
-	local name=$1
-	shift
-	if [ "$name" = main ]; then echo '[source]'; else echo "[source $name]"; fi
-	printf '%s\n' "url = file:$tmp/$name" "root = $tmp/$name.root" "$@"
-}
+list_of() { source_of "$1" "file:$tmp/$1" "${@:2}"; } # list_of NAME [LINE...]
 write_conf() { # write_conf <SOURCES
-	{
-		cat
-		cat <<-END2
-			[state]
-			dir = $tmp/state
-			[rules]
-			file = $tmp/rules
-			[install]
-			mta = texthash
-			path = $tmp/map
-			dane = no
-			[postfix]
-			format = plain
-			[brake]
-			gone_min = 5
-			new_min = 50
-			[metrics]
-			textfile = $tmp/prom
-		END2
-	} >"$tmp/u.conf"
+	configure u "$tmp/state" texthash "$tmp/map" 'dane = no' '[postfix]' 'format = plain' '[rules]' "file = $tmp/rules" \
+		'[brake]' 'gone_min = 5' 'new_min = 50' '[metrics]' "textfile = $tmp/prom"
 }
-program() { preload25-update --config "$tmp/u.conf" "$@"; }
+program() { updater u "$@"; }
 update() { program "$@"; }
-says() { # says NAME TEXT: in what the command before printed
-	if grep -qF -- "$2" "$tmp/out"; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/out"; fi
-}
 tells() { # tells NAME CODE TEXT COMMAND...: it prints that
 	local name=$1 text=$3
 	expect "$1" "$2" '' "${@:4}"
@@ -129,12 +91,12 @@ state_is() { # state_is NAME WANT JQ-FILTER: of status --json
 : >"$tmp/rules"
 
 # --- one list, then two -----------------------------------------------------------------------------
-write_conf < <(source_of main)
+write_conf < <(list_of main)
 expect 'one list' 0 '' update
 is 'its entry' mx.main.test a.test
 is 'and none of another' '' c.test
 check 'the sentinel is its version' grep -qx 'serial.preload25.invalid 1' "$tmp/map"
-write_conf < <(source_of main; source_of extra)
+write_conf < <(list_of main; list_of extra)
 expect 'a second one' 0 '' update
 is 'the first goes first' mx.main.test b.test
 is 'what only the second has' mx.extra.test c.test
@@ -161,20 +123,20 @@ tells 'verify the second' 0 'as signed by the authority of extra' program verify
 expect 'verify a stranger' 4 'not a list that an authority of yours has signed' program verify "$tmp/third.list1"
 
 # --- order, trust, domains --------------------------------------------------------------------------
-write_conf < <(source_of main; source_of third; source_of extra)
+write_conf < <(list_of main; list_of third; list_of extra)
 expect 'a third in between' 0 '' update
 is 'in its place' mx.third.test te.test
 is 'still behind the first' mx.main.test a.test
-write_conf < <(source_of main; source_of extra; source_of third)
+write_conf < <(list_of main; list_of extra; list_of third)
 expect 'another order' 0 '' update
 is 'makes another map' '' te.test
-write_conf < <(source_of main; source_of extra 'trust = early-adopter'; source_of third)
+write_conf < <(list_of main; list_of extra 'trust = early-adopter'; list_of third)
 expect 'an early adopter of one list' 0 '' update
 is 'takes its testing mode for enforce' mx.extra.test te.test
 is 'and not that of others' '' tm.test
 expect 'explain it' 0 '' program explain te.test
 says 'says why' 'why          its list has trust = early-adopter: testing counts as enforce'
-write_conf < <(source_of main; source_of third 'trust = testing'; source_of extra)
+write_conf < <(list_of main; list_of third 'trust = testing'; list_of extra)
 expect 'a list that is only tested' 0 '' update
 is 'makes no lines' '' d.test
 is 'and takes none away' mx.main.test a.test
@@ -198,7 +160,7 @@ expect 'exceptions and additions' 0 '' update
 is 'go before all lists' '' b.test
 is 'go before all lists' mine.test c.test
 : >"$tmp/rules"
-write_conf < <(source_of main; source_of extra 'domains = org' 'domains = c.test')
+write_conf < <(list_of main; list_of extra 'domains = org' 'domains = c.test')
 expect 'a list for some domains' 0 'source third is not configured any more' update
 check 'and what was trusted of the third is gone' test ! -e "$tmp/state/sources/third"
 is 'one that it is trusted for' mx.extra.test c.test
@@ -209,7 +171,7 @@ says 'says why' 'none: only a list has it that is not trusted for this domain'
 tells 'status counts them' 0 'for domains that it is not trusted for' program status
 
 # --- what runs out in the first is taken from the second ------------------------------------------------
-write_conf < <(source_of main; source_of extra)
+write_conf < <(list_of main; list_of extra)
 expect 'both again' 0 '' update
 is 'while it is in force' mx.main.test short.test
 export PRELOAD25_NOW=2026-11-24T13:00:00Z
@@ -217,14 +179,14 @@ mv "$tmp/main" "$tmp/main.away"
 mv "$tmp/extra" "$tmp/extra.away"
 warns 'a day later, without network' 3 '^preload25-update: main: ' update
 is 'the second stands in' mx.extra.test short.test
-write_conf < <(source_of main; source_of extra 'trust = testing')
+write_conf < <(list_of main; list_of extra 'trust = testing')
 warns 'with the second only tested' 3 '^preload25-update: main: ' update
 is 'nothing does' '' short.test
 echo 'early-adopter short.test' >"$tmp/rules"
 warns 'but by a rule' 3 '^preload25-update: main: ' update
 is 'it does' mx.extra.test short.test
 : >"$tmp/rules"
-write_conf < <(source_of main; source_of extra)
+write_conf < <(list_of main; list_of extra)
 export PRELOAD25_NOW=$start
 mv "$tmp/main.away" "$tmp/main"
 expect 'the clock is set back' 3 '^preload25-update: extra: ' update
@@ -449,20 +411,20 @@ cp "$tmp/map.before" "$tmp/map"
 export PRELOAD25_NOW=$start
 
 # --- a run without one, killed or not ----------------------------------------------------------------------------
-write_conf < <(source_of main)
+write_conf < <(list_of main)
 warned 'one list again' 0 'source extra is not configured any more' update
 is 'without the other' '' c.test
 check 'the sentinel is its version again' grep -qx 'serial.preload25.invalid 12' "$tmp/map"
-write_conf < <(source_of main; echo '[source lock]'; source_of extra | tail -n +2)
+write_conf < <(list_of main; echo '[source lock]'; list_of extra | tail -n +2)
 expect 'a source may be called anything' 0 '' update --fetch-only
 expect 'so it may' 0 '' update --offline
 is 'and is taken' mx.extra.test c.test
-write_conf < <(source_of main)
+write_conf < <(list_of main)
 warned 'until it goes' 0 'source lock is not configured any more' update
 expect 'it is not fetched any more' 0 '' update --fetch-only
 check 'nor kept where it was fetched' test ! -e "$tmp/state/incoming/extra"
 check 'nothing is left of the other' test ! -e "$tmp/state/list-$sum.json"
-write_conf < <(source_of main; source_of extra)
+write_conf < <(list_of main; list_of extra)
 mv "$tmp/main" "$tmp/main.away"
 expect 'the second comes while the first is dead' 3 '^preload25-update: main: ' update
 is 'and is taken' mx.extra.test c.test
@@ -555,7 +517,7 @@ check 'the first' offer main 1 < <(main_entries)
 check 'the second' offer extra 1 < <(extra_entries)
 expect 'both' 0 '' update
 mv "$tmp/extra" "$tmp/extra.away"
-write_conf < <(source_of main; source_of extra | sed 's/source extra/source other/')
+write_conf < <(list_of main; list_of extra | sed 's/source extra/source other/')
 warned 'one is renamed, and dead' 3 "map: 42 of 85 lines go, since lists are not configured any more" update
 is_lines 'they are gone' 43
 warned 'it is said once' 3 'other: ' update
@@ -563,21 +525,21 @@ check 'and no more' test "$(grep -c 'lines go' "$tmp/err")" -eq 0
 mv "$tmp/extra.away" "$tmp/extra"
 expect 'it is back' 0 '' update
 is_lines 'with its lines' 85
-write_conf < <(source_of main)
+write_conf < <(list_of main)
 warned 'a dry run' 0 'map: 42 of 85 lines would go, since lists are not configured any more' update --dry-run
 warned 'one is removed' 0 'map: 42 of 85 lines go, since lists are not configured any more' update
 is_lines 'and its lines' 43
 
 # --- what is no configuration -------------------------------------------------------------------------------------
 refused() { # refused REGEX LINE...
-	write_conf < <(source_of main; shift; printf '%s\n' "$@")
+	write_conf < <(list_of main; shift; printf '%s\n' "$@")
 	expect "refused: $1" 2 "$1" update
 }
 refused 'unknown section .sources x.' '[sources x]' 'url = file:/x'
 refused "u.conf:5: section .source Main." '[source Main]' 'url = file:/x'
 refused 'u.conf:8: section .source x. is given twice .first at .*u.conf:4.' '[source x]' 'url = file:/x' 'root = /x' \
 	'[source x]' 'url = file:/y'
-write_conf < <(source_of extra)
+write_conf < <(list_of extra)
 expect 'no first list' 2 'u.conf:2: .source extra. is for one more list, and .source., the first, has no url' update
 refused 'main is what .source. is called' '[source main]' 'url = file:/x'
 refused '.source x. has no root' '[source x]' 'url = file:/x'

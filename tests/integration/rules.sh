@@ -3,29 +3,20 @@
 # mail servers answer, what explain and status say, without network, and what is refused.
 # shellcheck source=tests/integration/lib.bash
 . "$(dirname "$0")/lib.bash"
-# shellcheck source=tests/lab/tuf.bash
-. "$top/tests/lab/tuf.bash"
+# shellcheck source=tests/integration/updater.bash
+. "$top/tests/integration/updater.bash"
 
-start=2026-11-23T12:00:00Z
-export PRELOAD25_NOW=$start
-expires=2027-10-01T00:00:00Z
-list_expires=2026-12-07T12:00:00Z
-timestamp_expires=2026-12-05T12:00:00Z
-new_authority "$tmp/auth" >"$tmp/log" || { not_ok 'an authority' "$tmp/log"; finish; }
+authorities main
 # shellcheck disable=SC2034 # publish's
-keys=$tmp/auth/keys
+keys=$tmp/main.auth/keys
 
 # --- a repository -----------------------------------------------------------------------------------
-entry() { # DOMAIN MODE AUTH
-	printf '"%s":{"auth":[%s],"max_age":2592000,"mode":"%s","mxs":["mx.%s"],"source":"mta-sts","tls":"1.3"}' \
-		"$1" "$3" "$2" "$1"
-}
 site=$tmp/site
-new_site "$site" "$tmp/auth"
+new_site "$site" "$tmp/main.auth"
 offer() { # VERSION: the list with one domain more than the one before
-	lines "$(entry a.test enforce '"pkix"')" "$(entry b.test enforce '"pkix"')" \
-		"$(entry t.test testing '"pkix"')" "$(entry u.test testing '"pkix"')" \
-		"$(entry "v$1.test" enforce '"pkix"')" "$(entry xn--bcher-kva.test enforce '"pkix"')" |
+	lines "$(entry a.test)" "$(entry b.test)" \
+		"$(entry t.test testing)" "$(entry u.test testing)" \
+		"$(entry "v$1.test")" "$(entry xn--bcher-kva.test)" |
 		whole "$1" >"$tmp/list$1"
 	publish "$site" "$1" "$tmp/list$1"
 }
@@ -57,22 +48,8 @@ PATH=$tmp/bin:$PATH
 
 # --- four mail servers ------------------------------------------------------------------------------
 conf() { # conf MTA [LINE...]: $tmp/MTA.conf, whose rules are all the same files
-	local mta=$1
-	shift
-	cat >"$tmp/$mta.conf" <<-END
-		[source]
-		url = file:$site
-		root = $tmp/auth/root.json
-		[state]
-		dir = $tmp/state-$mta
-		[rules]
-		file = $tmp/rules
-		dir = $tmp/rules.d
-		[install]
-		mta = $mta
-		path = $tmp/map-$mta
-	END
-	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$tmp/$mta.conf"
+	source_of main "file:$site" |
+		configure "$1" "$tmp/state-$1" "$1" "$tmp/map-$1" "${@:2}" '[rules]' "file = $tmp/rules" "dir = $tmp/rules.d"
 }
 conf postfix 'dane = no' '[postfix]' 'format = plain'
 conf texthash 'dane = no' '[postfix]' 'format = plain'
@@ -80,18 +57,15 @@ conf exim 'dane = yes'
 conf opensmtpd
 conf sendmail 'dane = no'
 mtas=(postfix texthash exim opensmtpd sendmail)
-update() { preload25-update --config "$tmp/$1.conf"; } # update MTA
-explain() { preload25-update --config "$tmp/texthash.conf" explain "$1"; }
-status() { preload25-update --config "$tmp/texthash.conf" status; }
+update() { updater "$1"; } # update MTA
+explain() { updater texthash explain "$1"; }
+status() { updater texthash status; }
 line() { # line DOMAIN: of the text map
 	sed -n "s/^$1 //p" "$tmp/map-texthash"
 }
 is() { # is NAME WANT DOMAIN
 	line "$3" >"$tmp/seen"
 	if [ "$(cat "$tmp/seen")" = "$2" ]; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/seen"; fi
-}
-says() { # says NAME TEXT: in what the command before printed
-	if grep -qF -- "$2" "$tmp/out"; then ok "$1"; else not_ok "$1 (want '$2')" "$tmp/out"; fi
 }
 secure() { echo "secure match=$1 servername=hostname"; }
 
@@ -149,7 +123,7 @@ else
 fi
 for mta in opensmtpd sendmail; do
 	for domain in a.test mine.test; do
-		preload25-update --config "$tmp/$mta.conf" explain "$domain" >"$tmp/$mta-$domain" 2>&1
+		updater "$mta" explain "$domain" >"$tmp/$mta-$domain" 2>&1
 	done
 	check "$mta: an exception" grep -q '^a.test: listed, but not enforced here' "$tmp/$mta-a.test"
 	check "$mta: an addition" grep -q '^mine.test: mail only over verified TLS' "$tmp/$mta-mine.test"
@@ -183,7 +157,7 @@ for domain in a.test b.test mine.test t.test u.test v1.test; do
 	echo "Nov 23 11:00:00 mx postfix/smtp[9]: 4F1: to=<x@$domain>, relay=mx.${domain}[192.0.2.1]:25, delay=0.1," \
 		"delays=0/0/0.1/0, dsn=2.0.0, status=sent (250 ok)"
 done >"$tmp/mail.log"
-expect 'preview' 0 '' preload25-update --config "$tmp/texthash.conf" preview --json "$tmp/mail.log"
+expect 'preview' 0 '' updater texthash preview --json "$tmp/mail.log"
 check 'counts what the rules make of the list' \
 	test "$(jq -c '.by_domain | keys' "$tmp/out")" = '["b.test","mine.test","u.test","v1.test"]'
 
