@@ -14,7 +14,7 @@
 #include "updater/report.h"
 #include "updater/settings.h"
 
-#include "updater_repo.h"
+#include "updater_world.h"
 
 /* Stands in for OpenSMTPD's own tool: keeps what it was asked, and answers as the real one did. */
 static const char smtpctl_takes[] = "#!/bin/sh\necho \"$*\" >>'%s'\n";
@@ -27,74 +27,54 @@ static const char smtpctl_takes_set[] =
 static const char smtpctl_is_not_root[] =
 	"#!/bin/sh\necho 'smtpctl: need root privileges' >&2\nexit 1\n";
 
-struct world {
-	struct repo repo;
-	struct update_settings settings;
-	char *conf, *list, *map, *root, *smtpctl, *asked, *smtpd_conf;
-};
+/* Of the world that is looked at. */
+static char *smtpctl, *asked_file, *smtpd_conf;
 
 static void
 configure(struct world *w, const char *pin)
 {
-	char *text = xasprintf("[source]\nurl = file:%s\nroot = %s\n[state]\ndir = %s.state\n"
-			       "[install]\nmta = opensmtpd\npath = %s\n[opensmtpd]\npin = %s\n"
-			       "smtpctl = %s\nconfig = %s\n",
-		w->repo.dir, w->root, w->repo.dir, w->map, pin, w->smtpctl, w->smtpd_conf);
+	char *text = xasprintf("[opensmtpd]\npin = %s\nsmtpctl = %s\nconfig = %s\n", pin, smtpctl,
+		smtpd_conf);
 
-	update_settings_clear(&w->settings);
-	write_text(w->conf, text, strlen(text));
-	OK(update_settings_load(w->conf, &w->settings, &ok_err));
+	world_configure(w, text);
 	free(text);
 }
 
 static void
-world_init(struct world *w, const char *name)
+begin(struct world *w, const char *name)
 {
 	char *takes;
 
-	memset(w, 0, sizeof(*w));
-	repo_init(&w->repo, name);
+	world_begin(w, name, "opensmtpd");
 	w->repo.expires[TUF_ROLE_TIMESTAMP] = NOW + YEAR;
-	w->conf = xasprintf("%s.conf", w->repo.dir);
-	w->list = xasprintf("%s.list", w->repo.dir);
-	w->map = xasprintf("%s.domains.db", w->repo.dir);
-	w->root = xasprintf("%s.root", w->repo.dir);
-	w->smtpctl = xasprintf("%s.smtpctl", w->repo.dir);
-	w->asked = xasprintf("%s.asked", w->repo.dir);
-	w->smtpd_conf = xasprintf("%s.smtpd.conf", w->repo.dir);
-	takes = xasprintf(smtpctl_takes, w->asked);
-	write_script(w->smtpctl, takes);
+	smtpctl = xasprintf("%s.smtpctl", w->repo.dir);
+	asked_file = xasprintf("%s.asked", w->repo.dir);
+	smtpd_conf = xasprintf("%s.smtpd.conf", w->repo.dir);
+	takes = xasprintf(smtpctl_takes, asked_file);
+	write_script(smtpctl, takes);
 	free(takes);
 	configure(w, "yes");
 }
 
 static void
-world_clear(struct world *w)
+end(struct world *w)
 {
-	repo_clear(&w->repo);
-	update_settings_clear(&w->settings);
-	free(w->conf);
-	free(w->list);
-	free(w->map);
-	free(w->root);
-	free(w->smtpctl);
-	free(w->asked);
-	free(w->smtpd_conf);
+	world_clear(w);
+	free(smtpctl);
+	free(asked_file);
+	free(smtpd_conf);
 }
 
 static void
 publish(struct world *w, int version, int64_t now_s, int last,
 	void (*vary)(int i, struct list_entry *e))
 {
-	write_list(w->list, &(struct list_spec){.version = version,
-				    .first = 1,
-				    .last = last,
-				    .timestamp_s = now_s,
-				    .expires_s = now_s + 14 * DAY,
-				    .vary = vary});
-	repo_publish(&w->repo, w->list);
-	if (!file_exists(w->root))
-		repo_copy_root(&w->repo, w->root);
+	world_publish(w, &(struct list_spec){.version = version,
+				 .first = 1,
+				 .last = last,
+				 .timestamp_s = now_s,
+				 .expires_s = now_s + 14 * DAY,
+				 .vary = vary});
 }
 
 static void
@@ -196,7 +176,7 @@ test_life(void **state UNUSED)
 	size_t size = 0;
 	FILE *out;
 
-	world_init(&w, "life");
+	begin(&w, "life");
 	publish(&w, 1, NOW, 9, vary);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 1), "lph");
@@ -207,7 +187,7 @@ test_life(void **state UNUSED)
 	assert_string_equal(where(&w, 6), "");
 	assert_string_equal(where(&w, 9), "lph");
 	assert_true(pins_are(&w.settings, "1"));
-	read_bytes(w.asked, &asked);
+	read_bytes(asked_file, &asked);
 	assert_string_equal(buf_str(&asked), "update table preload25-hosts\n");
 	buf_clear(&asked);
 
@@ -230,7 +210,7 @@ test_life(void **state UNUSED)
 
 	/* Nothing new: nothing is asked. */
 	expect_job(&w, NOW + 60, 0, NULL);
-	read_bytes(w.asked, &asked);
+	read_bytes(asked_file, &asked);
 	assert_int_equal(asked.len, strlen("update table preload25-hosts\n"));
 	buf_clear(&asked);
 
@@ -263,7 +243,7 @@ test_life(void **state UNUSED)
 				 &(struct job_options){.now_s = NOW + 32 * DAY, .dry_run = true},
 				 &err),
 		0);
-	world_clear(&w);
+	end(&w);
 }
 
 /* OpenSMTPD must have the table before a domain may be looked up in it. */
@@ -273,24 +253,24 @@ test_table(void **state UNUSED)
 	struct world w;
 	char *set, *hosts, *takes;
 
-	world_init(&w, "table");
-	takes = xasprintf(smtpctl_takes, w.asked);
+	begin(&w, "table");
+	takes = xasprintf(smtpctl_takes, asked_file);
 	set = pins_set_file(&w.settings);
 	hosts = pins_hosts_file(&w.settings);
 	publish(&w, 1, NOW, 3, NULL);
-	write_script(w.smtpctl, smtpctl_stopped); /* it reads the file when it starts */
+	write_script(smtpctl, smtpctl_stopped); /* it reads the file when it starts */
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 3), "lph");
-	write_script(w.smtpctl, smtpctl_refuses);
+	write_script(smtpctl, smtpctl_refuses);
 	publish(&w, 2, NOW, 4, NULL);
 	expect_job(&w, NOW, 2, "the map is installed, but: pinned domains: OpenSMTPD does not take");
 	assert_string_equal(where(&w, 3), "lph");
 	assert_string_equal(where(&w, 4), "lh");
 	/* And goes on saying so, until it is mended. */
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
-	write_script(w.smtpctl, smtpctl_is_not_root);
+	write_script(smtpctl, smtpctl_is_not_root);
 	expect_job(&w, NOW, 2, "update table preload25-hosts: smtpctl: need root privileges");
-	write_script(w.smtpctl, takes);
+	write_script(smtpctl, takes);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 4), "lph");
 	/* Either file damaged, or gone. */
@@ -303,7 +283,7 @@ test_table(void **state UNUSED)
 	free(takes);
 	free(hosts);
 	free(set);
-	world_clear(&w);
+	end(&w);
 }
 
 /* The first list comes before smtpd.conf names the tables: setup adds them when it is here. */
@@ -312,8 +292,8 @@ test_first(void **state UNUSED)
 {
 	struct world w;
 
-	world_init(&w, "first");
-	write_script(w.smtpctl, smtpctl_refuses);
+	begin(&w, "first");
+	write_script(smtpctl, smtpctl_refuses);
 	publish(&w, 1, NOW, 3, NULL);
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 3), "lph");
@@ -321,7 +301,7 @@ test_first(void **state UNUSED)
 	/* From now on it may name them. */
 	publish(&w, 2, NOW, 4, NULL);
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts (command failed)");
-	world_clear(&w);
+	end(&w);
 }
 
 static void
@@ -345,27 +325,27 @@ test_end(void **state UNUSED)
 	struct world w;
 	char *hosts, *text;
 
-	world_init(&w, "end");
+	begin(&w, "end");
 	hosts = pins_hosts_file(&w.settings);
 	text = xasprintf("table preload25-hosts file:%s\n", hosts);
-	write_text(w.smtpd_conf, text, strlen(text));
+	write_text(smtpd_conf, text, strlen(text));
 	publish(&w, 1, NOW, 3, NULL);
 	expect_job(&w, NOW, 0, NULL);
 	configure(&w, "no");
 	/* What runs was started before smtpd.conf was changed: without the file the next start fails. */
-	write_script(w.smtpctl, smtpctl_refuses);
+	write_script(smtpctl, smtpctl_refuses);
 	publish(&w, 2, NOW, 3, NULL);
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
 	expect_files(&w, true);
 	/* Reverted, but not restarted. */
-	write_text(w.smtpd_conf, "", 0);
-	write_script(w.smtpctl, smtpctl_takes_set);
+	write_text(smtpd_conf, "", 0);
+	write_script(smtpctl, smtpctl_takes_set);
 	expect_job(&w, NOW, 2, "does not take the table preload25-hosts");
 	expect_files(&w, true);
-	write_script(w.smtpctl, smtpctl_is_not_root);
+	write_script(smtpctl, smtpctl_is_not_root);
 	expect_job(&w, NOW, 2, "need root privileges");
 	expect_files(&w, true);
-	write_script(w.smtpctl, smtpctl_refuses);
+	write_script(smtpctl, smtpctl_refuses);
 	expect_job(&w, NOW, 0, NULL);
 	expect_files(&w, false);
 	/* And that is the end of it. */
@@ -374,7 +354,7 @@ test_end(void **state UNUSED)
 	expect_files(&w, false);
 	free(text);
 	free(hosts);
-	world_clear(&w);
+	end(&w);
 }
 
 /* STATE/pins damaged: what is pinned does not depend on it. */
@@ -389,7 +369,7 @@ test_damaged(void **state UNUSED)
 	struct world w;
 	char *kept;
 
-	world_init(&w, "damaged");
+	begin(&w, "damaged");
 	kept = xasprintf("%s/pins", w.settings.state_dir);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		publish(&w, (int)i + 1, NOW, 3, NULL);
@@ -400,7 +380,7 @@ test_damaged(void **state UNUSED)
 			assert_string_equal(where(&w, k), "lph");
 	}
 	free(kept);
-	world_clear(&w);
+	end(&w);
 }
 
 /* What setup needs before the first list: maps to be named in smtpd.conf. */
@@ -411,7 +391,7 @@ test_empty(void **state UNUSED)
 	struct world w;
 	char *set;
 
-	world_init(&w, "empty");
+	begin(&w, "empty");
 	set = pins_set_file(&w.settings);
 	assert_int_equal(job_make_empty_map(&w.settings, &err), 1);
 	assert_true(pins_are(&w.settings, "0"));
@@ -422,7 +402,7 @@ test_empty(void **state UNUSED)
 	expect_job(&w, NOW, 0, NULL);
 	assert_string_equal(where(&w, 3), "lph");
 	free(set);
-	world_clear(&w);
+	end(&w);
 }
 
 int

@@ -30,7 +30,7 @@
 #include "updater/undo.h"
 #include "common/log.h"
 
-#include "updater_repo.h"
+#include "updater_world.h"
 
 /* --- the n-th operation on files ----------------------------------------------------------------
  */
@@ -98,79 +98,6 @@ mkostemp(char *name, int flags)
 /* --- scenery ------------------------------------------------------------------------------------
  */
 
-struct world {
-	struct repo repo;
-	struct update_settings settings;
-	char *conf, *list, *map, *root;
-};
-
-static void
-world_init(struct world *w, const char *name, const char *mta, const char *more)
-{
-	char *conf_name = xasprintf("%s.conf", name), *list_name = xasprintf("%s.list", name),
-	     *map_name = xasprintf("%s.map%s", name,
-		     strcmp(mta, "postfix") == 0             ? ".cdb"
-			     : strcmp(mta, "opensmtpd") == 0 ? ".db"
-							     : ""),
-	     *root_name = xasprintf("%s.root", name);
-	char *text;
-
-	w->conf = in_temp(conf_name);
-	w->list = in_temp(list_name);
-	w->map = in_temp(map_name);
-	w->root = in_temp(root_name);
-	text = xasprintf("[source]\nurl = file:%s/%s\nroot = %s\n"
-			 "[state]\ndir = %s/%s.state\n"
-			 "[install]\nmta = %s\npath = %s\ndane = no\n[postfix]\nformat = plain\n"
-			 "postmap = %s/postmap\n%s",
-		temp_dir, name, w->root, temp_dir, name, mta, w->map, temp_dir,
-		more != NULL ? more : "");
-	write_text(w->conf, text, strlen(text));
-	repo_init(&w->repo, name);
-	OK(update_settings_load(w->conf, &w->settings, &ok_err));
-	free(text);
-	free(conf_name);
-	free(list_name);
-	free(map_name);
-	free(root_name);
-}
-
-static void
-world_clear(struct world *w)
-{
-	repo_clear(&w->repo);
-	update_settings_clear(&w->settings);
-	free(w->conf);
-	free(w->list);
-	free(w->map);
-	free(w->root);
-}
-
-/* Stands in for Postfix's own tool: looks keys up by this program's reader. What is tested is that
- * it is asked, and believed; real postmap is asked in test_map. */
-static void
-make_postmap(const char *text)
-{
-	char *path = in_temp("postmap");
-
-	write_script(path, text);
-	free(path);
-}
-
-static const char texthash_postmap[] = "#!/bin/sh\n"
-				       "[ \"$1\" = -q ] || exit 1\n"
-				       "f=${3#texthash:}\n"
-				       "grep \"^$2 \" \"$f\" | cut -d' ' -f2- | grep .\n";
-
-static void
-publish(struct world *w, const struct list_spec *spec)
-{
-	write_list(w->list, spec);
-	repo_publish(&w->repo, w->list);
-	if (!file_exists(w->root))
-		repo_copy_root(&w->repo, w->root);
-}
-
 static int
 run_job(struct world *w, int64_t now_s, struct error *err)
 {
@@ -189,29 +116,12 @@ expect_job(struct world *w, int64_t now_s, int want, const char *text)
 }
 
 static bool
-listed(struct world *w, const char *key, const char *want)
-{
-	struct error err = {0};
-	struct buf value;
-	bool found;
-	int rc;
-
-	buf_init(&value, 1 << 20);
-	rc = map_find(w->settings.kind, w->map, key, &value, &err);
-	if (rc < 0)
-		fail_msg("%s", err.text);
-	found = rc > 0 && (want == NULL || strcmp(buf_str(&value), want) == 0);
-	buf_clear(&value);
-	return found;
-}
-
-static bool
 has_example(struct world *w, int i)
 {
 	char key[64];
 
 	(void)snprintf(key, sizeof(key), "example-%08d.test", i);
-	return listed(w, key, NULL);
+	return world_maps(w, key, NULL);
 }
 
 /* --- tests --------------------------------------------------------------------------------------
@@ -230,7 +140,7 @@ test_install(void **state UNUSED)
 
 			world_init(&w, name, mtas[i], NULL);
 			w.repo.zstd = zstd;
-			publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 100});
+			world_publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 100});
 			if (zstd) { /* then the plain one is not asked for */
 				char *plain = xasprintf("%s/targets", w.repo.dir);
 				glob_t found;
@@ -250,8 +160,8 @@ test_install(void **state UNUSED)
 				w.settings.postmap = NULL; /* by PATH, if there is one */
 			}
 			expect_job(&w, NOW, 0, NULL);
-			assert_true(listed(&w, MAP_SENTINEL, "7"));
-			assert_true(listed(&w, "example-00000001.test",
+			assert_true(world_maps(&w, MAP_SENTINEL, "7"));
+			assert_true(world_maps(&w, "example-00000001.test",
 				"secure match=mx.example-00000001.test servername=hostname"));
 			assert_true(has_example(&w, 100));
 			assert_false(has_example(&w, 101));
@@ -289,7 +199,7 @@ test_runs_out(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "runs-out", "texthash", NULL);
 	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 1) && has_example(&w, 2) && has_example(&w, 5));
 	assert_false(has_example(&w, 3) || has_example(&w, 4));
@@ -306,7 +216,7 @@ test_runs_out(void **state UNUSED)
 	assert_true(has_example(&w, 1));
 	expect_job(&w, NOW + 30 * DAY, 5, "expired");
 	assert_false(has_example(&w, 1));
-	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "1"));
 	/* And with a mirror that has nothing newer. */
 	free(metadata);
 	world_clear(&w);
@@ -341,7 +251,7 @@ test_map_moved(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "moved", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
 	expect_job(&w, NOW, 0, NULL);
 	former = xstrdup(w.map);
 	free(w.map);
@@ -369,13 +279,13 @@ test_clock_behind(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "clock-behind", "texthash", NULL);
-	publish(&w, &spec);
+	world_publish(&w, &spec);
 	job_says(&w, NOW, &said);
 	assert_int_equal(said.len, 0);
 	buf_clear(&said);
 	spec.version = 2;
 	spec.timestamp_s++;
-	publish(&w, &spec);
+	world_publish(&w, &spec);
 	job_says(&w, NOW, &said);
 	assert_non_null(strstr(buf_str(&said), "the clock of this machine is behind list 2"));
 	assert_true(has_example(&w, 5));
@@ -393,16 +303,16 @@ test_refusals(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "refusals", "texthash", NULL);
 	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
-	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 50});
+	world_publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 50});
 	expect_job(&w, NOW, 0, NULL);
 	read_bytes(w.map, &map);
 	/* Signed and fresh as metadata, but an older list; the same version with other contents;
 	 * one that has expired. */
-	publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 50});
+	world_publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 50});
 	expect_job(&w, NOW, 4, "rollback: list 4 is older than list 5");
-	publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 51});
+	world_publish(&w, &(struct list_spec){.version = 5, .first = 1, .last = 51});
 	expect_job(&w, NOW, 4, "another list than before has the version 5");
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){.version = 6,
 			.first = 1,
 			.last = 50,
@@ -418,9 +328,9 @@ test_refusals(void **state UNUSED)
 	assert_int_equal(map.len, now.len);
 	assert_memory_equal(map.data, now.data, map.len);
 	/* A good one afterwards is taken. */
-	publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 50});
+	world_publish(&w, &(struct list_spec){.version = 7, .first = 1, .last = 50});
 	expect_job(&w, NOW, 0, NULL);
-	assert_true(listed(&w, MAP_SENTINEL, "7"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "7"));
 	free(older);
 	buf_clear(&map);
 	buf_clear(&now);
@@ -451,16 +361,16 @@ test_brake(void **state UNUSED)
 
 		print_message("# %s\n", cases[i].name);
 		world_init(&w, name, "texthash", "[brake]\ngone_min = 5\nnew_min = 5\n");
-		publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
+		world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
 		expect_job(&w, NOW, 0, NULL);
-		publish(&w,
+		world_publish(&w,
 			&(struct list_spec){
 				.version = 2, .first = cases[i].first, .last = cases[i].last});
 		expect_job(&w, NOW, cases[i].want, cases[i].text);
-		assert_true(listed(&w, MAP_SENTINEL, cases[i].want == 0 ? "2" : "1"));
+		assert_true(world_maps(&w, MAP_SENTINEL, cases[i].want == 0 ? "2" : "1"));
 		assert_true(has_example(&w, 200) || cases[i].want == 0);
 		OK(job_run(&w.settings, &churn, &ok_err));
-		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		assert_true(world_maps(&w, MAP_SENTINEL, "2"));
 		world_clear(&w);
 		free(name);
 	}
@@ -474,15 +384,15 @@ test_dry_run(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "dry", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	OK(job_run(&w.settings, &dry, &ok_err));
 	assert_false(file_exists(w.map));
 	expect_job(&w, NOW, 0, NULL);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
 	OK(job_run(&w.settings, &dry, &ok_err));
-	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "1"));
 	expect_job(&w, NOW, 0, NULL);
-	assert_true(listed(&w, MAP_SENTINEL, "2"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "2"));
 	world_clear(&w);
 }
 
@@ -508,7 +418,7 @@ test_metrics(void **state UNUSED)
 		struct buf text;
 
 		if (i == 1) {
-			publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+			world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 			OK(job_run(&w.settings, &dry, &ok_err));
 			read_bytes(path, &text);
 			assert_non_null(strstr(buf_str(&text), runs[0].lines[0]));
@@ -543,9 +453,9 @@ test_repair(void **state UNUSED)
 	world_init(&w, "repair", "postfix", NULL);
 	w.settings.postmap = NULL;
 	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 0, NULL);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
 	expect_job(&w, NOW, 0, NULL);
 	previous = xasprintf("%s.1", w.map);
 	assert_int_equal(stat(previous, &st), 0);
@@ -573,10 +483,10 @@ test_undo(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "undo", "texthash", NULL);
 	assert_int_equal(run_undo(&w.settings, NULL, &err), 1);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 0, NULL);
 	assert_int_equal(run_undo(&w.settings, NULL, &err), 1);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 4));
 	OK(run_undo(&w.settings, "list 1 is in force again", &ok_err));
@@ -592,7 +502,7 @@ test_undo(void **state UNUSED)
 	assert_true(has_example(&w, 4));
 	OK(run_undo(&w.settings, NULL, &ok_err));
 	assert_false(has_example(&w, 4));
-	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 4) && has_example(&w, 5));
 	/* One that fails has not been: neither does the next run end it, nor does it take another step. */
@@ -644,7 +554,7 @@ test_undo_of_some(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "undo-some", "texthash", NULL);
 	for (int i = 1; i <= 4; i++) {
-		publish(&w, &(struct list_spec){.version = i, .first = 1, .last = 3 + i});
+		world_publish(&w, &(struct list_spec){.version = i, .first = 1, .last = 3 + i});
 		expect_job(&w, NOW, 0, NULL);
 	}
 	state_path = job_state_path(&w.settings);
@@ -686,7 +596,7 @@ test_altered_state(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "altered", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 0, NULL);
 	pattern = xasprintf("%s/list-*.json", w.settings.state_dir);
 	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
@@ -730,7 +640,7 @@ test_damaged_state(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "damaged", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	path = xasprintf("%s/state.json", w.settings.state_dir);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct error err = {0};
@@ -780,13 +690,13 @@ publish_by_delta(struct world *w, const struct list_spec *before, const struct l
 	struct buf delta;
 
 	if (before->version == 0) {
-		publish(w, now);
+		world_publish(w, now);
 	} else {
 		make_delta(before, now, &delta);
 		w->repo.more_name = name;
 		w->repo.more = delta.data;
 		w->repo.more_len = delta.len;
-		publish(w, now);
+		world_publish(w, now);
 		w->repo.more_name = NULL;
 		buf_clear(&delta);
 	}
@@ -873,15 +783,15 @@ fault_everywhere(const char *name, const char *mta, bool kill_it)
 		else if (!WIFEXITED(status) || WEXITSTATUS(status) == 99)
 			fail_msg("operation %d: not exit code 3", n);
 		(void)snprintf(want, sizeof(want), "%d", version - 1);
-		old = listed(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !((version - 1) % 2);
+		old = world_maps(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !((version - 1) % 2);
 		(void)snprintf(want, sizeof(want), "%d", version);
-		new = listed(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !(version % 2);
+		new = world_maps(&w, MAP_SENTINEL, want) && has_example(&w, 41) == !(version % 2);
 		if (!(old || new) || !has_example(&w, 1) || !has_example(&w, 40))
 			fail_msg("operation %d: neither the old map nor the new one", n);
 		if (w.settings.pin)
 			check_pins(&w);
 		expect_job(&w, NOW, 0, NULL);
-		assert_true(listed(&w, MAP_SENTINEL, want));
+		assert_true(world_maps(&w, MAP_SENTINEL, want));
 		assert_true(pins_are(&w.settings, want));
 	}
 	print_message("# %d operations\n", n - 2);
@@ -908,8 +818,8 @@ two_worlds_init(struct world *w, struct world *x)
 static void
 publish_two(struct world *w, struct world *x, int version)
 {
-	publish(w, &(struct list_spec){.version = version, .first = 1, .last = version % 2 ? 10 : 11});
-	publish(x, &(struct list_spec){.version = version, .first = 20, .last = version % 2 ? 30 : 31});
+	world_publish(w, &(struct list_spec){.version = version, .first = 1, .last = version % 2 ? 10 : 11});
+	world_publish(x, &(struct list_spec){.version = version, .first = 20, .last = version % 2 ? 30 : 31});
 }
 
 /* Runs the job, or undo, in a process that is killed at its n-th operation; whether it was. */
@@ -1019,7 +929,7 @@ test_mirrors(void **state UNUSED)
 	make_postmap(texthash_postmap);
 	world_init(&w, "mirrors", "texthash", more);
 	w.repo.expires[TUF_ROLE_TIMESTAMP] = NOW + 300 * DAY;
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	/* A copy with an altered timestamp. */
 	command = xasprintf("%s/metadata", bad);
 	OK(file_mkdirs(command, 0755, &ok_err));
@@ -1028,7 +938,7 @@ test_mirrors(void **state UNUSED)
 	write_text(command, "{}", 2);
 	/* Whatever the order, the good one is found. */
 	for (int i = 0; i < 12; i++) {
-		publish(&w, &(struct list_spec){.version = 2 + i, .first = 1, .last = 3});
+		world_publish(&w, &(struct list_spec){.version = 2 + i, .first = 1, .last = 3});
 		expect_job(&w, NOW, 0, NULL);
 	}
 	/* Without it the worst is told. */
@@ -1066,7 +976,7 @@ delta_world_init(struct world *w, const char *name)
 	make_postmap(texthash_postmap);
 	world_init(w, name, "texthash", NULL);
 	w->repo.zstd = true;
-	publish(w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
+	world_publish(w, &(struct list_spec){.version = 1, .first = 1, .last = 200});
 	expect_job(w, NOW, 0, NULL);
 }
 
@@ -1077,7 +987,7 @@ publish_with(struct world *w, const char *name, const struct buf *delta)
 	w->repo.more_name = name;
 	w->repo.more = delta->data;
 	w->repo.more_len = delta->len;
-	publish(w, &(struct list_spec){.version = 2, .first = 2, .last = 201, .vary = vary_one});
+	world_publish(w, &(struct list_spec){.version = 2, .first = 2, .last = 201, .vary = vary_one});
 }
 
 /* Takes the published files away whose names end so. */
@@ -1116,7 +1026,7 @@ test_by_delta(void **state UNUSED)
 	hide_targets(&w, "*.list.json.zst");
 	job_says(&w, NOW, &said);
 	assert_int_equal(said.len, 0);
-	assert_true(listed(&w, MAP_SENTINEL, "2"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "2"));
 	assert_true(has_example(&w, 201) && !has_example(&w, 1));
 	buf_clear(&said);
 	buf_clear(&delta);
@@ -1146,7 +1056,7 @@ test_delta_too_dear(void **state UNUSED)
 		hide_targets(&w, i == 4 ? "deltas/*" : "delta/*");
 		job_says(&w, NOW, &said);
 		assert_int_equal(said.len, 0);
-		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		assert_true(world_maps(&w, MAP_SENTINEL, "2"));
 		buf_clear(&said);
 		buf_clear(&delta);
 		free(name);
@@ -1260,7 +1170,7 @@ test_delta_faults(void **state UNUSED)
 			(i != DELTA_BASE_ALTERED &&
 				strchr(buf_str(&said), '\n') != strrchr(buf_str(&said), '\n')))
 			fail_msg("fault %d: %s", i, buf_str(&said));
-		assert_true(listed(&w, MAP_SENTINEL, "2"));
+		assert_true(world_maps(&w, MAP_SENTINEL, "2"));
 		assert_true(has_example(&w, 201) && !has_example(&w, 1));
 		buf_clear(&said);
 		free(name);
@@ -1278,7 +1188,7 @@ test_delta_and_list(void **state UNUSED)
 	publish_faulty(&w, DELTA_OTHER_LIST);
 	hide_targets(&w, "*.list.json.zst");
 	expect_job(&w, NOW, 4, "is signed, but does not lead to the list.json");
-	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "1"));
 	publish_faulty(&w, DELTA_MISSING);
 	hide_targets(&w, "*.list.json.zst");
 	expect_job(&w, NOW, 3, "not there");
@@ -1301,20 +1211,20 @@ test_goes_on(void **state UNUSED)
 	world_init(&w, "goes-on", "texthash", more);
 	/* Postfix is stopped. */
 	write_script(path, "#!/bin/sh\nexit 1\n");
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 3, "reload");
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 4});
 	expect_job(&w, NOW, 3, "reload");
 	assert_true(has_example(&w, 4));
 	write_script(path, "#!/bin/sh\nexit 0\n");
 	expect_job(&w, NOW, 0, NULL);
 	/* The mail server's tool does not take what follows from this list, but from the next. */
-	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 3});
 	expect_job(&w, NOW, 0, NULL);
 	make_postmap(picky);
 	assert_int_equal(unlink(w.map), 0);
 	expect_job(&w, NOW, 2, "not installed");
-	publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 4, .first = 1, .last = 5});
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 5));
 	free(path);
@@ -1332,7 +1242,7 @@ test_lock(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "lock", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 3});
 	expect_job(&w, NOW, 0, NULL);
 	path = xasprintf("%s/lock", w.settings.state_dir);
 	OK(file_lock_take(path, &lock, &ok_err));
@@ -1355,7 +1265,7 @@ test_reports(void **state UNUSED)
 
 	make_postmap(texthash_postmap);
 	world_init(&w, "reports", "texthash", NULL);
-	publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5, .vary = vary_life});
+	world_publish(&w, &(struct list_spec){.version = 3, .first = 1, .last = 5, .vary = vary_life});
 	out = open_memstream(&text, &size);
 	assert_int_equal(report_status(&w.settings, NOW, out, &err), 1);
 	assert_int_equal(report_explain(&w.settings, "example-00000001.test", NOW, out, &err), 1);
@@ -1537,7 +1447,7 @@ test_rules(void **state UNUSED)
 
 	world_with_rules(&w, "rules");
 	/* They were asked for. */
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5, .vary = vary_life});
 	expect_job(&w, NOW, 2, "rules.rules");
 	write_rules("rules.rules", "");
 	expect_job(&w, NOW, 0, NULL);
@@ -1557,12 +1467,12 @@ test_rules(void **state UNUSED)
 	expect_job(&w, NOW, 3, "timestamp.json: not there");
 	assert_false(has_example(&w, 1));
 	assert_true(has_example(&w, 3));
-	assert_true(listed(&w, "mine.test",
+	assert_true(world_maps(&w, "mine.test",
 		"secure match=.mine.test:mx.other.test servername=hostname"));
-	assert_true(listed(
+	assert_true(world_maps(
 		&w, "example-00000005.test", "secure match=mine.test servername=hostname"));
-	assert_false(listed(&w, "dane.test", NULL));
-	assert_true(listed(&w, MAP_SENTINEL, "1"));
+	assert_false(world_maps(&w, "dane.test", NULL));
+	assert_true(world_maps(&w, MAP_SENTINEL, "1"));
 	EXPLAINED(&w, "example-00000001.test", NOW, 0, "example-00000001.test: listed, but not enforced",
 		"rule         except example-00000001.test until 2026-11-25 (",
 		"/rules.rules:1)", "runs out     2026-11-26T00:00:00Z (in 2 days)",
@@ -1602,7 +1512,7 @@ test_rules(void **state UNUSED)
 	/* No entry outlives the list's word by a rule, and an addition needs none. */
 	expect_job(&w, NOW + 40 * DAY, 5, "expired");
 	assert_false(has_example(&w, 3));
-	assert_true(has_example(&w, 5) && listed(&w, "mine.test", NULL));
+	assert_true(has_example(&w, 5) && world_maps(&w, "mine.test", NULL));
 	world_clear(&w);
 }
 
@@ -1614,11 +1524,11 @@ test_broken_rules(void **state UNUSED)
 	struct world w;
 
 	world_with_rules(&w, "broken");
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
 	write_rules("broken.rules", "except example-00000001.test\n");
 	expect_job(&w, NOW, 0, NULL);
 	read_bytes(w.map, &before);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
 	write_rules("broken.rules", "# ours\nexcept example-00000001.test untill 2026-11-25\n");
 	expect_job(&w, NOW, 2, "/broken.rules:2: \"untill\"");
 	read_bytes(w.map, &after);
@@ -1650,14 +1560,14 @@ test_rules_and_brake(void **state UNUSED)
 	struct buf rules;
 
 	world_with_rules(&w, "rules-brake");
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){
 			.version = 1, .first = 1, .last = 2400, .vary = vary_half_testing});
 	write_rules("rules-brake.rules", "");
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 1) && !has_example(&w, 2));
 	/* Twice as many lines, with a new list at once. */
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){
 			.version = 2, .first = 1, .last = 2401, .vary = vary_half_testing});
 	write_rules("rules-brake.rules", "early-adopter all\n");
@@ -1670,25 +1580,25 @@ test_rules_and_brake(void **state UNUSED)
 	for (int i = 0; i < 3000; i++)
 		buf_addf(&rules, "add mine-%d.test mx mx.mine.test\n", i);
 	write_rules("rules-brake.rules", buf_str(&rules));
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){
 			.version = 3, .first = 1, .last = 2402, .vary = vary_half_testing});
 	expect_job(&w, NOW, 0, NULL);
 	assert_false(has_example(&w, 1) || has_example(&w, 599));
-	assert_true(has_example(&w, 601) && listed(&w, "mine-2999.test", NULL));
+	assert_true(has_example(&w, 601) && world_maps(&w, "mine-2999.test", NULL));
 	/* What the list does counts as ever, and additions do not water it down: of the 901 lines that
 	 * are left of it 200 would go. */
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){
 			.version = 4, .first = 1001, .last = 2402, .vary = vary_half_testing});
 	expect_job(&w, NOW, 1, "would drop 200 of 901");
 	assert_true(has_example(&w, 601));
 	/* What is excepted may go as it likes. */
-	publish(&w,
+	world_publish(&w,
 		&(struct list_spec){
 			.version = 5, .first = 601, .last = 2402, .vary = vary_half_testing});
 	expect_job(&w, NOW, 0, NULL);
-	assert_true(listed(&w, MAP_SENTINEL, "5"));
+	assert_true(world_maps(&w, MAP_SENTINEL, "5"));
 	buf_clear(&rules);
 	world_clear(&w);
 }
@@ -1701,9 +1611,9 @@ test_rules_and_undo(void **state UNUSED)
 
 	world_with_rules(&w, "rules-undo");
 	write_rules("rules-undo.rules", "");
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
 	expect_job(&w, NOW, 0, NULL);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 6});
 	expect_job(&w, NOW, 0, NULL);
 	write_rules("rules-undo.rules", "except example-00000001.test\n");
 	OK(run_undo(&w.settings, "list 1 is in force again", &ok_err));
@@ -1721,11 +1631,11 @@ test_left_additions(void **state UNUSED)
 
 	world_with_rules(&w, "left");
 	write_rules("left.rules", "add dane.test auth dane mx mx.dane.test\n");
-	publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 1, .first = 1, .last = 5});
 	job_says(&w, NOW, &said);
 	assert_non_null(strstr(buf_str(&said), "/left.rules:1: add dane.test: line: none: it has DANE only"));
 	buf_clear(&said);
-	publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 5});
+	world_publish(&w, &(struct list_spec){.version = 2, .first = 1, .last = 5});
 	job_says(&w, NOW, &said);
 	assert_int_equal(said.len, 0);
 	buf_clear(&said);
