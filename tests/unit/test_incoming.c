@@ -10,8 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -24,6 +27,7 @@
 #include "updater/mta.h"
 #include "updater/state.h"
 
+#include "skewed_clock.h"
 #include "updater_world.h"
 
 /* --- the n-th operation on files ----------------------------------------------------------------
@@ -98,6 +102,45 @@ unlinkat(int fd, const char *name, int flags)
 	return real(fd, name, flags);
 }
 
+/* --- a mirror that takes a request and never answers ---------------------------------------------
+ */
+
+#define TURNS_MAX 8
+
+/* Shared by the processes of a run. */
+static struct silence {
+	int listener;
+	pid_t patient; /* who waits for the process that asks; 0: nobody */
+	/* For how long it would have waited, in milliseconds. */
+	int turns[TURNS_MAX];
+	int count;
+} *silence;
+
+/* Who waits in vain has waited as soon as the mirror was asked. */
+int
+poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	struct pollfd either[2];
+	int rc;
+
+	REAL(poll)
+
+	if (silence == NULL || getpid() != silence->patient || count != 1)
+		return real(fds, count, timeout_ms);
+	either[0] = fds[0];
+	either[1] = (struct pollfd){.fd = silence->listener, .events = POLLIN};
+	rc = real(either, 2, timeout_ms);
+	fds[0].revents = either[0].revents;
+	if (rc <= 0 || either[0].revents != 0)
+		return rc <= 0 ? rc : 1;
+	/* It stays open until this process ends. */
+	if (accept(silence->listener, NULL, NULL) < 0 || silence->count == TURNS_MAX)
+		abort();
+	silence->turns[silence->count++] = timeout_ms;
+	pass_time(timeout_ms / 1000 + 1);
+	return 0;
+}
+
 /* --- scenery ------------------------------------------------------------------------------------
  */
 
@@ -156,6 +199,8 @@ fetch_at(struct world *w, int64_t now_s, int deadly_step)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		*steps_left = deadly_step;
+		if (silence != NULL)
+			silence->patient = getpid();
 		_exit(fetch_job_run(&w->settings, now_s, &err) < 0 ? error_exit_code(&err) : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -543,6 +588,59 @@ test_two_sources(void **state UNUSED)
 	free(list);
 	free(more);
 	repo_clear(&other);
+	end(&w);
+}
+
+/* Two sources whose mirrors hang, in front of one that is well: none takes what the others need. */
+static void
+test_fair_share(void **state UNUSED)
+{
+	/* The TimeoutStartSec of preload25-fetch.service, of which some is kept back. */
+	const int64_t unit_ms = INT64_C(10800000);
+	struct sockaddr_in here = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(here);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int64_t waited_ms = 0;
+	struct world w, third;
+	char *more;
+
+	assert_true(listener >= 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&here, sizeof(here)), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &len), 0);
+	world_init(&third, "share-third", "texthash", NULL);
+	more = xasprintf("[source]\nurl = http://127.0.0.1:%d\n"
+			 "[source second]\nurl = http://127.0.0.1:%d\nroot = %s\n"
+			 "[source third]\nurl = file:%s\nroot = %s\n",
+		ntohs(here.sin_port), ntohs(here.sin_port), third.root, third.repo.dir, third.root);
+	begin(&w, "share", more);
+	publish(&w);
+	world_publish(&third, &(struct list_spec){.version = 7, .first = 11, .last = 13});
+	w.settings.sources[0].urls[0] = w.settings.sources[0].urls[1];
+	w.settings.sources[0].url_count = 1;
+	/* More than there is for all of them. */
+	w.settings.sandbox_time_s = 100000;
+	silence = mmap(NULL, sizeof(*silence), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(silence != MAP_FAILED);
+	silence->listener = listener;
+	fetch(&w, NOW, 3);
+	assert_int_equal(silence->count, 2);
+	for (int i = 0; i < silence->count; i++) {
+		/* Fetching is one piece of three, each of which may take as long; nobody has more than his
+		 * part of what was left. */
+		assert_in_range(silence->turns[i], 60000, (unit_ms - waited_ms) / (3 - i) / 3);
+		waited_ms += silence->turns[i];
+	}
+	/* What was not used is for those who come later. */
+	assert_true(silence->turns[1] > silence->turns[0]);
+	install(&w, NOW, 3, "could not fetch");
+	assert_true(world_maps(&w, "example-00000013.test", NULL));
+	(void)munmap(silence, sizeof(*silence));
+	silence = NULL;
+	(void)close(listener);
+	free(more);
+	world_clear(&third);
 	end(&w);
 }
 
@@ -943,6 +1041,7 @@ main(void)
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_brake_and_forgery),
 		cmocka_unit_test(test_two_sources),
+		cmocka_unit_test(test_fair_share),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_lie_of_no_news),
 		cmocka_unit_test(test_lie_of_configuration),
