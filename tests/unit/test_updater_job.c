@@ -803,15 +803,16 @@ fault_everywhere(const char *name, const char *mta, bool kill_it)
 
 /* Two lists of two authorities; the second is of x, whose settings are not used. */
 static void
-two_worlds_init(struct world *w, struct world *x)
+two_worlds_init(struct world *w, struct world *x, const char *name)
 {
-	char *more;
+	char *more, *second = xasprintf("%s-x", name);
 
-	world_init(x, "two-x", "texthash", NULL);
+	world_init(x, second, "texthash", NULL);
 	more = xasprintf("[source x]\nurl = file:%s\nroot = %s\n", x->repo.dir, x->root);
-	world_init(w, "two", "texthash", more);
+	world_init(w, name, "texthash", more);
 	w->settings.postmap = NULL;
 	free(more);
+	free(second);
 }
 
 /* Both have one entry more in even versions. */
@@ -861,7 +862,7 @@ test_two_killed_everywhere(void **state UNUSED)
 
 	fault = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(fault != MAP_FAILED);
-	two_worlds_init(&w, &x);
+	two_worlds_init(&w, &x, "two-killed");
 	publish_two(&w, &x, version);
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_two(&w, false));
@@ -898,6 +899,87 @@ test_two_killed_everywhere(void **state UNUSED)
 	}
 	print_message("# %d operations of undo\n", n - 1);
 	assert_true(n > 8);
+	world_clear(&w);
+	world_clear(&x);
+	(void)munmap(fault, sizeof(*fault));
+	fault = &unarmed;
+}
+
+/* Runs the job in a process for which the disk is full from its n-th operation on; whether it got as far, and
+ * what came of it. */
+static bool
+starve_at(struct world *w, int n, int *code)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct error err = {0};
+
+		*fault = (struct fault){.left = n, .armed = true};
+		_exit(run_job(w, NOW, &err) < 0 ? error_exit_code(&err) : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	fault->armed = false;
+	assert_true(WIFEXITED(status));
+	*code = WEXITSTATUS(status);
+	return fault->hit;
+}
+
+/* The folders of both repositories, as they are seen by the job. */
+static void
+show_mirrors(const struct world *w, const struct world *x, bool shown)
+{
+	const char *const dirs[] = {w->repo.dir, x->repo.dir};
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		char *away = xasprintf("%s.away", dirs[i]);
+
+		assert_int_equal(shown ? rename(away, dirs[i]) : rename(dirs[i], away), 0);
+		free(away);
+	}
+}
+
+/* The disk is full from some operation of an update of two lists on: no list loses an entry, what is there
+ * of both is enough to go on with by itself, and the next run has both. */
+static void
+test_two_full(void **state UNUSED)
+{
+	struct world w, x;
+	bool reached = true;
+	int version = 1, failed = 0, n;
+
+	fault = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(fault != MAP_FAILED);
+	two_worlds_init(&w, &x, "two-full");
+	publish_two(&w, &x, version);
+	expect_job(&w, NOW, 0, NULL);
+	/* All of the first operations, and then some of the many that are alike. */
+	for (n = 0; reached; n += 1 + n / 32) {
+		int code;
+
+		assert_true(n < 1000);
+		publish_two(&w, &x, ++version);
+		reached = starve_at(&w, n, &code);
+		if (code != 0 && (code != 3 || !reached))
+			fail_msg("operation %d: exit code %d", n, code);
+		failed += code != 0;
+		/* One alone may be new: where there was no room for the other. */
+		(void)has_two(&w, false);
+		assert_true(world_maps(&w, MAP_SENTINEL, NULL));
+		/* From what is on the disk alone. */
+		if (code != 0 && n % 3 == 0) {
+			show_mirrors(&w, &x, false);
+			expect_job(&w, NOW, 3, "timestamp.json: not there");
+			(void)has_two(&w, false);
+			show_mirrors(&w, &x, true);
+		}
+		expect_job(&w, NOW, 0, NULL);
+		assert_true(has_two(&w, version % 2 == 0));
+	}
+	print_message("# %d failures\n", failed);
+	assert_true(failed > 50); /* the hooks do see both */
 	world_clear(&w);
 	world_clear(&x);
 	(void)munmap(fault, sizeof(*fault));
@@ -1682,6 +1764,7 @@ main(void)
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_two_killed_everywhere),
 		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_two_full),
 		cmocka_unit_test(test_mirrors),
 		cmocka_unit_test(test_by_delta),
 		cmocka_unit_test(test_delta_too_dear),
