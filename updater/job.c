@@ -22,6 +22,7 @@
 #include "updater/pins.h"
 #include "updater/refresh.h"
 #include "updater/rules.h"
+#include "updater/rules_kept.h"
 #include "updater/settings.h"
 #include "updater/source.h"
 #include "updater/state.h"
@@ -270,14 +271,35 @@ begin(struct job *j, const struct update_settings *s, const struct job_options *
 	return 0;
 }
 
-/* With rules that cannot be read nothing is made: the map that is there has the last good ones. */
 static int
 read_rules(struct job *j, struct error *err)
 {
+	struct error why = {0};
+
 	if (rules_load(&j->s->rules, &j->rules, err) < 0)
 		return -1;
 	j->install.rules = j->rules;
+	if (!j->install.dry_run && rules_kept_put(j->s->state_dir, j->rules, &why) < 0)
+		log_warning("%s", why.text);
 	return 0;
+}
+
+/* With rules that cannot be read no list is taken. The map that is there has the last good ones, and stays; but what has
+ * run out goes from it. */
+static void
+do_without_rules(struct job *j)
+{
+	struct error why = {0};
+	int rc = rules_kept_load(j->s->state_dir, &j->rules, &why);
+
+	/* It is not known what they were. */
+	if (rc == 0 && j->install.state.map.rules[0] != '\0')
+		rc = error_set(&why, ERROR_CONFIG, "%s: the rules that it was made with are not kept", j->s->map_file);
+	j->install.rules = j->rules;
+	if (rc >= 0)
+		rc = refresh_local(j, &why);
+	if (rc < 0)
+		log_warning("%s", why.text);
 }
 
 static int
@@ -352,9 +374,10 @@ job_run(const struct update_settings *s, const struct job_options *options, stru
 		rc = find_sandbox(&j, err);
 		if (rc == 0 && options->offline && !options->dry_run)
 			make_incoming(&j);
-		if (rc == 0)
-			rc = read_rules(&j, err);
-		if (rc == 0) {
+		if (rc == 0 && read_rules(&j, err) < 0) {
+			do_without_rules(&j);
+			rc = -1;
+		} else if (rc == 0) {
 			const struct outcome o = work(&j);
 
 			rc = o.rc;

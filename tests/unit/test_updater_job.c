@@ -1598,7 +1598,7 @@ test_rules(void **state UNUSED)
 	world_clear(&w);
 }
 
-/* A rule that cannot be read stops the run before it does anything, and the map stands. */
+/* With a rule that cannot be read no list is taken, and the map stands, but for what has run out. */
 static void
 test_broken_rules(void **state UNUSED)
 {
@@ -1619,6 +1619,10 @@ test_broken_rules(void **state UNUSED)
 	expect_status(&w, NOW, 2, "your rules   cannot be read");
 	expect_status(&w, NOW, 2, "/broken.rules:2: \"untill\"");
 	EXPLAINED(&w, "example-00000001.test", NOW, 2, "/broken.rules:2");
+	/* The exception holds on; the last entries go, as they would have without it. */
+	expect_job(&w, NOW + 40 * DAY, 2, "/broken.rules:2: \"untill\"");
+	for (int i = 1; i <= 6; i++)
+		assert_false(has_example(&w, i));
 	write_rules("broken.rules", "");
 	expect_job(&w, NOW, 0, NULL);
 	assert_true(has_example(&w, 1) && has_example(&w, 6));
