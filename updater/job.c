@@ -146,6 +146,19 @@ remove_lists(const struct job *j)
 	source_remove_lists(j->s->state_dir, keep, count);
 }
 
+/* Whoever asks aloud (--verbose) hears that all is as it was. */
+static void
+tell_no_news(const struct job *j)
+{
+	const struct state *state = &j->install.state;
+
+	for (size_t i = 0; i < state->source_count; i++)
+		if (j->refresh.sources[i].outcome.rc == 0 && state->sources[i].list.version > 0)
+			log_info("%s%sno news: list %" PRId64 " stays",
+				state->source_count > 1 ? j->s->sources[i].name : "",
+				state->source_count > 1 ? ": " : "", state->sources[i].list.version);
+}
+
 /* What is not of one source: 0, or -1. */
 static int
 update(struct job *j, struct error *err)
@@ -167,6 +180,8 @@ update(struct job *j, struct error *err)
 	if (rc < 0)
 		rc = source_say_unsound(err);
 	refresh_note_next(r);
+	if (missing == NULL && r->next_count == 0)
+		tell_no_news(j);
 	if (!j->install.dry_run)
 		remove_lists(j);
 	return rc;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/attr.h"
@@ -81,6 +82,19 @@ say_how_to_begin(const struct app *app, struct error *err)
 		app->config_path);
 }
 
+/* The configuration names programs that root runs, and rules what is not protected. */
+static void
+warn_of_writers(const struct app *app)
+{
+	const char *const paths[] = {
+		app->config_path, app->settings.rules.file, app->settings.rules.dir};
+	struct stat st;
+
+	for (size_t i = 0; geteuid() == 0 && i < ARRAY_LEN(paths); i++)
+		if (paths[i] != NULL && stat(paths[i], &st) == 0 && (st.st_mode & S_IWOTH) != 0)
+			log_warning("%s: everybody may change it", paths[i]);
+}
+
 /* A Nagios plugin says on standard output, with a code of its own, that it does not know. */
 static bool
 tells_unread(const struct cli_call *call)
@@ -106,8 +120,10 @@ prepare(struct app *app, const struct cli_call *call, struct error *err)
 	}
 	app->config_path = path != NULL ? path : UPDATE_SETTINGS_DEFAULT_PATH;
 	if (update_settings_load(
-		    needs_no_config(app, call) ? NULL : app->config_path, &app->settings, err) == 0)
+		    needs_no_config(app, call) ? NULL : app->config_path, &app->settings, err) == 0) {
+		warn_of_writers(app);
 		return 0;
+	}
 	if (path == NULL && access(app->config_path, F_OK) < 0 && errno == ENOENT)
 		say_how_to_begin(app, err);
 	if (!tells_unread(call))

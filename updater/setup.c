@@ -1,6 +1,7 @@
 #include "updater/setup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "common/xalloc.h"
@@ -130,6 +131,20 @@ tell_first(const struct update_settings *s, const struct setup_call *call,
 	return rc;
 }
 
+/* The copy of the root file is gone when anybody reads what is wrong with it: it was said of what was typed. */
+static void
+name_root_typed(const struct setup_first *first, const char *root, struct error *err)
+{
+	const size_t len = first->root_path != NULL ? strlen(first->root_path) : 0;
+
+	if (len > 0 && strncmp(err->text, first->root_path, len) == 0 && err->text[len] == ':') {
+		char *rest = xstrdup(err->text + len);
+
+		error_set(err, err->kind, "%s%s", root, rest);
+		free(rest);
+	}
+}
+
 /* Configuration, list and mail server in one go; the mail server last, when the list is there. */
 static int
 first_setup(struct update_settings *s, const struct setup_call *call,
@@ -152,6 +167,8 @@ first_setup(struct update_settings *s, const struct setup_call *call,
 	if (setup_first_write(s, call->config_path, call->url, call->root, &first, err) < 0)
 		return -1;
 	rc = go_through(s, call, options, err);
+	if (rc < 0)
+		name_root_typed(&first, call->root, err);
 	if (rc != 0)
 		setup_first_undo(&first);
 	else

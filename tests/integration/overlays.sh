@@ -104,6 +104,10 @@ is 'testing mode in the second' '' te.test
 grep 'serial.preload25.invalid' "$tmp/map" >"$tmp/sentinel.two"
 check 'the sentinel is another' test "$(cat "$tmp/sentinel.two")" != 'serial.preload25.invalid 1'
 expect 'no news' 0 '' update
+warned '... which is said to whoever asks' 0 'preload25-update: extra: no news: list 1 stays' update --verbose
+chmod 666 "$tmp/rules"
+warned 'rules that everybody may change' 0 "$tmp/rules: everybody may change it" update
+chmod 644 "$tmp/rules"
 check 'no change' grep -qxF "$(cat "$tmp/sentinel.two")" "$tmp/map"
 expect 'explain what both have' 0 '' program explain b.test
 says 'the one that counts' 'list         1 of 2026-11-23T12:00:00Z'

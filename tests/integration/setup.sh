@@ -80,6 +80,12 @@ postfix)
 	expect 'postfix: tables that it would not ask any more' 1 '' update setup postfix --apply
 	check 'postfix: ... are told' grep -q '^smtp_tls_per_site = static:MUST: Postfix would not ask it' "$tmp/out"
 	postconf -X smtp_tls_per_site
+	# What was typed is named, and not the copy, which is gone.
+	echo '{"signed": {}}' >"$tmp/wrong.json"
+	cp -a /etc/preload25 "$tmp/before.etc"
+	expect 'postfix: a root file that is none' 2 "^preload25-update: $tmp/wrong.json: not a TUF root file" \
+		update --config /etc/preload25/first.conf setup postfix --apply --source file:/run/p25/repository --root "$tmp/wrong.json"
+	check 'postfix: ... of which nothing is left' diff -r "$tmp/before.etc" /etc/preload25
 	cycle postfix postfix
 	# The rest is read on a copy, told with --config-dir.
 	cp -a /etc/postfix "$tmp/postfix.copy"
