@@ -102,7 +102,7 @@ check 'git fsck' git -C "$repo" fsck --strict --no-dangling
 hashed=$(find "$targets/delta" -name '*.2-4.json.zst' -size +0 | grep -E '/[0-9a-f]{64}\.')
 cp "$hashed" "$tmp/delta"
 cp -r "$tmp/a" "$tmp/c"
-sed -i "s|$tmp/a|$tmp/c|" "$tmp/c/u.conf"
+sed -i "s|$tmp/a|$tmp/c|" "$tmp/c/u.conf" "$tmp/c/state/state.json"
 printf X | dd of="$hashed" bs=1 seek=40 conv=notrunc status=none
 : >"$tmp/served"
 expect 'a mirror that changes one octet of it' 0 \

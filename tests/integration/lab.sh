@@ -134,7 +134,7 @@ dns 'alias for _mta-sts-clients' TXT _mta-sts.sts-delegated-1.test
 smtp() { # smtp NAME REGEX HOST [s_client options]: what openssl s_client says
 	local name=$1 regex=$2 host=$3
 	shift 3
-	printf 'QUIT\r\n' | timeout 120 openssl s_client -starttls smtp -crlf -servername "$host" \
+	printf 'QUIT\n' | timeout 120 openssl s_client -starttls smtp -crlf -servername "$host" \
 		-connect "$(address_of "$tmp/one" "$host"):$(env_of "$tmp/one" LAB_SMTP_PORT)" \
 		-CAfile "$tmp/one/ca/root.pem" -verify_hostname "$host" "$@" >"$tmp/smtp" 2>&1
 	if grep -qE "$regex" "$tmp/smtp"; then ok "SMTP: $name"; else not_ok "SMTP: $name" "$tmp/smtp"; fi
