@@ -73,13 +73,12 @@ needs_no_config(const struct app *app, const struct cli_call *call)
 }
 
 /* Who begins has none yet. */
-static int
+static void
 say_how_to_begin(const struct app *app, struct error *err)
 {
-	return error_set(err, ERROR_CONFIG,
-		"%s: No such file or directory: set this machine up by \"" PROGRAM
-		" setup MTA --apply --source URL --root FILE\"",
-		app->config_path);
+	error_set(err, ERROR_CONFIG,
+		"%s: %s: set this machine up by \"" PROGRAM " setup MTA --apply --source URL --root FILE\"",
+		app->config_path, strerror(ENOENT));
 }
 
 /* The configuration names programs that root runs, and rules what is not protected. */

@@ -455,7 +455,7 @@ one_line(const char *text)
 		buf_add_char(&out, ' ');
 		i += strspn(text + i + 1, " \t");
 	}
-	line = xstrdup(buf_str(&out));
+	line = buf_take(&out);
 	buf_clear(&out);
 	return line;
 }

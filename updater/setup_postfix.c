@@ -48,7 +48,7 @@ static const char *const names[P_COUNT] = {
 };
 
 struct change {
-	const char *name;
+	enum param param;
 	char *value; /* owned */
 	const char *why;
 };
@@ -75,7 +75,7 @@ change(struct setup *u, enum param p, char *text, const char *why)
 {
 	struct change *c = &u->changes[u->change_count++];
 
-	c->name = names[p];
+	c->param = p;
 	c->value = text;
 	c->why = why;
 }
@@ -178,7 +178,7 @@ tell_changes(const struct setup *u)
 	FILE *out = u->options->out;
 
 	for (size_t i = 0; i < u->change_count; i++)
-		fprintf(out, "# %s\n%s = %s\n", u->changes[i].why, u->changes[i].name,
+		fprintf(out, "# %s\n%s = %s\n", u->changes[i].why, names[u->changes[i].param],
 			u->changes[i].value);
 }
 
@@ -251,16 +251,16 @@ record_changes(const struct setup *u, struct error *err)
 	postfix_record_add_table(u->record, table);
 	free(table);
 	for (size_t i = 0; i < u->change_count; i++) {
-		const char *name = u->changes[i].name, *before = NULL;
+		const enum param p = u->changes[i].param;
+		const char *name = names[p], *before = NULL;
 		char *set = NULL;
 
 		/* -n says what main.cf itself sets, defaults apart. */
 		if (!postfix_record_has(u->record, name) &&
 			postfix_conf(u->s, "-n", &name, 1, &set, err) < 0)
 			return -1;
-		for (size_t p = 0; p < P_COUNT; p++)
-			if (names[p] == name && set != NULL && set[0] != '\0')
-				before = u->raw[p];
+		if (set != NULL && set[0] != '\0')
+			before = u->raw[p];
 		free(set);
 		postfix_record_change(u->record, name, before, u->changes[i].value);
 	}
@@ -288,7 +288,7 @@ apply(const struct setup *u, struct error *err)
 		return -1;
 	}
 	for (size_t i = 0; i < u->change_count; i++)
-		args[i] = xasprintf("%s = %s", u->changes[i].name, u->changes[i].value);
+		args[i] = xasprintf("%s = %s", names[u->changes[i].param], u->changes[i].value);
 	/* One call: postconf writes a new main.cf with all of it and renames it into place. */
 	rc = postfix_conf(u->s, "-e", (const char *const *)args, u->change_count, NULL, err);
 	for (size_t i = 0; i < u->change_count; i++)

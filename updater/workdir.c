@@ -119,18 +119,9 @@ remove_all(const char *path)
 		(void)close(fd);
 		return -1;
 	}
-	for (int i = WORKDIR_TOP + 1; i < PARTS; i++) {
-		int part = open_dir(fd, names[i]);
-
-		if (part < 0)
-			continue;
-		empty(part);
-		(void)close(part);
-		(void)file_remove_dir(fd, names[i]);
-	}
 	empty(fd);
 	(void)close(fd);
-	return file_remove_dir(AT_FDCWD, path);
+	return rmdir(path);
 }
 
 char *

@@ -12,7 +12,6 @@
 
 # shellcheck disable=SC2034
 STORY_LAST_LIST=103 STORY_PATIENCE_S=10
-late=0 # see fate
 declare -A story_needs=([removed]='b-none b-454' [hole]=header)
 
 # list_install VERSION: the mirror has it from now on, and the updater takes it.
@@ -24,17 +23,12 @@ list_install() {
 send() { "${mta}_send" "$@"; } # send ID RECIPIENT...
 
 # fate LETTER ID RECIPIENT: NAME_fate. A delivery that is expected is waited for; for all else a story waits no
-# longer than for one message, from patience_begins on. What was to be delivered, but came upon the list in the
-# very moment in which it was replaced (NAME_changing), must go the next time, and is counted in late.
+# longer than for one message, from patience_begins on.
 patience_begins() { story_end=$((SECONDS + STORY_PATIENCE_S)); }
 fate() {
-	local patience=$((story_end - SECONDS)) changing=${mta}_changing LAB_FROM=$LAB_FROM
+	local patience=$((story_end - SECONDS))
 	[ "$1" != D ] || patience=$LAB_WAIT_S
-	local LAB_PATIENCE_S=$((patience > 0 ? patience : 0))
-	"${mta}_fate" "$2" "$3" || return
-	[ "$1$outcome" = DQ ] && [[ -n ${!changing-} && $why =~ ${!changing} ]] || return 0
-	late=$((late + 1)) LAB_FROM=$(log_size)
-	"${mta}_queue_run" && "${mta}_fate" "$2" "$3"
+	LAB_PATIENCE_S=$((patience > 0 ? patience : 0)) "${mta}_fate" "$2" "$3"
 }
 
 # fate_is LETTER ID RECIPIENT: the log and the receivers agree upon that. A message that was delivered is
@@ -122,7 +116,8 @@ story_added() {
 # A hundred lists, and while each is installed a message to a good server and one to a bad one.
 story_replaced() {
 	local version good=0 bad=0 lost=0 clear=0 updates progress=$LAB_M/progress tries waiting unknown
-	cell='?' late=0 LAB_FROM=$(log_size)
+	local late=0 changing=${mta}_changing
+	cell='?' LAB_FROM=$(log_size)
 	: >"$progress"
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
 		echo "list $version" >>"$progress"
@@ -139,6 +134,10 @@ story_replaced() {
 	for ((version = 4; version <= STORY_LAST_LIST; version++)); do
 		if fate D "replaced-good-$version" bob@a.test && [ "$outcome" = D ]; then
 			good=$((good + 1))
+		elif [ "$outcome" = Q ] && [[ -n ${!changing-} && $why =~ ${!changing} ]]; then
+			# It came upon the list in the very moment in which it was replaced, and goes the next time.
+			late=$((late + 1))
+			arrives "replaced-good-$version" && good=$((good + 1))
 		else
 			echo "replaced-good-$version: $outcome: $why" >&3
 		fi
